@@ -1,0 +1,24 @@
+"""Shared fixtures: lent randomness, and real data found through SIGNOFF_DATA."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A fresh generator with a fixed seed: randomness is lent, never global."""
+    return np.random.default_rng(20240917)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real public data sets; tests that need it skip where it is absent."""
+    folder = os.environ.get("SIGNOFF_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("real data not at hand: set SIGNOFF_DATA to its folder")
+    return Path(folder)
