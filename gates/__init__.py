@@ -1,0 +1,1 @@
+"""Release gates as pytest items: fixture, judge, assert."""

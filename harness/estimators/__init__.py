@@ -1,0 +1,1 @@
+"""Intervals and accumulators: pure array functions, one shape."""

@@ -1,0 +1,1 @@
+"""Ranking metrics: arrays in, one value per query out."""

@@ -1,0 +1,306 @@
+"""The manifest: one YAML file that describes a release, its baseline, its data, its seed and its policy.
+
+Reading is strict. Unknown keys, duplicate keys and wrong types are one-line errors that name the file, the line, what
+was expected, what was found and the nearest valid key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.data.canonical import digest_of
+from harness.errors import InputError, nearest
+from harness.release.policy import Check, Row, checks_of
+
+__all__ = ["EncoderPart", "IndexPart", "Manifest", "Parts", "Recorded", "RecordedSide", "RerankerPart", "RetrieverPart",
+           "SequencePart", "Source", "load_manifest", "parse_manifest"]
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Source(_Model):
+    """A file of the user's own, in exactly one of the known formats, with its digest once frozen."""
+
+    trec: str | None = None
+    beir: str | None = None
+    parquet: str | None = None
+    jsonl: str | None = None
+    csv: str | None = None
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _one_format(self) -> Source:
+        if len(self.spec) != 1:
+            raise ValueError("a source names exactly one of trec, beir, parquet, jsonl, csv")
+        return self
+
+    @property
+    def spec(self) -> dict[str, str]:
+        """`{format: path}`, as the readers take it."""
+        return {key: value for key in ("trec", "beir", "parquet", "jsonl", "csv") if (value := getattr(self, key))}
+
+    @property
+    def path(self) -> str:
+        """The path as written in the manifest."""
+        return next(iter(self.spec.values()))
+
+
+class Data(_Model):
+    """What the release is judged on: an embedded corpus, a BEIR folder, or judgements beside recorded runs."""
+
+    corpus: Literal["pydocs"] | None = None
+    beir: str | None = None
+    sha256: Sha256 | None = None
+    qrels: Source | None = None
+    slices: Source | None = None
+    cluster: str | None = None
+
+    @model_validator(mode="after")
+    def _one_input(self) -> Data:
+        if sum(given is not None for given in (self.corpus, self.beir, self.qrels)) != 1:
+            raise ValueError("data names exactly one of corpus, beir, qrels")
+        return self
+
+
+class EncoderPart(_Model):
+    """Text to vectors: `lsa`, or `sentence-transformers/NAME` behind the extra `encoders`."""
+
+    impl: str = "lsa"
+    dims: int = Field(768, ge=2, le=4096)
+
+
+class IndexPart(_Model):
+    """Vectors to neighbours, through faiss."""
+
+    impl: Literal["flat", "ivf_flat", "ivf_pq", "hnsw"] = "ivf_flat"
+    nlist: int | None = Field(None, ge=1)
+    nprobe: int | Literal["tuned"] = "tuned"
+    opq: bool = False
+    m: int = Field(32, ge=2, le=128)
+    ef: int = Field(128, ge=1)
+
+
+class SequencePart(_Model):
+    """The next document of a reading order, from the four before."""
+
+    impl: Literal["amn_v0", "gru_v0", "last_vector", "decayed_mean", "popularity"] = "amn_v0"
+
+
+class RerankerPart(_Model):
+    """Second stage over the first stage's top `depth`."""
+
+    impl: Literal["mlp", "lambdamart"] = "mlp"
+    depth: int = Field(50, ge=1, le=1000)
+    features: Literal["full", "vectors"] = "full"
+    enabled: bool = True
+
+
+class RetrieverPart(_Model):
+    """A whole first stage instead of encoder and index: `dense`, `bm25`, a hybrid, or the user's own system."""
+
+    impl: Literal["dense", "bm25", "rrf", "callable", "command", "http"] = "dense"
+    target: str | None = None
+    timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False)
+    weights: tuple[float, float] = (1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _target_for_own(self) -> RetrieverPart:
+        own = self.impl in {"callable", "command", "http"}
+        if own != (self.target is not None):
+            raise ValueError(f"retriever {self.impl} {'needs' if own else 'takes no'} target")
+        return self
+
+
+class Parts(_Model):
+    """The live parts of a release."""
+
+    retriever: RetrieverPart = RetrieverPart()
+    encoder: EncoderPart = EncoderPart()
+    index: IndexPart = IndexPart()
+    sequence: SequencePart | None = None
+    reranker: RerankerPart | None = None
+
+
+class RecordedSide(_Model):
+    """What one release left on disk: its run, the run before reranking, its latencies."""
+
+    run: Source
+    before: Source | None = None
+    latency: Source | None = None
+
+
+class Recorded(_Model):
+    """Recorded files in place of live parts."""
+
+    candidate: RecordedSide
+    baseline: RecordedSide | None = None
+
+
+class Manifest(_Model):
+    """A release as its manifest describes it. `policy` may be empty for a release that is only a baseline."""
+
+    release: Name
+    baseline: Name | None = None
+    seed: int = Field(ge=0, le=2**32 - 1)
+    data: Data
+    parts: Parts | None = None
+    recorded: Recorded | None = None
+    latency_requests: int = Field(500, ge=1)
+    policy: tuple[Row, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Manifest:
+        if (self.parts is None) == (self.recorded is None):
+            raise ValueError("a manifest gives either parts (live) or recorded files")
+        if self.recorded is not None and self.baseline is not None:
+            raise ValueError("a recorded manifest names its baseline under recorded, not by name")
+        if self.recorded is not None and self.data.qrels is None:
+            raise ValueError("a recorded manifest needs data.qrels")
+        if self.parts is not None and self.data.qrels is not None:
+            raise ValueError("live parts need a corpus or a beir folder, not qrels alone")
+        needs = [row.measure for row in self.policy if row.measure and row.measure.startswith("delta ")]
+        if needs and not self.has_baseline:
+            raise ValueError(f"{needs[0]!r} needs a baseline, and the manifest names none")
+        checks_of(self.policy)
+        return self
+
+    @property
+    def has_baseline(self) -> bool:
+        """True where a delta can be measured."""
+        return self.baseline is not None or (self.recorded is not None and self.recorded.baseline is not None)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Every (row, slice) of the policy, in order."""
+        return checks_of(self.policy)
+
+    @property
+    def config_hash(self) -> str:
+        """CONFIG_HASH: sha256 of the canonical JSON of the whole manifest, defaults included."""
+        return digest_of(self.model_dump(mode="json", by_alias=True))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A manifest, the bytes it was read from, their digest, and the file."""
+
+    manifest: Manifest
+    raw: bytes
+    path: Path
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes as they stood on disk."""
+        return hashlib.sha256(self.raw).hexdigest()
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths of the manifest start."""
+        return self.path.parent
+
+
+def load_manifest(path: Path | str) -> Loaded:
+    """Read and validate one manifest file."""
+    file = Path(path)
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        siblings = [str(other) for other in file.parent.glob("*.y*ml")] if file.parent.is_dir() else []
+        raise InputError("cannot read the manifest", where=file, expected="a YAML file", found=error.strerror,
+                         hint=nearest(str(file), siblings)) from None
+    return Loaded(parse_manifest(raw, where=file), raw, file)
+
+
+def parse_manifest(raw: bytes, *, where: object) -> Manifest:
+    """Validate manifest bytes; `where` names them in errors."""
+    try:
+        text = raw.decode("utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = yaml.load(text, Loader=_Strict)
+    except UnicodeDecodeError as error:
+        raise InputError("not UTF-8 text", where=where, expected="YAML", found=error.reason) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError("not YAML", where=where, row=mark.line + 1 if mark else None, expected="a YAML mapping",
+                         found=getattr(error, "problem", str(error))) from None
+    if not isinstance(value, Mapping):
+        raise InputError("not a manifest", where=where, expected="a mapping with release, seed, data, policy",
+                         found=type(value).__name__)
+    try:
+        return Manifest.model_validate(value)
+    except ValidationError as error:
+        raise _first_error(error, where, node) from None
+
+
+class _Strict(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value!r}", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else repr(key))
+        return super().construct_mapping(node, deep)
+
+
+def _first_error(error: ValidationError, where: object, node: yaml.Node | None) -> InputError:
+    found_errors = error.errors(include_url=False)  # a misspelt key also leaves the right one missing: name the typo
+    first = next((one for one in found_errors if one["type"] == "extra_forbidden"), found_errors[0])
+    path = [part for part in first["loc"] if isinstance(part, int) or not str(part).startswith("function-")]
+    key = ".".join(str(part) for part in path) or None
+    line = _line_of(node, path)
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        known = sorted(_known_keys(path[:-1]))
+        return InputError(f"unknown key {path[-1]!r}", where=where, row=line, column=key,
+                          expected=f"one of {', '.join(known)}", hint=nearest(str(path[-1]), known))
+    found = first.get("input") if not isinstance(first.get("input"), Mapping) else None
+    return InputError(message, where=where, row=line, column=key, found=found)
+
+
+def _known_keys(path: list[int | str]) -> Iterator[str]:
+    """Keys that are valid at a place in the manifest, read off the models themselves."""
+    model: Any = Manifest
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = next((one for name, one in model.model_fields.items() if part in {name, one.alias}), None)
+        model = _model_in(field.annotation) if field is not None else None
+        if model is None:
+            return
+    yield from (one.alias or name for name, one in model.model_fields.items())
+
+
+def _model_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (_model_in(one) for one in getattr(annotation, "__args__", ()))
+    return next((one for one in inner if one is not None), None)
+
+
+def _line_of(node: yaml.Node | None, path: list[int | str]) -> int | None:
+    line = node.start_mark.line + 1 if node is not None else None
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == part), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            pair = (node.value[part], node.value[part])
+        else:
+            pair = None
+        if pair is None:
+            return line
+        line, node = pair[0].start_mark.line + 1, pair[1]
+    return line
