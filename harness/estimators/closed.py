@@ -1,0 +1,130 @@
+"""The closed form that decides gates: a skew-corrected t interval, from sums alone.
+
+DiCiccio & Efron's ABC interval (Biometrika 79, 1992) is what BCa gives without resampling. For a mean it needs
+n, mean, variance and third moment; for a ratio of sums over clusters, those of the clusters' influence. Here its
+normal quantile is Student's t and its variance the unbiased one, so that small samples are not promised too much.
+
+Promise, one-sided 5 % at each end (P(bound beyond truth), 20,000 worlds, asserted in tests/worlds):
+
+| world | n = 20 | 200 | 1000 |
+|---|---|---|---|
+| normal | .050 | .049 | .053 |
+| 3 % lose .6 | .37 | .048 | .049 |
+| 80 % zeros | .035 | .061 | .053 |
+
+Under `MIN_UNITS` units the skewness is itself mostly noise (80 % zeros, n = 20: .14 alone), so that the wider of
+this end and the plain t end is given. Losses too rare to be in the sample nothing can correct: see `rare`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from harness.estimate import Estimate
+from harness.estimators._check import level, span
+
+__all__ = ["MIN_UNITS", "Shape", "Support", "closed_interval"]
+
+Support = tuple[float, float] | None
+
+MIN_UNITS = 200
+NOISE = 1e-12  # a spread this small is rounding, not variation
+
+
+class Shape(NamedTuple):
+    """What the ABC interval knows of a sample: all four vanish for a symmetric mean.
+
+    Attributes:
+        acceleration: Sum of cubed influences over 6 (sum of squared influences) ** 1.5.
+        bias: Bias of the statistic, in standard errors.
+        curvature: Second derivative of the statistic along the least favourable direction, halved, in standard errors.
+    """
+
+    acceleration: float = 0.0
+    bias: float = 0.0
+    curvature: float = 0.0
+
+
+def closed_interval(
+    value: float,
+    error: float,
+    shape: Shape,
+    *,
+    n: int,
+    units: int,
+    confidence: float,
+    unit: str = "1",
+    support: Support = None,
+    method: str = "skew-corrected t",
+) -> Estimate:
+    """The estimate with its ABC-t interval.
+
+    Args:
+        value: The statistic; NaN where there is no observation.
+        error: Its standard error by the unbiased variance; not read under two units.
+        shape: Third-order shape of the statistic.
+        n: Observations.
+        units: Independent units among them (observations or clusters); units - 1 degrees of freedom.
+        confidence: Two-sided; each end alone misses with (1 - confidence) / 2.
+        unit: Of the value.
+        support: Least and greatest possible value, if known; the interval is kept within it.
+        method: Name of the interval.
+
+    Returns:
+        Under two units an infinite interval (or the support); where all units agree, see `_unseen`.
+    """
+    tail, within = level(confidence), span(support)
+    if units < 2:
+        low, high = within or (-math.inf, math.inf)
+        return Estimate(value, low, high, n, confidence, "under two units", unit)
+    if error * math.sqrt(units) <= NOISE * max(1.0, abs(value)):
+        low, high = _unseen(value, units, tail, unit, within)
+        method = "no variation seen"
+    else:
+        low, high = _ends(value, error, shape, units, tail)
+    if within:
+        low, high = max(low, min(within[0], value)), min(high, max(within[1], value))
+    return Estimate(value, low, high, n, confidence, method, unit)
+
+
+def _ends(value: float, error: float, shape: Shape, units: int, tail: float) -> tuple[float, float]:
+    from scipy.special import stdtrit
+
+    reach = float(stdtrit(units - 1, 1.0 - tail))
+    low, high = value + error * _abc(-reach, shape), value + error * _abc(reach, shape)
+    if units < MIN_UNITS:
+        low, high = min(low, value - reach * error), max(high, value + reach * error)
+    return low, high
+
+
+def _abc(quantile: float, shape: Shape) -> float:
+    """Where the ABC end lies, in standard errors from the value, for a normal or t quantile."""
+    shifted = _centre(shape) + quantile
+    slack = 1.0 - shape.acceleration * shifted
+    if slack <= 0.0:
+        return math.copysign(math.inf, quantile)
+    along = shifted / slack**2
+    bend = 1.0 - shape.curvature * along
+    return along / bend if bend > 0.0 else math.copysign(math.inf, quantile)
+
+
+def _centre(shape: Shape) -> float:
+    """The bias correction z0 of a statistic of this shape."""
+    from scipy.special import ndtr, ndtri
+
+    below = 2.0 * float(ndtr(shape.acceleration)) * float(ndtr(shape.curvature - shape.bias))
+    return float(ndtri(min(max(below, 1e-12), 1.0 - 1e-12)))
+
+
+def _unseen(value: float, units: int, tail: float, unit: str, support: Support) -> tuple[float, float]:
+    """Ends where all units agree: values may exist that so few draws have missed.
+
+    A share of up to 1 - tail ** (1 / units) of the population stays unseen at this miss rate; each end allows for it
+    at the far end of the support, or, where that is unknown, one away (unit "1") or anywhere (any other unit).
+    """
+    share = -math.expm1(math.log(tail) / units)
+    if support:
+        return value - share * (value - support[0]), value + share * (support[1] - value)
+    reach = 1.0 if unit == "1" else math.inf
+    return value - share * reach, value + share * reach
