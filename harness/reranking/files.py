@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.store import atomic_write_bytes, atomic_write_text
 from harness.errors import InputError, nearest
 
 __all__ = ["read_array", "read_json", "read_text", "write_array", "write_json"]
@@ -16,8 +18,7 @@ __all__ = ["read_array", "read_json", "read_text", "write_array", "write_json"]
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Sorted keys, shortest float spelling, one trailing newline."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, sort_keys=True, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    atomic_write_text(path, json.dumps(values, sort_keys=True, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path, *, keys: tuple[str, ...]) -> dict[str, Any]:
@@ -44,9 +45,9 @@ def read_text(path: Path) -> str:
 
 def write_array(path: Path, values: Any) -> None:
     """One .npy file, C order, little-endian float64."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as handle:
-        np.lib.format.write_array(handle, np.ascontiguousarray(values, dtype="<f8"), allow_pickle=False)
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.ascontiguousarray(values, dtype="<f8"), allow_pickle=False)
+    atomic_write_bytes(path, stream.getvalue())
 
 
 def read_array(path: Path, *, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
