@@ -1,0 +1,153 @@
+"""Text to term counts, in whole-array steps: the one tokeniser that LSA and BM25 share.
+
+Words are lower-case runs of letters or digits, identifiers split at case and punctuation (`eigvalsSym` →
+`eigvals sym`), plural endings folded, function words dropped. Terms are words and pairs of neighbouring words.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import InputError
+from harness.retrieval.protocols import Codes
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+__all__ = ["STOP", "Vocabulary", "checked_texts", "words"]
+
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+STOP = frozenset(
+    {"a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "if", "in", "is", "it", "its", "of", "on"}
+    | {"or", "that", "the", "this", "to", "was", "were", "which", "will", "with", "not", "can", "may", "then", "than", "these"}
+    | {"those", "there", "their", "into", "also", "such", "when", "where", "while", "whether", "each", "other"}
+    | {"use", "used", "using"}
+)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text that carry meaning, in order.
+
+    >>> words("Eigenvalues of a HermitianMatrix, see eigvals_sym2.")
+    ['eigenvalue', 'hermitian', 'matrix', 'see', 'eigval', 'sym']
+    """
+    found = _WORD.findall(_CAMEL.sub(" ", text).lower())
+    return [_singular(word) for word in found if len(word) > 1 and word not in STOP]
+
+
+def checked_texts(texts: Sequence[str], *, where: str) -> Sequence[str]:
+    """`texts` itself, or InputError where it is one text instead of many, or holds something other than text."""
+    if isinstance(texts, str):
+        raise InputError("one text where many are expected", where=where, expected="a list of texts", found=texts)
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError("not a text", where=where, row=row + 1, expected="text", found=text)
+    return texts
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The terms a fit has seen often enough: words first, then pairs of words.
+
+    Attributes:
+        position: Word → its code, in order of first appearance.
+        pairs: (n_pairs,) ascending keys `first code * n_words + second code`.
+    """
+
+    position: dict[str, int]
+    pairs: Codes
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], *, min_df: int, pairs: bool = True) -> Vocabulary:
+        """Words and (with `pairs`) neighbouring pairs that stand in at least `min_df` texts."""
+        lists = [words(text) for text in texts]
+        frequency: dict[str, int] = {}
+        for found in lists:
+            for word in dict.fromkeys(found):
+                frequency[word] = frequency.get(word, 0) + 1
+        kept = [word for word, count in frequency.items() if count >= min_df]
+        bare = cls({word: code for code, word in enumerate(kept)}, np.empty(0, np.int64))
+        return cls(bare.position, bare._frequent_pairs(lists, min_df)) if pairs else bare
+
+    def __len__(self) -> int:
+        return len(self.position) + len(self.pairs)
+
+    def count(self, texts: Sequence[str], *, lead: int = 0, lead_weight: float = 1.0) -> sp.csr_array:
+        """(n_texts, n_terms) float32 counts; the first `lead` words of a text weigh `lead_weight` each."""
+        import scipy.sparse as sp
+
+        flat, row, place = self._stream([words(text) for text in texts])
+        weight = np.where(place < lead, lead_weight, 1.0).astype(np.float32)
+        key, second = _neighbours(flat, row, len(self.position))
+        at, known = _find(key, self.pairs)
+        columns = np.concatenate([flat[flat >= 0], len(self.position) + at[known]])
+        rows = np.concatenate([row[flat >= 0], row[second][known]])
+        values = np.concatenate([weight[flat >= 0], weight[second][known]])
+        return sp.coo_array((values, (rows, columns)), shape=(len(texts), len(self))).tocsr()
+
+    def terms(self, text: str) -> tuple[Codes, NDArray[np.float32]]:
+        """Distinct term codes of one text, ascending, and their counts; the fast road for a single query."""
+        codes = [self.position.get(word, -1) for word in words(text)]
+        size = len(self.position)
+        keys = [a * size + b for a, b in itertools.pairwise(codes) if a >= 0 and b >= 0]
+        at, known = _find(np.asarray(keys, dtype=np.int64), self.pairs)
+        found = np.concatenate([np.asarray([code for code in codes if code >= 0], dtype=np.int64), size + at[known]])
+        distinct, counts = np.unique(found, return_counts=True)
+        return distinct, counts.astype(np.float32)
+
+    def to_arrays(self) -> tuple[list[str], Codes]:
+        """Words in code order, and the pairs' keys: what a file needs."""
+        return list(self.position), self.pairs
+
+    @classmethod
+    def of(cls, ordered: Iterable[str], pairs: Any) -> Vocabulary:
+        """The inverse of `to_arrays`."""
+        return cls({word: code for code, word in enumerate(ordered)}, np.asarray(pairs, dtype=np.int64))
+
+    def _frequent_pairs(self, lists: list[list[str]], min_df: int) -> Codes:
+        flat, row, _ = self._stream(lists)
+        key, second = _neighbours(flat, row, len(self.position))
+        distinct = np.unique(key * max(len(lists), 1) + row[second])
+        keys, frequency = np.unique(distinct // max(len(lists), 1), return_counts=True)
+        return keys[frequency >= min_df].astype(np.int64)
+
+    def _stream(self, lists: list[list[str]]) -> tuple[Codes, Codes, Codes]:
+        # One long array of word codes (-1 unknown), with the row and the place in its row of each.
+        lengths = np.asarray([len(found) for found in lists], dtype=np.int64)
+        get = self.position.get
+        every = (get(word, -1) for word in itertools.chain.from_iterable(lists))
+        flat = np.fromiter(every, dtype=np.int64, count=int(lengths.sum()))
+        row = np.repeat(np.arange(len(lists)), lengths)
+        return flat, row, np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def _neighbours(flat: Codes, row: Codes, size: int) -> tuple[Codes, Codes]:
+    # Keys of neighbouring known words in one text, and the place in the stream of each pair's second word.
+    together = (row[1:] == row[:-1]) & (flat[1:] >= 0) & (flat[:-1] >= 0)
+    second = np.flatnonzero(together) + 1
+    return flat[second - 1] * size + flat[second], second
+
+
+def _find(keys: Codes, ordered: Codes) -> tuple[Codes, NDArray[np.bool_]]:
+    if not len(ordered):
+        return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.bool_)
+    at = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
+    return at, ordered[at] == keys
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("sses", "xes", "ches", "shes")):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
