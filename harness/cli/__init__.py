@@ -1,0 +1,1 @@
+"""The `signoff` command: one module a verb, imported only when called."""
