@@ -71,7 +71,9 @@ def row_of(finding: Finding) -> dict[str, Any]:
         "cross": None if reading.cross is None else {
             key: value if isinstance(value, str) else _number(value) for key, value in reading.cross._asdict().items()},
         "alternatives": [{"measure": one.measure, "estimate": _estimate_row(one.estimate),
-                          "limit": _limit_row(one.limit)} for one in reading.alternatives],
+                          "limit": _limit_row(one.limit),
+                          "broken": None if one.broken is None else _estimate_row(one.broken)}
+                         for one in reading.alternatives],
         "control": None if reading.control is None else {
             key: value if isinstance(value, (str, int)) else _number(value)
             for key, value in reading.control._asdict().items()},
@@ -91,8 +93,10 @@ def finding_of(row: Mapping[str, Any], *, where: object = "evidence") -> Finding
             cross=None if cross is None else CrossCheck(
                 _value(cross["low"]), _value(cross["high"]), _value(cross["low_se"]), _value(cross["high_se"]),
                 str(cross["method"])),
-            alternatives=tuple(Alternative(str(one["measure"]), _estimate_of(one["estimate"]), _limit_of(one["limit"]))
-                               for one in row["alternatives"]),
+            alternatives=tuple(
+                Alternative(str(one["measure"]), _estimate_of(one["estimate"]), _limit_of(one["limit"]),
+                            None if one["broken"] is None else _estimate_of(one["broken"]))
+                for one in row["alternatives"]),
             control=None if control is None else Control(
                 str(control["defect"]), _value(control["severity"]), _value(control["value"]), _value(control["low"]),
                 _value(control["high"]), int(control["n"])),
@@ -134,7 +138,9 @@ def rounded(reading: Reading) -> Reading:
         cross=None if cross is None else cross._replace(
             low=round(cross.low, DIGITS), high=round(cross.high, DIGITS), low_se=round(cross.low_se, DIGITS),
             high_se=round(cross.high_se, DIGITS)),
-        alternatives=tuple(one._replace(estimate=_round(one.estimate)) for one in reading.alternatives),
+        alternatives=tuple(
+            one._replace(estimate=_round(one.estimate), broken=None if one.broken is None else _round(one.broken))
+            for one in reading.alternatives),
         control=None if control is None else control._replace(
             value=round(control.value, DIGITS), low=round(control.low, DIGITS), high=round(control.high, DIGITS)),
     )

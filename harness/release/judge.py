@@ -55,11 +55,12 @@ class Control(NamedTuple):
 
 
 class Alternative(NamedTuple):
-    """Another measure that may speak for the row, and its own limit."""
+    """Another measure that may speak for the row, its own limit, and its own value under the planted defect."""
 
     measure: str
     estimate: Estimate
     limit: Limit
+    broken: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,8 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """True when this finding keeps the release from being signed."""
-        return self.check.required and self.verdict is not Verdict.PASS
+        """True when this finding keeps the release from being signed: `required: false` excuses doubt, never a refusal."""
+        return self.verdict is Verdict.REFUSE or (self.check.required and self.verdict is Verdict.INCONCLUSIVE)
 
 
 def judge(check: Check, reading: Reading, *, limit: Limit | None = None) -> Finding:
@@ -115,9 +116,11 @@ def judge(check: Check, reading: Reading, *, limit: Limit | None = None) -> Find
 
 
 def decide(findings: Iterable[Finding]) -> Verdict:
-    """The gravest required finding speaks; without any, nothing was shown, so nothing passes."""
-    verdicts = [finding.verdict for finding in findings if finding.check.required]
-    return max(verdicts, default=Verdict.INCONCLUSIVE)
+    """The gravest blocking finding speaks; without a required finding nothing was shown, so nothing passes."""
+    shown = list(findings)
+    if not any(finding.check.required for finding in shown):
+        return Verdict.INCONCLUSIVE
+    return max((finding.verdict for finding in shown if finding.blocks), default=Verdict.PASS)
 
 
 def verdict_of(estimate: Estimate, limit: Limit) -> Verdict:
@@ -158,12 +161,13 @@ def _decide(reading: Reading, limit: Limit) -> tuple[Verdict, str]:
 
 
 def _proven(reading: Reading, limit: Limit, reason: str, speaker: Alternative | None) -> tuple[Verdict, str]:
-    if reading.control is None:
+    control = reading.control
+    if control is None or (speaker is not None and speaker.broken is None):
         return Verdict.INCONCLUSIVE, f"{reason}, but no planted defect was shown to this gate"
-    told = limit if speaker is None else speaker.limit
-    if verdict_of(reading.control.estimate, told) is not Verdict.REFUSE:
-        return Verdict.INCONCLUSIVE, (f"{reason}, but the planted defect {reading.control.defect} was not refused "
-                                      f"(measured {reading.control.value:.6g})")
+    shown = control.estimate if speaker is None or speaker.broken is None else speaker.broken
+    if verdict_of(shown, limit if speaker is None else speaker.limit) is not Verdict.REFUSE:
+        return Verdict.INCONCLUSIVE, (f"{reason}, but the planted defect {control.defect} was not refused "
+                                      f"(measured {shown.value:.6g})")
     return Verdict.PASS, reason
 
 

@@ -1,0 +1,150 @@
+"""One gate run: a manifest, the trial observed once, findings written as they come, a closing line at the end."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from harness import __version__
+from harness.defects.catalogue import owner
+from harness.errors import InputError
+from harness.estimate import Estimate
+from harness.release.evidence import EvidenceWriter, rounded
+from harness.release.judge import Control, Finding, Reading, judge
+from harness.release.manifest import Loaded, load_manifest
+from harness.release.measures import family_of, read
+from harness.release.observed import Trial
+from harness.release.observing import observe, planned_header
+from harness.release.policy import Check, Limit
+
+__all__ = ["Gate", "GateSession"]
+
+
+class GateSession:
+    """What the gates of one run share. Opened once by the plugin; closed by it whatever happens."""
+
+    def __init__(self, loaded: Loaded, evidence: Path) -> None:
+        """Keep the manifest and start the evidence file."""
+        self.loaded, self.evidence = loaded, evidence
+        self.counts: Counter[str] = Counter()
+        self.families = {check.id: family_of(check.measure) for check in self.checks if check.own_gate is None}
+        self._writer: EvidenceWriter | None = None
+        self._found = 0
+        self._tell = _teller()
+
+    @classmethod
+    def open(cls, manifest: Path, *, evidence: Path | None) -> GateSession:
+        """Load the manifest; evidence goes to `reports/<release>/evidence.jsonl` unless said otherwise."""
+        loaded = load_manifest(manifest)
+        target = evidence or Path("reports") / loaded.manifest.release / "evidence.jsonl"
+        target.unlink(missing_ok=True)  # an older run's evidence must not speak for this one
+        return cls(loaded, target)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The policy's checks, in its order."""
+        return self.loaded.manifest.checks
+
+    def checks_of_family(self, family: str) -> list[Check]:
+        """The checks that one gate file judges."""
+        return [check for check in self.checks if self.families.get(check.id) == family]
+
+    @cached_property
+    def trial(self) -> Trial:
+        """Candidate and baseline, built or read, run, and observed."""
+        return observe(self.loaded, tell=self.tell)
+
+    def gate(self, request: pytest.FixtureRequest) -> Gate:
+        """The judge for one test item."""
+        return Gate(self, request.node)
+
+    def tell(self, what: str) -> None:
+        """One line of progress."""
+        self._tell(what)
+
+    def write(self, finding: Finding, *, test: str) -> None:
+        """Write a finding; the first one opens the file, when the header's digests are known."""
+        if self._writer is None:
+            header = {"run_id": str(uuid.uuid4()), "started": _now(), "plugin_version": __version__,
+                      **planned_header(self.loaded, self.trial)}
+            self._writer = EvidenceWriter(self.evidence, header)
+        self._writer.add(finding, test=test)
+        self._found += 1
+
+    def close(self, exit_status: int) -> None:
+        """Write the closing line; a run that made no finding leaves no evidence at all."""
+        self._tell("")
+        if self._writer is None:
+            return
+        names = ("collected", "passed", "failed", "skipped", "deselected", "xfailed", "errors")
+        self._writer.close({"finished": _now(), "ran": self._found, "exit_status": exit_status,
+                            **{name: int(self.counts[name]) for name in names}})
+        self._writer = None
+
+
+class Gate:
+    """Judges one reading: rounds it to the written digits, decides, writes, and fails the item unless it passed."""
+
+    def __init__(self, session: GateSession, item: pytest.Item) -> None:
+        """Bind to the running test item."""
+        self._session, self._item = session, item
+
+    def measure(self, check: Check, trial: Trial) -> Reading:
+        """Read the check off the trial, and the same off its planted defect."""
+        plant = owner(check.measure)
+        severity = plant.grades[-1]
+        broken = read(plant.plant(trial, severity), check)
+        shown, reading = broken.estimate, read(trial, check)
+        return replace(
+            reading, control=Control(plant.name, severity, shown.value, shown.low, shown.high, shown.n),
+            alternatives=tuple(one._replace(broken=twin.estimate) for one, twin
+                               in zip(reading.alternatives, broken.alternatives, strict=True)))
+
+    def judge(self, check: Check, reading: Reading, *, limit: Limit | None = None) -> Finding:
+        """Decide, write the finding, and fail the item with the verdict's word first unless nothing is blocked."""
+        finding = judge(check, rounded(reading), limit=limit)
+        self._session.write(finding, test=self._item.nodeid)
+        self._item.user_properties.append(("verdict", finding.verdict.name))
+        if finding.blocks:
+            pytest.fail(f"{finding.verdict.name} {check.id}: {finding.reason}", pytrace=False)
+        return finding
+
+    def own(self, name: str, estimate: Estimate, *, defect: str, broken: Estimate, at_least: float | None = None,
+            at_most: float | None = None, by: str = "value", min_n: int = 0) -> Finding:
+        """Judge a gate of the user's own: a measured estimate, its limit, and the same estimate on a planted defect."""
+        check = next((one for one in self._session.checks if one.own_gate == name), None)
+        if check is None:
+            raise InputError("no such gate in the policy", where=self._session.loaded.path, found=name,
+                             expected="a policy row `- gate: NAME`")
+        if (at_least is None) == (at_most is None) or by not in {"value", "lcb", "ucb"}:
+            raise InputError("not a limit", where=name, expected="one of at_least, at_most, and by value, lcb or ucb",
+                             found={"at_least": at_least, "at_most": at_most, "by": by})
+        bound = at_least if at_least is not None else at_most
+        assert bound is not None
+        limit = Limit("at_least" if at_least is not None else "at_most", bound, by)  # type: ignore[arg-type]  # checked above
+        control = Control(defect, 1.0, broken.value, broken.low, broken.high, broken.n)
+        return self.judge(check, Reading(estimate, min_n=min_n, control=control), limit=limit)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _teller() -> object:
+    """Progress on a terminal as one changing line; elsewhere a line a stage, so that logs show where time went."""
+    import sys
+
+    wide = sys.stderr.isatty() and not os.environ.get("CI")
+
+    def changing(what: str) -> None:
+        sys.stderr.write(f"\r\x1b[2K{what[:78]}")
+        sys.stderr.flush()
+
+    return changing if wide else (lambda _: None)

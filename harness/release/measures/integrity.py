@@ -1,0 +1,56 @@
+"""Measures of a release's identity: is its run manifest whole, do its bytes match, does it repeat itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.errors import InputError
+from harness.estimate import Estimate
+from harness.release.judge import Reading
+from harness.release.observed import IntegrityObserved, Trial
+from harness.release.policy import Check
+
+__all__ = ["EXAMPLES", "RUN_MANIFEST_KEYS", "owns", "read"]
+
+EXAMPLES = ("run manifest gaps", "digest mismatches", "replay differences")
+RUN_MANIFEST_KEYS = ("release", "CONFIG_HASH", "seed", "data", "artifacts", "versions", "python", "git_commit", "threads",
+                     "few_shot_ids", "prompt_hash")
+
+
+def owns(measure: str) -> bool:
+    """True for the names in EXAMPLES."""
+    return measure in EXAMPLES
+
+
+def read(trial: Trial, check: Check) -> Reading:
+    """Faults counted over what was looked at; nothing looked at is nothing measured."""
+    facts = trial.candidate.integrity
+    if facts is None:
+        raise InputError("no integrity facts were observed", where=trial.candidate.release,
+                         expected="a frozen release", found=check.measure)
+    faults, n = _COUNTS[check.measure](facts)
+    estimate = Estimate(float(len(faults)), float(len(faults)), float(len(faults)), n, check.confidence, "counted", "faults")
+    return Reading(estimate, note=", ".join(faults[:3]))
+
+
+def _gaps(facts: IntegrityObserved) -> tuple[list[str], int]:
+    # A key that must be there and may be null (no prompts, no git) counts as present; an empty digest table does not.
+    absent = [key for key in RUN_MANIFEST_KEYS if key not in facts.run_manifest]
+    empty = [key for key in ("data", "artifacts", "versions") if not facts.run_manifest.get(key) and key not in absent]
+    return absent + empty, len(RUN_MANIFEST_KEYS)
+
+
+def _mismatches(facts: IntegrityObserved) -> tuple[list[str], int]:
+    names = sorted(set(facts.stated) | set(facts.found))
+    return [name for name in names if facts.stated.get(name) != facts.found.get(name)], len(names)
+
+
+def _differences(facts: IntegrityObserved) -> tuple[list[str], int]:
+    digests = list(facts.replayed.items())
+    n = len(digests) if len(digests) > 1 else 0  # one process alone repeats nothing
+    return [name for name, digest in digests if digest != digests[0][1]], n
+
+
+_COUNTS: dict[str, Callable[[IntegrityObserved], tuple[list[str], int]]] = {
+    "run manifest gaps": _gaps, "digest mismatches": _mismatches, "replay differences": _differences,
+}

@@ -1,0 +1,142 @@
+"""Measures of ranking quality: one value per judged query, averaged over a slice, clustered where clusters are known.
+
+`R@5` is the candidate's own mean; `delta R@5` the candidate minus the baseline, paired by query; `lift R@5` the final
+ranking minus the first stage's, paired by query. `unanswered` and `unjudged@k` are shares; `acceptance` is the share of
+queries whose first hit the reranker changed; `cosine>=0.5` the share of queries whose best hit is at least that near.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from harness.errors import InputError, UsageError
+from harness.estimate import Estimate
+from harness.estimators.intervals import bootstrap_ends, mean_interval
+from harness.metrics.evaluate import per_query, unjudged
+from harness.metrics.spec import parse
+from harness.records import Floats, Run
+from harness.release.judge import Alternative, CrossCheck, Reading
+from harness.release.observed import Observed, TaskObserved, Trial
+from harness.release.policy import Check
+
+__all__ = ["EXAMPLES", "MIN_N", "owns", "read", "values_of"]
+
+EXAMPLES = ("R@5", "RR", "RR@10", "Success@50", "nDCG@10", "AP", "P@10", "delta nDCG@10", "lift R@5", "acceptance",
+            "unanswered", "unjudged@10", "cosine>=0.5")
+MIN_N = 200  # a lower bound of a mean difference with rare big losses is too high below this (docs/estimators.md)
+RESAMPLES = 2000
+_PREFIXES = ("delta ", "lift ")
+_COSINE = re.compile(r"cosine>=(0(?:\.\d+)?|1(?:\.0+)?)$")
+_UNJUDGED = re.compile(r"unjudged@([1-9]\d*)$")
+
+
+def owns(measure: str) -> bool:
+    """True for the names of this family, spelt as the field spells them."""
+    name = _bare(measure)
+    if name in {"acceptance", "unanswered"} or _COSINE.match(name) or _UNJUDGED.match(name):
+        return name == measure
+    try:
+        parse(name)
+    except (InputError, UsageError):
+        return False
+    return True
+
+
+def read(trial: Trial, check: Check) -> Reading:
+    """The mean over the slice, with its closed interval and, where a bound decides, a resampled one beside it."""
+    task = trial.candidate.task(check.task)
+    mask = task.mask(check.slice)
+    x = values_of(trial, check.measure, check.task)[mask]
+    clusters = None if task.clusters is None else task.clusters[mask]
+    bound = check.limit is not None and check.limit.by != "value"
+    paired = check.measure.startswith(_PREFIXES)
+    return Reading(
+        estimate=_interval(x, clusters, check.confidence),
+        min_n=MIN_N if bound and paired else 0,
+        cross=_resampled(x, clusters, check.confidence, trial.seed) if bound and len(x) > 1 else None,
+        alternatives=tuple(
+            Alternative(name, _interval(values_of(trial, name, check.task)[mask], clusters, check.confidence), limit)
+            for name, limit in check.any_with),
+        details=_details(x, clusters, paired=paired),
+        note=_note(trial, check.measure),
+    )
+
+
+def values_of(trial: Trial, measure: str, task_name: str | None) -> Floats:
+    """(n_queries,) one value per judged query of the task, in judged order, before any slice is taken."""
+    task = trial.candidate.task(task_name)
+    if measure.startswith("delta "):
+        other = _baseline(trial).task(task_name)
+        if not np.array_equal(other.qrels.queries, task.qrels.queries):
+            raise InputError("candidate and baseline are judged on different queries", where=f"task {task.name}",
+                             expected=len(task.qrels.queries), found=len(other.qrels.queries))
+        return _values(task, task.run, _bare(measure)) - _values(other, other.run, _bare(measure))
+    if measure.startswith("lift "):
+        return _values(task, task.run, _bare(measure)) - _values(task, _before(task), _bare(measure))
+    return _values(task, task.run, measure)
+
+
+def _values(task: TaskObserved, run: Run, measure: str) -> Floats:
+    if measure == "acceptance":
+        return _changed_first(task, run, _before(task))
+    if measure == "unanswered":
+        return 1.0 - np.isin(task.qrels.queries, run.queries[np.unique(run.query)]).astype(np.float64)
+    if matched := _UNJUDGED.match(measure):
+        return unjudged(run, task.qrels, k=int(matched[1]))
+    if matched := _COSINE.match(measure):
+        if task.best is None:
+            raise InputError("no cosines were recorded", where=f"task {task.name}", expected="a dense first stage",
+                             found=measure)
+        return (task.best >= float(matched[1])).astype(np.float64)
+    return per_query(run, task.qrels, parse(measure))
+
+
+def _changed_first(task: TaskObserved, after: Run, before: Run) -> Floats:
+    first = [dict(zip(run.queries[run.query[run.rank == 1]], run.docs[run.doc[run.rank == 1]], strict=True))
+             for run in (after, before)]
+    return np.array([float(first[0].get(query) != first[1].get(query)) for query in task.qrels.queries])
+
+
+def _interval(x: Floats, clusters: object, confidence: float) -> Estimate:
+    if not len(x):
+        return Estimate(np.nan, -np.inf, np.inf, 0, confidence, "nothing to average")
+    return mean_interval(x, clusters=clusters, confidence=confidence)
+
+
+def _resampled(x: Floats, clusters: object, confidence: float, seed: int) -> CrossCheck:
+    ends = bootstrap_ends(x, clusters=clusters, confidence=confidence, resamples=RESAMPLES, method="bca",
+                          rng=np.random.default_rng(seed))
+    return CrossCheck(ends.estimate.low, ends.estimate.high, ends.low_se, ends.high_se, ends.estimate.method)
+
+
+def _details(x: Floats, clusters: object, *, paired: bool) -> dict[str, float | str]:
+    details: dict[str, float | str] = {} if clusters is None else {"clusters": float(len(np.unique(clusters)))}
+    if paired and len(x):
+        details |= {"queries worse": float((x < 0).mean()), "queries better": float((x > 0).mean()),
+                    "largest loss": float(x.min())}
+    return details
+
+
+def _note(trial: Trial, measure: str) -> str:
+    if measure.startswith("delta ") and trial.baseline is not None:
+        return f"against {trial.baseline.release}"
+    return ""
+
+
+def _bare(measure: str) -> str:
+    return next((measure[len(prefix):] for prefix in _PREFIXES if measure.startswith(prefix)), measure)
+
+
+def _baseline(trial: Trial) -> Observed:
+    if trial.baseline is None:
+        raise InputError("a delta needs a baseline", where=trial.candidate.release, expected="a baseline run", found=None)
+    return trial.baseline
+
+
+def _before(task: TaskObserved) -> Run:
+    if task.before is None:
+        raise InputError("no ranking before the reranker", where=f"task {task.name}",
+                         expected="a live reranker, or `before:` under recorded", found=None)
+    return task.before
