@@ -52,7 +52,7 @@ def closed_interval(
     shape: Shape,
     *,
     n: int,
-    units: int,
+    units: float,
     confidence: float,
     unit: str = "1",
     support: Support = None,
@@ -65,7 +65,7 @@ def closed_interval(
         error: Its standard error by the unbiased variance; not read under two units.
         shape: Third-order shape of the statistic.
         n: Observations.
-        units: Independent units among them (observations or clusters); units - 1 degrees of freedom.
+        units: Independent units among them (observations, or clusters of equal size); units - 1 degrees of freedom.
         confidence: Two-sided; each end alone misses with (1 - confidence) / 2.
         unit: Of the value.
         support: Least and greatest possible value, if known; the interval is kept within it.
@@ -88,7 +88,7 @@ def closed_interval(
     return Estimate(value, low, high, n, confidence, method, unit)
 
 
-def _ends(value: float, error: float, shape: Shape, units: int, tail: float) -> tuple[float, float]:
+def _ends(value: float, error: float, shape: Shape, units: float, tail: float) -> tuple[float, float]:
     from scipy.special import stdtrit
 
     reach = float(stdtrit(units - 1, 1.0 - tail))
@@ -117,7 +117,7 @@ def _centre(shape: Shape) -> float:
     return float(ndtri(min(max(below, 1e-12), 1.0 - 1e-12)))
 
 
-def _unseen(value: float, units: int, tail: float, unit: str, support: Support) -> tuple[float, float]:
+def _unseen(value: float, units: float, tail: float, unit: str, support: Support) -> tuple[float, float]:
     """Ends where all units agree: values may exist that so few draws have missed.
 
     A share of up to 1 - tail ** (1 / units) of the population stays unseen at this miss rate; each end allows for it

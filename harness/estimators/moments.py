@@ -134,10 +134,13 @@ class ClusterMoments:
     def estimate(self, *, confidence: float = 0.9, unit: str = "1", support: Support = None) -> Estimate:
         """The mean over rows, its interval robust to dependence within clusters.
 
-        A ratio of two sums over clusters, linearised: cluster g's influence is n_g (mean_g - mean), the variance that
-        of the influences, with n_clusters - 1 degrees of freedom. Options as in `closed.closed_interval`.
+        A ratio of two sums over clusters, linearised: cluster g's influence is n_g (mean_g - mean). The variance is
+        the jackknife's over clusters, which knows that a large cluster pulls the mean to itself; the degrees of
+        freedom are (sum n_g)**2 / sum n_g**2 - 1, those of as many clusters of equal size (Kish). With equal
+        clusters both are the textbook's. Options as in `closed.closed_interval`.
         """
         rows, units = self.n, len(self.ids)
+        effective = rows**2 / float((self.counts.astype(np.float64) ** 2).sum()) if units else 0.0
         if not units:
             return closed_interval(
                 math.nan, math.inf, Shape(), n=0, units=0, confidence=confidence, unit=unit, support=support
@@ -149,7 +152,7 @@ class ClusterMoments:
             error,
             shape,
             n=rows,
-            units=units,
+            units=effective,
             confidence=confidence,
             unit=unit,
             support=support,
@@ -180,12 +183,12 @@ def _ratio_shape(counts: NDArray[np.int64], influence: Floats) -> tuple[float, S
     second derivatives of the ratio in cluster g's weight; the least favourable direction bends the ratio by the same
     pull that biases it.
     """
-    units, size = len(counts), float(counts.mean())
+    units, total = len(counts), float(counts.sum())
     squares = float((influence**2).sum())
     if units < 2 or squares <= 0.0:
         return (0.0 if units > 1 else math.inf), Shape()
-    plain = math.sqrt(squares) / (units * size)
-    pull = float((influence * counts).sum()) / (units**2 * size**2 * plain)
+    pull = float((influence * counts).sum()) / (total * math.sqrt(squares))
     acceleration = float((influence**3).sum()) / (6.0 * squares**1.5)
-    error = plain * math.sqrt(units / (units - 1))
+    without = influence / (total - counts)
+    error = math.sqrt((units - 1) / units * float((without**2).sum()))
     return error, Shape(acceleration, bias=-pull, curvature=-pull)
