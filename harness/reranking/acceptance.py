@@ -6,14 +6,17 @@ challenger that wins by less than the margin leaves the incumbent first and the 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from harness.errors import InputError
 from harness.records import Floats
+from harness.reranking.protocols import SCORE, Reranker, checked_lists
 
-__all__ = ["acceptance", "incumbent_gap", "margin_for", "with_margin"]
+__all__ = ["acceptance", "cross_fitted_gaps", "incumbent_gap", "margin_for", "with_margin"]
 
 
 def acceptance(before_top1: Any, after_top1: Any) -> Floats:
@@ -36,6 +39,33 @@ def incumbent_gap(new_scores: Any, first_scores: Any, codes: Any) -> float:
     """How far the reranker's best score is above the score it gives the first stage's favourite; 0 for its own."""
     new, place = _incumbent(new_scores, first_scores, codes)
     return float(new.max() - new[place])
+
+
+def cross_fitted_gaps(make: Callable[[], Reranker], features: Any, labels: Any, groups: Any, clusters: Sequence[str],
+                      *, folds: int = 3) -> Floats:
+    """(n_queries,) `incumbent_gap`s, each by a reranker that saw no query of the same cluster.
+
+    Args:
+        make: A new, unfitted reranker.
+        features: (n, F), lists one after another, column 0 the first-stage score.
+        labels: (n,) grades.
+        groups: (n_queries,) list sizes.
+        clusters: (n_queries,) names, such as modules; whole clusters fall into one fold, by a hash of the name.
+        folds: How many parts; each is held out once.
+    """
+    matrix, label, sizes = checked_lists(features, labels, groups)
+    if len(clusters) != len(sizes):
+        raise InputError("clusters do not pair", where="cross_fitted_gaps", expected=f"{len(sizes)} names",
+                         found=len(clusters))
+    part = np.array([int(sha256(name.encode()).hexdigest()[:8], 16) % folds for name in clusters])
+    rows, ends = np.repeat(part, sizes), np.cumsum(sizes)
+    gaps = np.empty(len(sizes), dtype=np.float64)
+    for fold in np.unique(part):
+        model = make().fit(matrix[rows != fold], label[rows != fold], sizes[part != fold])
+        for query in np.flatnonzero(part == fold):
+            mine = matrix[ends[query] - sizes[query]:ends[query]]
+            gaps[query] = incumbent_gap(model.scores(mine), mine[:, SCORE], np.arange(len(mine)))
+    return gaps
 
 
 def margin_for(gaps: Any, *, share: float) -> float:

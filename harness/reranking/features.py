@@ -142,10 +142,8 @@ def feature_lists(source: FeatureSource, texts: Sequence[str], query_vectors: An
 def _within_list(columns: NDArray[np.float64]) -> Columns:
     """For each column: the gap to the list's best, the z-score, and the share of the list that is strictly above."""
     gap = columns.max(axis=0) - columns
-    ordered = np.sort(columns, axis=0)
-    above = [1.0 - np.searchsorted(ordered[:, i], columns[:, i], side="right") / len(columns)
-             for i in range(columns.shape[1])]
-    return [gap, _z(columns), np.column_stack(above)]
+    above = (columns[:, None, :] > columns[None, :, :]).mean(axis=0)
+    return [gap, _z(columns), above]
 
 
 def _z(columns: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ class LambdaMartReranker:
         rate: Shrinkage of each tree.
     """
 
-    def __init__(self, *, seed: int = 42, trees: int = 120, leaves: int = 15, rate: float = 0.08) -> None:
+    def __init__(self, *, seed: int = 42, trees: int = 150, leaves: int = 7, rate: float = 0.1) -> None:
         self.seed, self.trees, self.leaves, self.rate = seed, trees, leaves, rate
         self._text, self._booster = "", None
 
@@ -76,7 +76,7 @@ class LambdaMartReranker:
         import lightgbm
 
         try:
-            self._booster = lightgbm.Booster(model_str=text, params=_QUIET)
+            self._booster = lightgbm.Booster(model_str=text)
         except lightgbm.basic.LightGBMError as error:
             raise InputError("LightGBM cannot read the model", where="lambdamart", found=str(error)) from None
         self._text = text

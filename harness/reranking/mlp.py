@@ -32,7 +32,7 @@ class MlpReranker:
     Fitted at one thread; scores are rounded to 9 decimals, so that a matrix product's blocking cannot order ties.
     """
 
-    def __init__(self, *, seed: int = 42, hidden: int = 64, epochs: int = 12, penalty: float = 1e-3,
+    def __init__(self, *, seed: int = 42, hidden: int = 32, epochs: int = 20, penalty: float = 0.3,
                  residual: bool = False) -> None:
         self.seed, self.hidden, self.epochs, self.penalty, self.residual = seed, hidden, epochs, penalty, residual
         self._weights: dict[str, NDArray[np.float64]] | None = None
@@ -84,8 +84,8 @@ class MlpReranker:
         from sklearn.neural_network import MLPRegressor
         from threadpoolctl import threadpool_limits
 
-        model = MLPRegressor((self.hidden,), alpha=self.penalty, batch_size=min(256, len(inputs)),
-                             random_state=np.random.RandomState(self.seed))
+        model = MLPRegressor(hidden_layer_sizes=(self.hidden,), alpha=self.penalty, batch_size=min(256, len(inputs)),
+                             random_state=self.seed)
         with threadpool_limits(limits=1):
             for _ in range(self.epochs):
                 model.partial_fit(np.clip(inputs, -8.0, 8.0), target)
