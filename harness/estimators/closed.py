@@ -24,7 +24,7 @@ from typing import NamedTuple
 from harness.estimate import Estimate
 from harness.estimators._check import level, span
 
-__all__ = ["MIN_UNITS", "Shape", "Support", "closed_interval"]
+__all__ = ["MIN_UNITS", "Shape", "Support", "abc_ends", "closed_interval"]
 
 Support = tuple[float, float] | None
 
@@ -96,6 +96,14 @@ def _ends(value: float, error: float, shape: Shape, units: float, tail: float) -
     if units < MIN_UNITS:
         low, high = min(low, value - reach * error), max(high, value + reach * error)
     return low, high
+
+
+def abc_ends(value: float, error: float, shape: Shape, tail: float) -> tuple[float, float]:
+    """The plain ABC ends, by the normal quantile and a plug-in standard error, at miss rate `tail` each."""
+    from scipy.special import ndtri
+
+    reach = float(ndtri(1.0 - tail))
+    return value + error * _abc(-reach, shape), value + error * _abc(reach, shape)
 
 
 def _abc(quantile: float, shape: Shape) -> float:

@@ -68,11 +68,17 @@ class Moments:
     def estimate(self, *, confidence: float = 0.9, unit: str = "1", support: Support = None) -> Estimate:
         """The mean with its closed interval; options as in `closed.closed_interval`."""
         error = math.sqrt(self.variance / self.n) if self.n > 1 else math.inf
-        shape = Shape(self.m3 / (6.0 * self.m2**1.5)) if self.m2 > 0.0 else Shape()
+        shape = self.plug_in()[1]
         value = self.mean if self.n else math.nan
         return closed_interval(
             value, error, shape, n=self.n, units=self.n, confidence=confidence, unit=unit, support=support
         )
+
+    def plug_in(self) -> tuple[int, Shape, float]:
+        """Units, shape, and the standard error with the plug-in variance (0 without variation)."""
+        if not self.m2 > 0.0:
+            return self.n, Shape(), 0.0
+        return self.n, Shape(self.m3 / (6.0 * self.m2**1.5)), math.sqrt(self.m2) / self.n
 
 
 def _no_ids() -> Labels:
@@ -158,6 +164,14 @@ class ClusterMoments:
             support=support,
             method=f"skew-corrected t, {units} clusters",
         )
+
+    def plug_in(self) -> tuple[int, Shape, float]:
+        """Clusters, shape, and the linearised standard error with the plug-in variance (0 without variation)."""
+        if not len(self.ids):
+            return 0, Shape(), 0.0
+        influence = _ratio(self.counts, self.means)[1]
+        error = math.sqrt(float(influence @ influence)) / self.n
+        return len(self.ids), _ratio_shape(self.counts, influence)[1], error
 
 
 def _grouped(names: Labels, counts: NDArray[np.int64], means: Floats) -> tuple[Labels, NDArray[np.int64], Floats]:

@@ -1,0 +1,88 @@
+"""Intervals for a mean, from one call: closed for gates, ABC for hot loops, resampled for the cross-check."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.errors import InputError, nearest
+from harness.estimate import Estimate
+from harness.estimators._check import Floats, level, numbers, same_length
+from harness.estimators.closed import Support, abc_ends
+from harness.estimators.moments import ClusterMoments, Moments
+from harness.estimators.resampling import BootstrapEnds, bootstrap, bootstrap_ends
+
+__all__ = ["BootstrapEnds", "abc_interval", "bootstrap", "bootstrap_ends", "mean_interval", "paired"]
+
+MeanMethod = Literal["closed", "abc", "percentile", "bca", "studentised"]
+
+
+def paired(after: ArrayLike, before: ArrayLike) -> Floats:
+    """Differences after - before of two equally long columns, in query order: the `x` of a paired interval.
+
+    >>> paired([0.5, 1.0], [0.25, 1.0]).tolist()
+    [0.25, 0.0]
+    """
+    one, two = numbers(after, "after"), numbers(before, "before")
+    same_length(after=one, before=two)
+    return one - two
+
+
+def mean_interval(
+    x: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    confidence: float = 0.9,
+    method: MeanMethod = "closed",
+    unit: str = "1",
+    support: Support = None,
+    rng: np.random.Generator | None = None,
+) -> Estimate:
+    """The mean of `x` with a two-sided interval whose ends each hold with (1 + confidence) / 2.
+
+    Args:
+        x: (n,) finite numbers.
+        clusters: (n,) labels whose rows depend on each other, or None.
+        confidence: Inside (0, 1).
+        method: `closed` is the gate's (see `closed`), `abc` its normal-theory twin, the others bootstrap methods.
+        unit: Of the values.
+        support: Least and greatest possible value, for `closed` only.
+        rng: For the bootstrap methods only, and needed there.
+
+    >>> round(mean_interval([0.1, 0.3, 0.2, 0.4], support=(0, 1)).low, 3)
+    0.098
+    """
+    if method == "closed":
+        state = Moments.of(numbers(x)) if clusters is None else ClusterMoments.of(numbers(x), clusters)
+        return state.estimate(confidence=confidence, unit=unit, support=support)
+    if method == "abc":
+        return abc_interval(x, clusters=clusters, confidence=confidence, unit=unit)
+    if method not in ("percentile", "bca", "studentised"):
+        known = ("closed", "abc", "percentile", "bca", "studentised")
+        raise InputError(
+            "unknown method", where="method", expected=", ".join(known), found=method, hint=nearest(str(method), known)
+        )
+    if rng is None:
+        raise InputError("a bootstrap needs a source of randomness", where="rng", expected="a numpy Generator")
+    return bootstrap(x, rng=rng, clusters=clusters, method=method, confidence=confidence, unit=unit)
+
+
+def abc_interval(
+    x: ArrayLike, *, clusters: ArrayLike | None = None, confidence: float = 0.9, unit: str = "1"
+) -> Estimate:
+    """DiCiccio & Efron's ABC interval of the mean: what BCa converges to, in one pass and without randomness.
+
+    With normal quantiles and the plug-in variance, as BCa has them: for small samples `mean_interval` promises less
+    and keeps it. Infinite ends under two units; a constant sample gets the closed interval of a constant.
+    """
+    tail = level(confidence)
+    state = Moments.of(numbers(x)) if clusters is None else ClusterMoments.of(numbers(x), clusters)
+    units, shape, error = state.plug_in()
+    closed = state.estimate(confidence=confidence, unit=unit)
+    if units < 2 or error == 0.0 or closed.method == "no variation seen":
+        return closed
+    low, high = abc_ends(closed.value, error, shape, tail)
+    by = "" if clusters is None else f", {units} clusters"
+    return Estimate(closed.value, low, high, closed.n, confidence, f"ABC{by}", unit)

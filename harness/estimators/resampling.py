@@ -1,0 +1,196 @@
+"""Bootstrap intervals that say how far their own randomness reaches.
+
+Efron & Tibshirani 1993, ch. 14 (percentile, BCa), 12.5 (studentised). The gate's interval is the closed form of
+`moments`; these check it. Drawn units are observations, or whole clusters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.errors import InputError, nearest
+from harness.estimate import Estimate
+from harness.estimators._check import Floats, count, labels, level, numbers, same_length
+from harness.estimators._statistics import Sample
+from harness.estimators.moments import ClusterMoments, Moments
+
+__all__ = ["BootstrapEnds", "BootstrapMethod", "Statistic", "bootstrap", "bootstrap_ends"]
+
+BootstrapMethod = Literal["percentile", "bca", "studentised"]
+Statistic = Callable[[Floats], Floats]
+
+
+class BootstrapEnds(NamedTuple):
+    """A bootstrap interval and the Monte-Carlo standard error of each end.
+
+    Attributes:
+        estimate: The interval.
+        low_se: Standard error of `estimate.low` over other seeds; NaN where the end is infinite.
+        high_se: The same of `estimate.high`.
+    """
+
+    estimate: Estimate
+    low_se: float
+    high_se: float
+
+
+def bootstrap(
+    x: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    clusters: ArrayLike | None = None,
+    statistic: Statistic | None = None,
+    method: BootstrapMethod = "bca",
+    resamples: int = 10_000,
+    confidence: float = 0.9,
+    unit: str = "1",
+) -> Estimate:
+    """The bootstrap interval of `bootstrap_ends` alone.
+
+    >>> import numpy as np
+    >>> found = bootstrap([0.0, 0.1, 0.0, 0.4, 0.2, 0.0], rng=np.random.default_rng(1))
+    >>> found.low < found.value < found.high
+    True
+    """
+    return bootstrap_ends(
+        x,
+        rng=rng,
+        clusters=clusters,
+        statistic=statistic,
+        method=method,
+        resamples=resamples,
+        confidence=confidence,
+        unit=unit,
+    ).estimate
+
+
+def bootstrap_ends(
+    x: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    clusters: ArrayLike | None = None,
+    statistic: Statistic | None = None,
+    method: BootstrapMethod = "bca",
+    resamples: int = 10_000,
+    confidence: float = 0.9,
+    unit: str = "1",
+) -> BootstrapEnds:
+    """Resample `x`, or its clusters, and read an interval off the statistics of the samples.
+
+    Args:
+        x: (n,) finite numbers; for a paired comparison the differences (`intervals.paired`).
+        rng: Source of all randomness: the same state gives the same interval.
+        clusters: (n,) labels; rows of one label are drawn together.
+        statistic: Maps (m, n) samples to (m,) values along the last axis; None is the mean, which is much faster and
+            never holds a sample.
+        method: `studentised` is for the mean only.
+        resamples: Samples drawn, at least 100.
+        confidence: Two-sided; each end alone holds with (1 + confidence) / 2, to the method's order.
+        unit: Of the statistic.
+
+    Returns:
+        Infinite ends under two units; where no sample differs from another, the closed interval of a constant.
+
+    Raises:
+        InputError: For bad numbers, lengths, labels, method, resamples or confidence.
+    """
+    sample = _sample(x, clusters, statistic, method)
+    tail, draws = level(confidence), count(resamples, "resamples", least=100)
+    plain = _closed(sample, confidence, unit)
+    if sample.units < 2 or sample.constant:
+        return BootstrapEnds(
+            plain, math.nan if math.isinf(plain.low) else 0.0, math.nan if math.isinf(plain.high) else 0.0
+        )
+    kind = "mean" if statistic is None else "statistic"
+    by = f", {sample.units} clusters" if clusters is not None else ""
+    value, (low, low_se), (high, high_se) = _INTERVALS[method](sample, draws, tail, rng)
+    name = {"bca": "BCa", "percentile": "percentile", "studentised": "studentised"}[method]
+    found = Estimate(value, low, high, len(sample.x), confidence, f"{name} bootstrap of the {kind}{by}", unit)
+    return BootstrapEnds(found, low_se, high_se)
+
+
+def _sample(x: ArrayLike, clusters: ArrayLike | None, statistic: Statistic | None, method: str) -> Sample:
+    known = get_args(BootstrapMethod)
+    if method not in known:
+        raise InputError(
+            "unknown method", where="method", expected=", ".join(known), found=method, hint=nearest(str(method), known)
+        )
+    if statistic is not None and method == "studentised":
+        raise InputError("studentised is for the mean", where="method", expected="percentile or bca", found=method)
+    values = numbers(x)
+    if clusters is None:
+        return Sample(values, None, statistic)
+    names = labels(clusters)
+    same_length(x=values, clusters=names)
+    return Sample(values, np.unique(names, return_inverse=True)[1], statistic)
+
+
+def _closed(sample: Sample, confidence: float, unit: str) -> Estimate:
+    """What is said of a sample that resampling cannot vary."""
+    if sample.statistic is not None:
+        value = sample.value
+        return Estimate(value, -math.inf, math.inf, len(sample.x), confidence, "no variation seen", unit)
+    if sample.codes is None:
+        return Moments.of(sample.x).estimate(confidence=confidence, unit=unit)
+    return ClusterMoments.of(sample.x, sample.codes).estimate(confidence=confidence, unit=unit)
+
+
+End = tuple[float, float]
+
+
+def _percentile(sample: Sample, draws: int, tail: float, rng: np.random.Generator) -> tuple[float, End, End]:
+    drawn = np.sort(sample.resampled(draws, rng))
+    wobble = math.sqrt(tail * (1.0 - tail) / draws)
+    return sample.value, _read(drawn, tail, wobble), _read(drawn, 1.0 - tail, wobble)
+
+
+def _bca(sample: Sample, draws: int, tail: float, rng: np.random.Generator) -> tuple[float, End, End]:
+    from scipy.special import ndtr, ndtri
+
+    value, acceleration = sample.value, sample.acceleration()
+    drawn = np.sort(sample.resampled(draws, rng))
+    ranks = np.searchsorted(drawn, value) + np.searchsorted(drawn, value, side="right")  # ties count half
+    below = min(max(float(ranks) / (2.0 * draws), 0.5 / draws), 1.0 - 0.5 / draws)
+    centre = float(ndtri(below))
+    ends = []
+    for at in (tail, 1.0 - tail):
+        shifted = centre + float(ndtri(at))
+        slack = 1.0 - acceleration * shifted
+        place = float(ndtr(centre + shifted / slack)) if slack > 0 else float(at > 0.5)
+        slope = (1.0 + 1.0 / max(slack, 1e-9) ** 2) * _density(centre + shifted / max(slack, 1e-9)) / _density(centre)
+        ends.append(_read(drawn, place, _wobble(place, below, slope, draws)))
+    return value, ends[0], ends[1]
+
+
+def _density(z: float) -> float:
+    return math.exp(-z * z / 2.0) / math.sqrt(2.0 * math.pi)
+
+
+def _wobble(place: float, below: float, slope: float, draws: int) -> float:
+    """Standard error of a BCa level: of the quantile itself, and of the centre estimated from the same draws."""
+    shared = min(place, below) * (1.0 - max(place, below))
+    variance = place * (1.0 - place) + slope**2 * below * (1.0 - below) - 2.0 * slope * shared
+    return math.sqrt(max(variance, 0.0) / draws)
+
+
+def _read(drawn: Floats, place: float, wobble: float) -> End:
+    """The quantile of sorted `drawn` at `place`, and its standard error where the place has the error `wobble`."""
+    reach = np.clip([place - wobble, place, place + wobble], 0.0, 1.0)
+    under, at, over = (float(end) for end in np.quantile(drawn, reach))
+    return at, (over - under) / 2.0
+
+
+def _studentised(sample: Sample, draws: int, tail: float, rng: np.random.Generator) -> tuple[float, End, End]:
+    value, error = sample.value, sample.error()
+    drawn = np.sort(sample.resampled_t(draws, rng))
+    wobble = math.sqrt(tail * (1.0 - tail) / draws)
+    (upper, upper_se), (lower, lower_se) = _read(drawn, 1.0 - tail, wobble), _read(drawn, tail, wobble)
+    return value, (value - error * upper, error * upper_se), (value - error * lower, error * lower_se)
+
+
+_INTERVALS = {"percentile": _percentile, "bca": _bca, "studentised": _studentised}
