@@ -1,0 +1,138 @@
+"""What was decided, by which number, and what to do next: the words that close every report.
+
+A run that skipped or lost gates is no better than INCONCLUSIVE, whatever its findings say.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from harness.release.evidence import Evidence
+from harness.release.judge import Finding, Verdict, decide
+from harness.report.rows import findings_in, limit_text, number_text
+
+__all__ = ["Story", "tell"]
+
+_LOST = ("skipped", "deselected", "xfailed", "errors")
+
+
+class Story(NamedTuple):
+    """The outcome of a run.
+
+    Attributes:
+        release: The release's name.
+        verdict: The gravest required finding, or INCONCLUSIVE where gates were lost.
+        headline: One line: what was decided.
+        why: Sentences: by which numbers.
+        next: Sentences: what to do now.
+        counts: How many required gates ended in each verdict, and how many rows were not required.
+    """
+
+    release: str
+    verdict: Verdict
+    headline: str
+    why: tuple[str, ...]
+    next: tuple[str, ...]
+    counts: dict[str, int]
+
+
+def tell(evidence: Evidence, *, signed: str | None = None) -> Story:
+    """The story of a finished run; `signed` says where its attestation lies, if there is one."""
+    findings = findings_in(evidence)
+    lost = _lost(evidence, findings)
+    verdict = max(decide(findings), Verdict.INCONCLUSIVE) if lost else decide(findings)
+    release = str(evidence.header.get("release", "release"))
+    required = [finding for finding in findings if finding.check.required]
+    counts = {name.name: sum(one.verdict is name for one in required) for name in Verdict}
+    counts["not required"] = len(findings) - len(required)
+    blocking = sorted((one for one in required if one.blocks), key=lambda one: -one.verdict)
+    why = (_passes(required), *_closest(required)) if verdict is Verdict.PASS else tuple(map(_sentence, blocking))
+    return Story(release, verdict, _headline(release, verdict, counts, len(required)),
+                 (*lost, *why, *_open_rows(findings)), _next(evidence, verdict, blocking, bool(lost), signed), counts)
+
+
+def _headline(release: str, verdict: Verdict, counts: dict[str, int], required: int) -> str:
+    if verdict is Verdict.PASS:
+        return f"{release} passed: {_gates(required)} of {required} required passed"
+    parts = [f"{counts[name]} {word}" for name, word in (("REFUSE", "refused"), ("INCONCLUSIVE", "inconclusive"))
+             if counts[name]]
+    what = "is refused" if verdict is Verdict.REFUSE else "is inconclusive"
+    return f"{release} {what}: {' and '.join(parts) or 'no proof'} of {_gates(required)} required"
+
+
+def _gates(count: int) -> str:
+    return f"{count} gate" if count == 1 else f"{count} gates"
+
+
+def _passes(required: list[Finding]) -> str:
+    proven = sum(one.reading.control is not None for one in required)
+    return f"Every required gate passed, and {proven} of {len(required)} were seen to refuse a planted defect."
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.check.id} ({finding.verdict.name}): {finding.reason} [n = {finding.reading.estimate.n:,}]."
+
+
+def _closest(required: list[Finding]) -> tuple[str, ...]:
+    """The pass with the least room, in half-widths of its own interval."""
+    rooms = [(room, one) for one in required if math.isfinite(room := _room(one))]
+    if not rooms:
+        return ()
+    one = min(rooms, key=lambda pair: pair[0])[1]
+    estimate, limit, measure = one.reading.estimate, one.limit, one.check.measure
+    end = {"value": estimate.value, "lcb": estimate.low, "ucb": estimate.high}[limit.by]
+    shown = number_text(end, measure=measure, unit=estimate.unit, limit=limit.bound)
+    return (f"The closest call was {one.check.id}: {limit.by} {shown} against "
+            f"{limit_text(limit, measure=measure, unit=estimate.unit)} (n = {estimate.n:,}).",)
+
+
+def _room(finding: Finding) -> float:
+    estimate, limit = finding.reading.estimate, finding.limit
+    end = {"value": estimate.value, "lcb": estimate.low, "ucb": estimate.high}[limit.by]
+    width = estimate.half_width
+    gap = end - limit.bound if limit.direction == "at_least" else limit.bound - end
+    return gap / width if math.isfinite(width) and width > 0 and gap >= 0 else math.inf
+
+
+def _open_rows(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    rows = [one for one in findings if not one.check.required and one.verdict is not Verdict.PASS]
+    return tuple(f"Not required, and not passed: {one.check.id} ({one.verdict.name}): {one.reason}. "
+                 f"The policy's reason: {one.check.why}." for one in rows)
+
+
+def _lost(evidence: Evidence, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    closing = evidence.closing
+    lost = [f"{closing[name]} {name}" for name in _LOST if closing.get(name)]
+    lines: tuple[str, ...] = ()
+    if lost:
+        lines += (f"Gates were lost on the way: {', '.join(lost)}. What did not run proves nothing.",)
+    ran = closing.get("ran")
+    if ran is not None and ran != len(findings):
+        lines += (f"{ran} gates ran but {len(findings)} findings were written.",)
+    return lines if findings else (*lines, "No gate left a finding; without findings nothing passes.")
+
+
+def _next(evidence: Evidence, verdict: Verdict, blocking: list[Finding], lost: bool, signed: str | None
+          ) -> tuple[str, ...]:
+    manifest = evidence.header.get("manifest", "MANIFEST")
+    if verdict is Verdict.PASS:
+        return ((f"Signed: {signed}.", f"To check it: signoff verify {manifest}") if signed else
+                (f"Nothing is signed yet. To sign it: signoff sign {manifest}",))
+    lines = ["Nothing was signed."]
+    if lost:
+        lines.append("Run every gate: no -k, no skip marks, no gate that dies.")
+    refused = [one.check.id for one in blocking if one.verdict is Verdict.REFUSE]
+    if refused:
+        lines.append(f"A shortfall was shown at {', '.join(refused)}: change the release, then run its gates again.")
+    return (*lines, *(_settle(one) for one in blocking if one.verdict is Verdict.INCONCLUSIVE))
+
+
+def _settle(finding: Finding) -> str:
+    n, gate = finding.reading.estimate.n, finding.check.id
+    if finding.needed_n:
+        return (f"To settle {gate}, measure about {finding.needed_n:,} observations (now {n:,}), or state an "
+                "allowed loss in the policy, with its reason.")
+    if finding.reading.control is None and "planted defect" in finding.reason:
+        return f"To settle {gate}, give the gate a planted defect that it must refuse."
+    return f"To settle {gate}, look at its reason above: more of the same data would not settle it."
