@@ -6,19 +6,21 @@ trec_eval's order: by query, then score (as float32) descending, then document i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.codes import Coded, PairIndex, code, pair_index, rank_within, repeated_pair, trec_order
 from harness.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Floats", "Ids", "Ints", "Log", "Qrels", "Run", "Trace"]
+__all__ = ["Floats", "Ids", "Ints", "Log", "Qrels", "Run", "Trace", "rank_within"]
 
 Ids = NDArray[np.object_]
 Ints = NDArray[np.int32]
@@ -48,16 +50,32 @@ class Run:
     @classmethod
     def of(cls, query_ids: Sequence[str], doc_ids: Sequence[str], scores: Any, *, source: object = "run") -> Run:
         """Code, validate and order three equally long columns; `source` names them in errors."""
-        query_array, doc_array = _strings(query_ids, "query_id", source), _strings(doc_ids, "doc_id", source)
-        score = np.asarray(scores, dtype=np.float64)
-        _same_length(source, query_id=query_array, doc_id=doc_array, score=score)
+        score = _floats(scores, "score", source)
+        _same_length(source, query_id=query_ids, doc_id=doc_ids, score=score)
+        return cls.coded(code(query_ids, "query_id", source), code(doc_ids, "doc_id", source), score, source=source)
+
+    @classmethod
+    def coded(cls, query: Coded, doc: Coded, score: Floats, *, source: object = "run") -> Run:
+        """Validate and order rows that are coded already; ids must be distinct, ascending, and all in use."""
         _finite(score, "score", source)
-        queries, query = np.unique(query_array, return_inverse=True)
-        docs, doc = np.unique(doc_array, return_inverse=True)
-        _no_repeats(queries, docs, query, doc, source)
-        order = np.lexsort((-doc, -score.astype(np.float32), query))
-        query, doc = query[order].astype(np.int32), doc[order].astype(np.int32)
-        return cls(queries, docs, query, doc, score[order], rank_within(query))
+        order = trec_order(query.codes, doc.codes, score)
+        by_query = query.codes if order is None else query.codes[order]
+        by_doc = doc.codes if order is None else doc.codes[order]
+        score = score if order is None else score[order]
+        run = cls(query.ids, doc.ids, by_query, by_doc, score, rank_within(by_query))
+        if run.index.repeated():
+            raise repeated_pair(query, doc, source)
+        return run
+
+    @cached_property
+    def index(self) -> PairIndex:
+        """Each (query, document) pair's rank, ready to be looked up; made once, where repeated pairs are refused."""
+        return pair_index(self.query, self.doc, len(self.docs), self.rank)
+
+    @cached_property
+    def code_of_doc(self) -> Mapping[str, int]:
+        """Document id → code."""
+        return dict(zip(self.docs.tolist(), range(len(self.docs)), strict=True))
 
     def __len__(self) -> int:
         return len(self.query)
@@ -84,21 +102,21 @@ class Qrels:
     @classmethod
     def of(cls, query_ids: Sequence[str], doc_ids: Sequence[str], relevance: Any, *, source: object = "qrels") -> Qrels:
         """Code, validate and order three equally long columns; fractional grades are an error, never truncated."""
-        query_array, doc_array = _strings(query_ids, "query_id", source), _strings(doc_ids, "doc_id", source)
-        grades = np.asarray(relevance, dtype=np.float64)
-        _same_length(source, query_id=query_array, doc_id=doc_array, relevance=grades)
-        _finite(grades, "relevance", source)
-        fractional = np.flatnonzero(grades != np.rint(grades))
-        if fractional.size:
-            row = int(fractional[0])
-            raise InputError("grade is fractional", where=source, row=row + 1, column="relevance",
-                             expected="an integer", found=float(grades[row]))
-        queries, query = np.unique(query_array, return_inverse=True)
-        docs, doc = np.unique(doc_array, return_inverse=True)
-        _no_repeats(queries, docs, query, doc, source)
-        order = np.lexsort((doc, query))
-        codes = query[order].astype(np.int32), doc[order].astype(np.int32)
-        return cls(queries, docs, *codes, grades[order].astype(np.int32))
+        grades = _floats(relevance, "relevance", source)
+        _same_length(source, query_id=query_ids, doc_id=doc_ids, relevance=grades)
+        return cls.coded(code(query_ids, "query_id", source), code(doc_ids, "doc_id", source), grades, source=source)
+
+    @classmethod
+    def coded(cls, query: Coded, doc: Coded, relevance: Floats, *, source: object = "qrels") -> Qrels:
+        """Validate and order rows that are coded already; ids must be distinct, ascending, and all in use."""
+        _finite(relevance, "relevance", source)
+        _integral(relevance, source)
+        rows = np.arange(len(relevance), dtype=np.int32)
+        index = pair_index(query.codes, doc.codes, len(doc.ids), rows)
+        if index.repeated():
+            raise repeated_pair(query, doc, source)
+        order = index.values
+        return cls(query.ids, doc.ids, query.codes[order], doc.codes[order], relevance[order].astype(np.int32))
 
     def __len__(self) -> int:
         return len(self.query)
@@ -165,25 +183,33 @@ class Log:
         return len(self.frame)
 
 
-def rank_within(query: NDArray[Any]) -> Ints:
-    """Ranks from 1 within runs of equal codes in an ascending array: [0, 0, 1] → [1, 2, 1]."""
-    if not len(query):
-        return np.empty(0, dtype=np.int32)
-    position = np.arange(len(query))
-    starts = np.flatnonzero(np.r_[True, query[1:] != query[:-1]])
-    return (position - np.repeat(starts, np.diff(np.r_[starts, len(query)])) + 1).astype(np.int32)
+def _floats(values: Any, column: str, source: object) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        for row, value in enumerate(values):
+            if not _is_number(value):
+                raise InputError("not a number", where=source, row=row + 1, column=column, expected="a finite number",
+                                 found=value) from None
+        raise
 
 
-def _strings(values: Sequence[str], column: str, source: object) -> Ids:
-    array = np.asarray(values, dtype=object)
-    for row, value in enumerate(array.tolist()):
-        if not isinstance(value, str) or not value:
-            raise InputError("not an id", where=source, row=row + 1, column=column,
-                             expected="non-empty text", found=value)
-    return array
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
-def _same_length(source: object, **columns: NDArray[Any]) -> None:
+def _integral(grades: Floats, source: object) -> None:
+    wrong = np.flatnonzero((grades != np.rint(grades)) | (np.abs(grades) > np.iinfo(np.int32).max))
+    if wrong.size:
+        raise InputError("grade is fractional or too large", where=source, row=int(wrong[0]) + 1, column="relevance",
+                         expected="an integer", found=float(grades[wrong[0]]))
+
+
+def _same_length(source: object, **columns: Any) -> None:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InputError("columns differ in length", where=source, expected="equal lengths", found=lengths)
@@ -194,16 +220,6 @@ def _finite(values: Floats, column: str, source: object) -> None:
     if wrong.size:
         raise InputError("not finite", where=source, row=int(wrong[0]) + 1, column=column,
                          expected="a finite number", found=float(values[wrong[0]]))
-
-
-def _no_repeats(queries: Ids, docs: Ids, query: NDArray[Any], doc: NDArray[Any], source: object) -> None:
-    key = query.astype(np.int64) * max(len(docs), 1) + doc
-    order = np.argsort(key, kind="stable")
-    twin = np.flatnonzero(key[order][1:] == key[order][:-1])
-    if twin.size:
-        row = int(order[twin[0] + 1])
-        raise InputError("duplicate (query, document) pair", where=source, row=row + 1,
-                         expected="each pair once", found=(str(queries[query[row]]), str(docs[doc[row]])))
 
 
 def _require(frame: pd.DataFrame, columns: Sequence[str], source: object) -> None:
