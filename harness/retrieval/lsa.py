@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from harness.errors import InputError
@@ -38,7 +39,8 @@ class LsaEncoder:
         dimension: Width of the vectors; fewer where the texts have no more to give.
         seed: Of the random start of the factorisation.
         min_df: A term must stand in this many texts.
-        lead, lead_weight: The first `lead` words of a document (its name, its summary) count `lead_weight` each.
+        lead, lead_weight: The first `lead` words of a document (its name, its summary) count `lead_weight` each; only
+            pairs of words seen there are terms.
 
     >>> encoder = LsaEncoder(dimension=3, min_df=1).fit(["sort an array", "sort rows", "solve linear systems"])
     >>> (encoder.queries(["sorting, to sort"]) @ encoder.documents(["sort rows", "solve it"]).T).argmax()
@@ -47,22 +49,23 @@ class LsaEncoder:
 
     dimension: int = 768
     seed: int = 42
-    min_df: int = 3
+    min_df: int = 2
     lead: int = 30
-    lead_weight: float = 3.0
+    lead_weight: float = 5.0
     _vocabulary: Vocabulary | None = field(default=None, repr=False)
     _idf: Vectors = field(default_factory=lambda: np.empty(0, np.float32), repr=False)
-    _basis: Vectors = field(default_factory=lambda: np.empty((0, 0), np.float32), repr=False)
+    _basis: NDArray[np.float16] = field(default_factory=lambda: np.empty((0, 0), np.float16), repr=False)
 
     def __post_init__(self) -> None:
-        if self.dimension < 2:
-            raise InputError("too few dimensions", where="LsaEncoder", column="dimension", expected="at least 2",
-                             found=self.dimension)
+        if self.dimension < 1 or self.min_df < 1 or self.lead < 0 or self.lead_weight < 1.0:
+            found = (self.dimension, self.min_df, self.lead, self.lead_weight)
+            raise InputError("option out of range", where="LsaEncoder", found=found,
+                             expected="dimension, min_df and lead_weight at least 1, lead at least 0")
 
     def fit(self, texts: Sequence[str]) -> Self:
         """Learn vocabulary, weights and factors, on one thread so that the bytes repeat. Returns itself."""
         checked_texts(texts, where="LsaEncoder.fit")
-        self._vocabulary = Vocabulary.fit(texts, min_df=self.min_df)
+        self._vocabulary = Vocabulary.fit(texts, min_df=self.min_df, lead=self.lead)
         if not len(self._vocabulary) or len(texts) < 3:
             raise InputError("too little text to fit", where="LsaEncoder.fit", found=f"{len(texts)} texts",
                              expected=f"at least 3 texts, and terms that stand in {self.min_df} of them")
@@ -71,7 +74,8 @@ class LsaEncoder:
         self._idf = np.log(1 + (len(texts) - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
         weighted = self._weighted(counts)
         with threadpool_limits(1):
-            self._basis = _basis(_unit_rows(weighted), min(self.dimension, len(texts) - 1), self.seed)
+            basis = _basis(_unit_rows(weighted), min(self.dimension, len(texts) - 1), self.seed)
+        self._basis = basis.astype(np.float16)  # half the bytes to hold, hash and ship; rankings do not notice
         self.dimension = self._basis.shape[1]
         return self
 
@@ -80,7 +84,7 @@ class LsaEncoder:
         counts = self._fitted().count(checked_texts(texts, where="LsaEncoder.documents"),
                                       lead=self.lead, lead_weight=self.lead_weight)
         with threadpool_limits(1):
-            return _unit(np.asarray(self._weighted(counts) @ self._basis))
+            return _unit(np.asarray(self._weighted(counts) @ self._basis.astype(np.float32)))
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         """(n, dimension) float32 of length 1; a text without a known word is the zero vector."""
@@ -88,7 +92,7 @@ class LsaEncoder:
         vectors = np.zeros((len(checked_texts(texts, where="LsaEncoder.queries")), self.dimension), np.float32)
         for vector, text in zip(vectors, texts, strict=True):
             codes, _ = vocabulary.terms(text)
-            vector[:] = self._idf[codes] @ self._basis[codes]
+            vector[:] = self._idf[codes] @ self._basis[codes].astype(np.float32)
         return _unit(vectors)
 
     def save(self, folder: Path) -> None:
@@ -112,9 +116,8 @@ class LsaEncoder:
         return self._vocabulary
 
     def _weighted(self, counts: sp.csr_array) -> sp.csr_array:
-        # Sublinear counts times idf; a count below one (a light lead) still counts for something.
         weighted = counts.copy()
-        weighted.data = np.log1p(counts.data) / np.float32(np.log(2.0)) * self._idf[counts.indices]
+        weighted.data = (1.0 + np.log(counts.data)) * self._idf[counts.indices]
         return weighted
 
 

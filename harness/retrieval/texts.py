@@ -26,10 +26,10 @@ __all__ = ["STOP", "Vocabulary", "checked_texts", "words"]
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 STOP = frozenset(
-    {"a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "if", "in", "is", "it", "its", "of", "on"}
-    | {"or", "that", "the", "this", "to", "was", "were", "which", "will", "with", "not", "can", "may", "then", "than", "these"}
-    | {"those", "there", "their", "into", "also", "such", "when", "where", "while", "whether", "each", "other"}
-    | {"use", "used", "using"}
+    {"a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "if", "in", "is", "it", "its", "of"}
+    | {"on", "or", "that", "the", "this", "to", "was", "were", "which", "will", "with", "not", "can", "may", "then"}
+    | {"than", "these", "those", "there", "their", "into", "also", "such", "when", "where", "while", "whether", "each"}
+    | {"other", "use", "used", "using"}
 )
 
 
@@ -66,8 +66,11 @@ class Vocabulary:
     pairs: Codes
 
     @classmethod
-    def fit(cls, texts: Sequence[str], *, min_df: int, pairs: bool = True) -> Vocabulary:
-        """Words and (with `pairs`) neighbouring pairs that stand in at least `min_df` texts."""
+    def fit(cls, texts: Sequence[str], *, min_df: int, lead: int = 0) -> Vocabulary:
+        """Words that stand in at least `min_df` texts, and such pairs that are also in some text's first `lead` words.
+
+        Queries speak like a document's first lines; pairs from further down cost memory and find less.
+        """
         lists = [words(text) for text in texts]
         frequency: dict[str, int] = {}
         for found in lists:
@@ -75,7 +78,7 @@ class Vocabulary:
                 frequency[word] = frequency.get(word, 0) + 1
         kept = [word for word, count in frequency.items() if count >= min_df]
         bare = cls({word: code for code, word in enumerate(kept)}, np.empty(0, np.int64))
-        return cls(bare.position, bare._frequent_pairs(lists, min_df)) if pairs else bare
+        return cls(bare.position, bare._frequent_pairs(lists, min_df, lead)) if lead else bare
 
     def __len__(self) -> int:
         return len(self.position) + len(self.pairs)
@@ -112,12 +115,12 @@ class Vocabulary:
         """The inverse of `to_arrays`."""
         return cls({word: code for code, word in enumerate(ordered)}, np.asarray(pairs, dtype=np.int64))
 
-    def _frequent_pairs(self, lists: list[list[str]], min_df: int) -> Codes:
-        flat, row, _ = self._stream(lists)
+    def _frequent_pairs(self, lists: list[list[str]], min_df: int, lead: int) -> Codes:
+        flat, row, place = self._stream(lists)
         key, second = _neighbours(flat, row, len(self.position))
         distinct = np.unique(key * max(len(lists), 1) + row[second])
         keys, frequency = np.unique(distinct // max(len(lists), 1), return_counts=True)
-        return keys[frequency >= min_df].astype(np.int64)
+        return np.intersect1d(keys[frequency >= min_df], key[place[second] < lead])
 
     def _stream(self, lists: list[list[str]]) -> tuple[Codes, Codes, Codes]:
         # One long array of word codes (-1 unknown), with the row and the place in its row of each.
