@@ -21,10 +21,13 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from harness.estimate import Estimate
-from harness.estimators._check import level, span
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["MIN_UNITS", "Shape", "Support", "abc_ends", "closed_interval"]
+from harness.estimate import Estimate
+from harness.estimators._check import Floats, level, span
+
+__all__ = ["MIN_UNITS", "Shape", "Support", "abc_ends", "closed_interval", "effective_units", "ratio_shape"]
 
 Support = tuple[float, float] | None
 
@@ -136,3 +139,29 @@ def _unseen(value: float, units: float, tail: float, unit: str, support: Support
         return value - share * (value - support[0]), value + share * (support[1] - value)
     reach = 1.0 if unit == "1" else math.inf
     return value - share * reach, value + share * reach
+
+
+def ratio_shape(sizes: Floats | NDArray[np.int64], influence: Floats) -> tuple[float, Shape]:
+    """Jackknife standard error of a ratio of sums over units, and its ABC shape in closed form.
+
+    `sizes` (G,) are the units' denominators, `influence` (G,) numerator - ratio * denominator, which sum to 0.
+
+    With influences u_g, sizes n_g of mean m and G clusters: u_g / m and -2 u_g (n_g - m) / m**2 are the first and
+    second derivatives of the ratio in cluster g's weight; the least favourable direction bends the ratio by the same
+    pull that biases it.
+    """
+    units, total = len(sizes), float(sizes.sum())
+    squares = float((influence**2).sum())
+    if units < 2 or squares <= 0.0:
+        return (0.0 if units > 1 else math.inf), Shape()
+    pull = float((influence * sizes).sum()) / (total * math.sqrt(squares))
+    acceleration = float((influence**3).sum()) / (6.0 * squares**1.5)
+    without = influence / (total - sizes)
+    error = math.sqrt((units - 1) / units * float((without**2).sum()))
+    return error, Shape(acceleration, bias=-pull, curvature=-pull)
+
+
+def effective_units(sizes: Floats | NDArray[np.int64]) -> float:
+    """Kish's number of equally large units that would weigh as these `sizes` (G,) do: G if they are equal."""
+    squares = float((sizes.astype(np.float64) ** 2).sum())
+    return float(sizes.sum()) ** 2 / squares if squares > 0.0 else 0.0

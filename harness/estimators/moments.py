@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.estimators._check import Floats, Labels, labels, numbers, same_length
-from harness.estimators.closed import Shape, Support, closed_interval
+from harness.estimators.closed import Shape, Support, closed_interval, effective_units, ratio_shape
 
 __all__ = ["ClusterMoments", "Moments"]
 
@@ -146,19 +146,18 @@ class ClusterMoments:
         clusters both are the textbook's. Options as in `closed.closed_interval`.
         """
         rows, units = self.n, len(self.ids)
-        effective = rows**2 / float((self.counts.astype(np.float64) ** 2).sum()) if units else 0.0
         if not units:
             return closed_interval(
                 math.nan, math.inf, Shape(), n=0, units=0, confidence=confidence, unit=unit, support=support
             )
         value, influence = _ratio(self.counts, self.means)
-        error, shape = _ratio_shape(self.counts, influence)
+        error, shape = ratio_shape(self.counts, influence)
         return closed_interval(
             value,
             error,
             shape,
             n=rows,
-            units=effective,
+            units=effective_units(self.counts),
             confidence=confidence,
             unit=unit,
             support=support,
@@ -171,7 +170,7 @@ class ClusterMoments:
             return 0, Shape(), 0.0
         influence = _ratio(self.counts, self.means)[1]
         error = math.sqrt(float(influence @ influence)) / self.n
-        return len(self.ids), _ratio_shape(self.counts, influence)[1], error
+        return len(self.ids), ratio_shape(self.counts, influence)[1], error
 
 
 def _grouped(names: Labels, counts: NDArray[np.int64], means: Floats) -> tuple[Labels, NDArray[np.int64], Floats]:
@@ -188,21 +187,3 @@ def _ratio(counts: NDArray[np.int64], means: Floats) -> tuple[float, Floats]:
     gaps = means - means[0]
     centre = float((counts * gaps).sum() / counts.sum())
     return float(means[0]) + centre, counts * (gaps - centre)
-
-
-def _ratio_shape(counts: NDArray[np.int64], influence: Floats) -> tuple[float, Shape]:
-    """Standard error of a ratio over clusters, and its ABC shape in closed form.
-
-    With influences u_g, sizes n_g of mean m and G clusters: u_g / m and -2 u_g (n_g - m) / m**2 are the first and
-    second derivatives of the ratio in cluster g's weight; the least favourable direction bends the ratio by the same
-    pull that biases it.
-    """
-    units, total = len(counts), float(counts.sum())
-    squares = float((influence**2).sum())
-    if units < 2 or squares <= 0.0:
-        return (0.0 if units > 1 else math.inf), Shape()
-    pull = float((influence * counts).sum()) / (total * math.sqrt(squares))
-    acceleration = float((influence**3).sum()) / (6.0 * squares**1.5)
-    without = influence / (total - counts)
-    error = math.sqrt((units - 1) / units * float((without**2).sum()))
-    return error, Shape(acceleration, bias=-pull, curvature=-pull)

@@ -1,0 +1,79 @@
+"""Intervals for a quantile by order statistics: they hold for any continuous distribution, and hold for ties too."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.estimate import Estimate
+from harness.estimators._check import Floats, level, numbers, same_length, share
+
+__all__ = ["quantile_difference", "quantile_interval"]
+
+
+def quantile_interval(x: ArrayLike, q: float, *, confidence: float = 0.9, unit: str = "1") -> Estimate:
+    """The q-quantile of independent `x` (n,) between two of its order statistics (David & Nagaraja 2003, 7.1).
+
+    The l-th smallest value lies above the quantile with probability P(Bin(n, q) < l): the largest l for which that is
+    at most (1 - confidence) / 2 is the lower end; the upper end mirrors it. An end that no order statistic can hold
+    is infinite: the p95 needs 59 values for an upper end at one-sided 95 %.
+
+    Args:
+        x: Finite numbers.
+        q: Inside (0, 1).
+        confidence: Two-sided; each end alone holds with at least (1 + confidence) / 2.
+        unit: Of the values.
+
+    Returns:
+        The value is the linear quantile (numpy's default); under two values both ends are infinite.
+
+    >>> quantile_interval(range(1, 101), 0.5).low, quantile_interval(range(1, 101), 0.5).high
+    (42.0, 59.0)
+    >>> quantile_interval(range(58), 0.95).high, quantile_interval(range(59), 0.95).high
+    (inf, 58.0)
+    """
+    values, place, tail = np.sort(numbers(x)), share(q, "q"), level(confidence)
+    low, high = _ends(values, place, tail)
+    return Estimate(float(np.quantile(values, place)), low, high, len(values), confidence, "order statistics", unit)
+
+
+def _ends(values: Floats, q: float, tail: float) -> tuple[float, float]:
+    if len(values) < 2:
+        return -math.inf, math.inf
+    below, above = _rank(len(values), q, tail), _rank(len(values), 1.0 - q, tail)
+    low = float(values[below - 1]) if below else -math.inf
+    return low, (float(values[-above]) if above else math.inf)
+
+
+def _rank(n: int, q: float, tail: float) -> int:
+    """The largest l with P(Bin(n, q) < l) <= tail, from 1, or 0 if there is none."""
+    from scipy.special import bdtr, bdtrik
+
+    guess = bdtrik(tail, n, q)
+    start = 0 if math.isnan(guess) else max(0, int(guess) - 2)
+    limit = tail * (1.0 + 1e-12)  # equal but for rounding counts as equal
+    rank = start
+    while rank < n and float(bdtr(rank, n, q)) <= limit:
+        rank += 1
+    return rank
+
+
+def quantile_difference(
+    after: ArrayLike, before: ArrayLike, q: float, *, confidence: float = 0.9, unit: str = "1"
+) -> Estimate:
+    """The difference of two q-quantiles, after - before, over the same n requests (for latency: paired, in order).
+
+    Each end joins opposite ends of the two `quantile_interval`s at half its miss rate (Bonferroni), so that it holds
+    whatever the dependence between the columns; it is wider than nominal, the more so the more they agree.
+
+    >>> quantile_difference([x + 5.0 for x in range(200)], range(200), 0.5).value
+    5.0
+    """
+    one, two, place, tail = numbers(after, "after"), numbers(before, "before"), share(q, "q"), level(confidence)
+    same_length(after=one, before=two)
+    (low_one, high_one), (low_two, high_two) = (_ends(np.sort(column), place, tail / 2.0) for column in (one, two))
+    value = float(np.quantile(one, place) - np.quantile(two, place))
+    method = "order statistics, both halves"
+    return Estimate(value, low_one - high_two, high_one - low_two, len(one), confidence, method, unit)
