@@ -10,18 +10,17 @@ import numpy as np
 
 from harness.data.pydocs.library import Article, Library
 from harness.data.pydocs.text import content_words, prose_sentences, squash
-from harness.data.pydocs.unique import occurrences
+from harness.data.pydocs.unique import HEAD_BYTES, occurrences
 from harness.data.splits import hard_nl, label_slices, length_slices
 from harness.data.task import FIT, Task
 from harness.records import Qrels
 
 __all__ = ["CUTS", "Question", "known_items", "reading_steps", "see_also_questions", "task_of"]
 
-CUTS = {"see_also": (7, 10), "known_item": (13, 20), "reading_order": (13, 16)}  # terciles in words, numpy 2.4 … sklearn 1.9
+CUTS = {"see_also": (7, 10), "known_item": (13, 20), "reading_order": (13, 16)}  # about the thirds
 CONTEXT = 4
 _MIN_SUMMARY = 4
 _SENTENCE = range(5, 61)  # words
-_MIN_BYTES = 12
 _SECTIONS = ("notes", "examples")
 
 
@@ -63,9 +62,9 @@ def _related(group: Sequence[str], library: Library, back: Mapping[str, set[str]
 
 
 def known_items(library: Library) -> list[Question]:
-    """Query = the first sentence of a document, after its summary, that stands nowhere else; the document is its answer.
+    """Query = a sentence that stands nowhere else, quoted names aside; the document that it was cut from is its answer.
 
-    Looked for in the extended summary, then in the Notes, then in the prose of the Examples.
+    Taken is the first sentence of the extended summary, else of the Notes, else of the prose of the Examples.
     """
     articles = library.articles
     offered = [(name, sentence) for name, article in articles.items() for sentence in _sentences(article)]
@@ -79,8 +78,8 @@ def known_items(library: Library) -> list[Question]:
 
 def _sentences(article: Article) -> list[str]:
     parts = (article.parsed.extended, *map(article.parsed.section, _SECTIONS))
-    return [sentence for part in parts for sentence in prose_sentences(part)
-            if len(sentence.split()) in _SENTENCE and len(squash(sentence)) >= _MIN_BYTES]
+    firsts = [next(prose_sentences(part), "") for part in parts]
+    return [one for one in firsts if len(one.split()) in _SENTENCE and len(squash(one).encode()) >= HEAD_BYTES]
 
 
 def reading_steps(library: Library) -> list[Question]:

@@ -1,4 +1,4 @@
-"""One name per text: the canonical id, every other path as its alias, and what a See Also name means where it stands."""
+"""One name per text: the canonical id, the other paths as its aliases, and what a See Also name means where it stands."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from dataclasses import dataclass
 
 __all__ = ["Names", "canonical", "path_words"]
 
+_SHORT = {"np": "numpy", "pd": "pandas", "sp": "scipy"}
 Path = tuple[str, int, str, bool]
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-zA-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """`alias`: every public path → canonical id. `last`: (package, last part) → the ids that end so."""
+    """`alias`: every public path → canonical id. `last`: (package, last part) → the (path, id) pairs that end so."""
 
     alias: dict[str, str]
-    last: dict[tuple[str, str], tuple[str, ...]]
+    last: dict[tuple[str, str], list[tuple[str, str]]]
 
     def resolve(self, name: str, *, near: str) -> str | None:
         """The id that `name` means in the docstring of the path `near`; None where it means nothing or is ambiguous.
@@ -26,19 +27,25 @@ class Names:
         Read from the inside out: in the same class or module, then in each enclosing one, then as a full path, then
         as the only such name of the package.
         """
-        name = f"numpy.{name[3:]}" if name.startswith("np.") else f"pandas.{name[3:]}" if name.startswith("pd.") else name
+        head, dot, rest = name.partition(".")
+        name = _SHORT.get(head, head) + dot + rest
         scope = near
         while "." in scope:
             scope = scope.rpartition(".")[0]
             found = self.alias.get(f"{scope}.{name}")
             if found is not None:
                 return found
-        return self.alias.get(name) or self._only(name, near.partition(".")[0])
+        found = self.alias.get(name)
+        while found is None and name:
+            found = self._only(name, near.partition(".")[0])
+            _, _, name = name.partition(".")
+            name = name if "." in name else ""  # a bare last part says too little to stand for a longer name
+        return found
 
     def _only(self, name: str, package: str) -> str | None:
         tail = f".{name}"
-        ids = [one for one in self.last.get((package, name.rpartition(".")[2]), ()) if one.endswith(tail)]
-        return ids[0] if len(ids) == 1 else None
+        ids = {one for path, one in self.last.get((package, name.rpartition(".")[2]), ()) if path.endswith(tail)}
+        return min(ids) if len(ids) == 1 else None
 
 
 def canonical(paths: Iterable[Path], docs: Sequence[str]) -> tuple[Names, dict[str, str]]:
@@ -57,10 +64,10 @@ def canonical(paths: Iterable[Path], docs: Sequence[str]) -> tuple[Names, dict[s
         texts[chosen] = text
         for path in group:
             alias.setdefault(path[0], chosen)
-    last: dict[tuple[str, str], set[str]] = defaultdict(set)
+    last: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for path_name, one in alias.items():
-        last[path_name.partition(".")[0], path_name.rpartition(".")[2]].add(one)
-    return Names(alias, {key: tuple(sorted(ids)) for key, ids in last.items()}), texts
+        last[path_name.partition(".")[0], path_name.rpartition(".")[2]].append((path_name, one))
+    return Names(alias, dict(last)), texts
 
 
 def _rank(path: Path) -> tuple[bool, bool, int, str]:

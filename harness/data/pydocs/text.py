@@ -15,6 +15,8 @@ _DRAWN = re.compile(r"^>>> X\.sample\(", re.MULTILINE)
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
 _WORD = re.compile(r"[a-z]+|\d+")
 _END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!cf\.)(?<!etc\.)(?<!vs\.)(?<!al\.)\s+(?=[A-Z`*])")
+_PARAGRAPHS = re.compile(r"(\n[ \t]*\n)")
+_QUOTED = re.compile(r"`+[^`]*`+")
 _NOT_PROSE = re.compile(r"^\s*(?:>>>|\.\.|[-*+•|]\s|\d+[.)]\s|:\w+|=+|\+[-=])")
 _STOP = frozenset(
     "a all an and any are as at be between but by can each either for from given has have if in instead into is it its "
@@ -77,10 +79,23 @@ def prose_sentences(text: str) -> Iterator[str]:
 
 
 def squash(text: str) -> str:
-    """Lower case without any white space: what sentences are compared by."""
-    return "".join(text.lower().split())
+    """Lower case without white space and without quoted names: what sentences are compared by, so templates are equal.
+
+    >>> squash("An instance of\\n`norm`.") == squash("An instance of `beta`.") == "aninstanceof."
+    True
+    """
+    return "".join(_QUOTED.sub("", text).lower().split())
 
 
 def cut(text: str, sentence: str) -> str:
-    """The text without the sentence, wherever its lines break; unchanged where it does not hold it."""
-    return re.sub(r"\s+".join(map(re.escape, sentence.split())), " ", text)
+    """The text without the sentence, wherever its lines break; a paragraph that loses one becomes one line.
+
+    >>> cut("Head.\\n\\nOne two\\nthree. Four.", "One two three.")
+    'Head.\\n\\nFour.'
+    """
+    parts = _PARAGRAPHS.split(text)
+    for row, part in enumerate(parts):
+        flat = " ".join(part.split())
+        if sentence in flat:
+            parts[row] = " ".join(flat.replace(sentence, " ").split())
+    return "".join(parts)
