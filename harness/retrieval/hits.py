@@ -45,18 +45,17 @@ def top_k(scores: NDArray[Any], *, k: int, above: float = -np.inf) -> Hits:
 
 
 def without(hits: Hits, own: Codes) -> Hits:
-    """Each query's own document (`own`, (n,), -1 for none) taken out; later hits move up and the last place is empty.
+    """Each query's own documents ((n,) or (n, width), -1 for none) taken out; later hits move up, the end is empty.
 
     >>> without(Hits(np.array([[4, 2]]), np.array([[0.9, 0.5]], np.float32)), np.array([4])).codes
     array([[ 2, -1]])
     """
-    gone = (hits.codes == np.asarray(own)[:, None]) & (hits.codes >= 0)
+    removed = np.asarray(own, dtype=np.int64).reshape(len(hits.codes), -1)
+    gone = (hits.codes[:, :, None] == removed[:, None, :]).any(axis=2) | (hits.codes < 0)
     order = np.argsort(gone, axis=1, kind="stable")
-    moved = np.take_along_axis(gone, order, axis=1)
-    codes = np.where(moved, -1, np.take_along_axis(hits.codes, order, axis=1))
-    scores = np.where(moved, np.float32(-np.inf), np.take_along_axis(hits.scores, order, axis=1))
-    empty = np.argsort(codes < 0, axis=1, kind="stable")  # a row may have had empty places before
-    return Hits(np.take_along_axis(codes, empty, axis=1), np.take_along_axis(scores, empty, axis=1))
+    empty = np.take_along_axis(gone, order, axis=1)
+    codes = np.where(empty, -1, np.take_along_axis(hits.codes, order, axis=1))
+    return Hits(codes, np.where(empty, np.float32(-np.inf), np.take_along_axis(hits.scores, order, axis=1)))
 
 
 def checked_depth(k: int) -> int:

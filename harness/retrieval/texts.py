@@ -67,7 +67,7 @@ class Vocabulary:
 
     @classmethod
     def fit(cls, texts: Sequence[str], *, min_df: int, lead: int = 0) -> Vocabulary:
-        """Words that stand in at least `min_df` texts, and such pairs that are also in some text's first `lead` words.
+        """Words in at least `min_df` texts; pairs in at least two, at least once among a text's first `lead` words.
 
         Queries speak like a document's first lines; pairs from further down cost memory and find less.
         """
@@ -78,7 +78,7 @@ class Vocabulary:
                 frequency[word] = frequency.get(word, 0) + 1
         kept = [word for word, count in frequency.items() if count >= min_df]
         bare = cls({word: code for code, word in enumerate(kept)}, np.empty(0, np.int64))
-        return cls(bare.position, bare._frequent_pairs(lists, min_df, lead)) if lead else bare
+        return cls(bare.position, bare._frequent_pairs(lists, lead)) if lead else bare
 
     def __len__(self) -> int:
         return len(self.position) + len(self.pairs)
@@ -115,12 +115,12 @@ class Vocabulary:
         """The inverse of `to_arrays`."""
         return cls({word: code for code, word in enumerate(ordered)}, np.asarray(pairs, dtype=np.int64))
 
-    def _frequent_pairs(self, lists: list[list[str]], min_df: int, lead: int) -> Codes:
+    def _frequent_pairs(self, lists: list[list[str]], lead: int) -> Codes:
         flat, row, place = self._stream(lists)
         key, second = _neighbours(flat, row, len(self.position))
         distinct = np.unique(key * max(len(lists), 1) + row[second])
         keys, frequency = np.unique(distinct // max(len(lists), 1), return_counts=True)
-        return np.intersect1d(keys[frequency >= min_df], key[place[second] < lead])
+        return np.intersect1d(keys[frequency >= 2], key[place[second] < lead])
 
     def _stream(self, lists: list[list[str]]) -> tuple[Codes, Codes, Codes]:
         # One long array of word codes (-1 unknown), with the row and the place in its row of each.
