@@ -1,4 +1,4 @@
-"""The embedded world: the documentation of the project's own dependencies, as corpus and tasks, the same to the byte."""
+"""The embedded world: the documentation of the project's own dependencies as corpus and tasks, equal to the byte."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PACKAGES = {"numpy": "numpy", "scipy": "scipy", "pandas": "pandas", "sklearn": "
 Progress = Callable[[str], None]
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _FIXED_ENVIRONMENT = {
-    "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LC_ALL": "C.UTF-8",
-    "MPLBACKEND": "agg",
+    "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+    "LC_ALL": "C.UTF-8", "MPLBACKEND": "agg",
 }
 
 

@@ -1,4 +1,4 @@
-"""The child process: import the packages, walk what is public, and print every docstring with the paths that lead to it.
+"""The child process: import packages, walk what is public, print every docstring with the paths that lead to it.
 
 Imports have side effects and heed the environment, so this file runs alone, by path, in an interpreter of its own. It
 imports nothing of the harness and judges nothing: what a path is worth is decided by the parent.
@@ -18,8 +18,8 @@ from typing import Any
 __all__ = ["SKIPPED", "Walk", "harvest", "is_public", "main"]
 
 SKIPPED = frozenset({
-    "compat", "conftest", "core", "cython_special", "distutils", "estimator_checks", "experimental", "externals", "f2py",
-    "lapack_lite", "matlib", "mypy_plugin", "test", "testing", "tests", "testutils",
+    "compat", "conftest", "core", "cython_special", "distutils", "estimator_checks", "experimental", "externals",
+    "f2py", "lapack_lite", "matlib", "mypy_plugin", "test", "testing", "tests", "testutils",
     # pandas' file formats have no `__all__`: what of them is meant for users is also at `pandas` or `pandas.io.api`
     "pandas.io.clipboard", "pandas.io.clipboards", "pandas.io.common", "pandas.io.feather_format", "pandas.io.html",
     "pandas.io.iceberg", "pandas.io.orc", "pandas.io.parquet", "pandas.io.parsers", "pandas.io.pytables",
@@ -41,7 +41,7 @@ def is_public(module: str) -> bool:
 
 
 class Walk:
-    """One pass over the packages. Objects are numbered as met; `paths` holds (path, object, own name, defined there)."""
+    """One pass over the packages. Objects are numbered as met; `paths`: (path, object, own name, defined there)."""
 
     def __init__(self) -> None:
         self.docs: list[str] = []
@@ -71,16 +71,16 @@ class Walk:
             self._add(path, value, _own_doc(value), defined=True)
 
     def _class(self, path: str, kind: type) -> None:
-        order: list[str] = []
+        order: dict[str, object] = {}
         for base in kind.__mro__:
             here = base is kind or id(base) not in self._public
             for name, raw in vars(base).items() if _made_in(base, path.partition(".")[0]) else ():
                 if name.startswith("_") or name in order:
                     continue
                 if here:
-                    order.append(name)
+                    order[name] = raw
                 self._add(f"{path}.{name}", raw, _method_doc(kind, name, raw), defined=here, label=name)
-        self.classes.append((path, order))
+        self.classes.append((path, _steady(order)))
 
     def _add(self, path: str, value: object, doc: str | None, *, defined: bool, label: str | None = None) -> None:
         if doc is None:
@@ -92,6 +92,18 @@ class Walk:
             self.docs.append(inspect.cleandoc(doc))
         own = label or getattr(value, "__name__", None) or path.rpartition(".")[2]
         self.paths.append((path, number, str(own), defined))
+
+
+def _steady(entries: dict[str, object]) -> list[str]:
+    """Names in the order of the class body; those that one factory made in a loop share code, and stand by name.
+
+    The loop may run over a set, whose order depends on where the objects lie in memory.
+    """
+    made: dict[int, list[str]] = {}
+    for name, value in entries.items():
+        made.setdefault(id(getattr(value, "__code__", value)), []).append(name)
+    slots = {name: alike for names in made.values() for name, alike in zip(names, sorted(names), strict=True)}
+    return [slots[name] for name in entries]
 
 
 def _modules(root: str) -> Iterator[types.ModuleType]:

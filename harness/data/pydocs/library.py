@@ -1,4 +1,4 @@
-"""From the raw harvest to articles with one name each, their See Also links, and the orders they are meant to be read in."""
+"""From the raw harvest to articles with one name each, their See Also links, and the orders they are to be read in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One name per text: the canonical id, the other paths as its aliases, and what a See Also name means where it stands."""
+"""One name a text: the canonical id, the other paths as aliases, and what a See Also name means where it stands."""
 
 from __future__ import annotations
 

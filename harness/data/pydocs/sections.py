@@ -1,13 +1,14 @@
 """Docstrings in the numpydoc form, taken apart: signature, summary, extended summary, sections, See Also entries.
 
-Written against the numpydoc format guide (https://numpydoc.readthedocs.io/en/latest/format.html); prose that stands in a
-See Also section is not an entry, and text that is no numpydoc at all has a summary and a body.
+Written against the numpydoc format guide (https://numpydoc.readthedocs.io/en/latest/format.html); prose that stands in
+a See Also section is not an entry, and text that is no numpydoc at all has a summary and a body.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Docstring", "parse", "see_also_names"]
 
@@ -25,7 +26,7 @@ _ENTRY = re.compile(rf"^({_NAME}(?:\(\))?(?:\s*,\s*{_NAME}(?:\(\))?)*)\s*,?\s*(?
 
 @dataclass(frozen=True)
 class Docstring:
-    """One docstring: `lead` and `sections` are raw lines joined by newline; section names are lower case, in order."""
+    """One docstring: the summary as one line, the rest as raw lines; section names are lower case, in order."""
 
     summary: str
     extended: str
@@ -37,9 +38,9 @@ class Docstring:
 
 
 def parse(doc: str) -> Docstring:
-    """Take a cleaned docstring apart.
+    r"""Take a cleaned docstring apart.
 
-    >>> found = parse("f(x)\\n\\nAdd one.\\n\\nMore.\\n\\nSee Also\\n--------\\ng : Subtract.")
+    >>> found = parse("f(x)\n\nAdd one.\n\nMore.\n\nSee Also\n--------\ng : Subtract.")
     >>> found.summary, found.extended, found.sections
     ('Add one.', 'More.', (('see also', 'g : Subtract.'),))
     """
@@ -48,7 +49,7 @@ def parse(doc: str) -> Docstring:
     bounds = [*heads, len(lines)]
     sections = tuple(
         (lines[start].strip().rstrip(":").lower(), "\n".join(lines[start + 2 : stop]).strip("\n"))
-        for start, stop in zip(bounds, bounds[1:], strict=False)
+        for start, stop in pairwise(bounds)
     )
     summary, extended = _lead("\n".join(lines[: bounds[0]]))
     return Docstring(summary, extended, sections)
@@ -78,9 +79,9 @@ def _lead(text: str) -> tuple[str, str]:
 
 
 def see_also_names(body: str) -> tuple[str, ...]:
-    """Names that a See Also body links to, in order, each once; descriptions and prose give none.
+    r"""Names that a See Also body links to, in order, each once; descriptions and prose give none.
 
-    >>> see_also_names("sin, cos : Circular.\\n    See tan there.\\nFor more see the guide.\\n:func:`~numpy.tan`")
+    >>> see_also_names("sin, cos : Circular.\n    See tan there.\nFor more see the guide.\n:func:`~numpy.tan`")
     ('sin', 'cos', 'numpy.tan')
     """
     filled = [line for line in body.splitlines() if line.strip()]

@@ -18,11 +18,11 @@ _END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!cf\.)(?<!etc\.)(?<!vs\.)
 _PARAGRAPHS = re.compile(r"(\n[ \t]*\n)")
 _QUOTED = re.compile(r"`+[^`]*`+")
 _NOT_PROSE = re.compile(r"^\s*(?:>>>|\.\.|[-*+•|]\s|\d+[.)]\s|:\w+|=+|\+[-=])")
-_STOP = frozenset(
-    "a all an and any are as at be between but by can each either for from given has have if in instead into is it its "
-    "like may more new not of on one only or other out over per same so such than that the their them then these they "
-    "this to two up use used using via was when where whether which while with within without you".split()
-)
+_STOP = frozenset(re.findall(r"\w+", """
+    a all an and any are as at be between but by can each either for from given has have if in instead into is it its
+    like may more new not of on one only or other out over per same so such than that the their them then these they
+    this to two up use used using via was when where whether which while with within without you
+"""))
 
 
 def repaired(doc: str) -> str:
@@ -79,19 +79,19 @@ def prose_sentences(text: str) -> Iterator[str]:
 
 
 def squash(text: str) -> str:
-    """Lower case without white space and without quoted names: what sentences are compared by, so templates are equal.
+    r"""Lower case without white space and without quoted names: what sentences are compared by, so templates are equal.
 
-    >>> squash("An instance of\\n`norm`.") == squash("An instance of `beta`.") == "aninstanceof."
+    >>> squash("An instance of\n`norm`.") == squash("An instance of `beta`.") == "aninstanceof."
     True
     """
     return "".join(_QUOTED.sub("", text).lower().split())
 
 
 def cut(text: str, sentence: str) -> str:
-    """The text without the sentence, wherever its lines break; a paragraph that loses one becomes one line.
+    r"""The text without the sentence, wherever its lines break; a paragraph that loses one becomes one line.
 
-    >>> cut("Head.\\n\\nOne two\\nthree. Four.", "One two three.")
-    'Head.\\n\\nFour.'
+    >>> cut("Head.\n\nOne two\nthree. Four.", "One two three.")
+    'Head.\n\nFour.'
     """
     parts = _PARAGRAPHS.split(text)
     for row, part in enumerate(parts):

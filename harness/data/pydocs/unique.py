@@ -57,7 +57,7 @@ def _places(joined: bytes, heads: NDArray[np.uint64]) -> list[tuple[int, int]]:
 
 
 def _keys(data: bytes, shift: int) -> NDArray[np.uint64]:
-    """One key for each whole head at shift, shift + 8, shift + 16 …"""
+    """One key for each whole head at shift, shift + 8, and so on."""
     count = (len(data) - shift) // _WORD
     if count < _WORDS:
         return np.empty(0, dtype=np.uint64)
