@@ -15,7 +15,7 @@ from harness.release.evidence import Evidence, finding_of
 from harness.release.judge import Finding, Verdict, verdict_of
 from harness.release.policy import Limit
 
-__all__ = ["GateRow", "findings_in", "gate_rows", "interval_text", "limit_text", "number_text"]
+__all__ = ["GateRow", "caught", "findings_in", "gate_rows", "interval_text", "limit_text", "number_text"]
 
 
 class GateRow(NamedTuple):
@@ -88,6 +88,21 @@ def limit_text(limit: Limit, *, measure: str, unit: str = "1") -> str:
     return f"{end}{sign} {bound}{' pp' if points else '' if unit == '1' else f' {unit}'}"
 
 
+def caught(finding: Finding) -> bool:
+    """Whether the planted defect was refused by the limit that speaks for the row (its own, or an alternative's)."""
+    control, estimate = finding.reading.control, finding.reading.estimate
+    if control is None:
+        return False
+    shown: Estimate | None = control.estimate
+    limit = finding.limit
+    if verdict_of(estimate, limit) is not Verdict.PASS:
+        for other in finding.reading.alternatives:
+            if verdict_of(other.estimate, other.limit) is Verdict.PASS:
+                shown, limit = other.broken, other.limit
+                break
+    return shown is not None and verdict_of(shown, limit) is Verdict.REFUSE
+
+
 def _in_points(measure: str, unit: str) -> bool:
     return unit == "1" and measure.startswith(("delta ", "lift "))
 
@@ -118,6 +133,4 @@ def _control_text(finding: Finding) -> str:
     control = finding.reading.control
     if control is None:
         return "none shown"
-    limits = [finding.limit, *(one.limit for one in finding.reading.alternatives)]
-    caught = any(verdict_of(control.estimate, limit) is Verdict.REFUSE for limit in limits)
-    return f"{control.defect}: {'refused' if caught else 'NOT refused'}"
+    return f"{control.defect}: {'refused' if caught(finding) else 'NOT refused'}"
