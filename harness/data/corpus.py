@@ -100,6 +100,13 @@ class World:
     tasks: dict[str, Task]
     facts: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name, task in self.tasks.items():
+            removed = task.removed
+            if removed.size and not -1 <= removed.min() <= removed.max() < len(self.corpus):
+                raise InputError("position outside the corpus", where=f"task {name}", column="own or contexts",
+                                 expected=f"-1 to {len(self.corpus) - 1}", found=(int(removed.min()), int(removed.max())))
+
     @property
     def versions(self) -> dict[str, str]:
         """Package → version that the corpus was read from."""
