@@ -1,0 +1,29 @@
+"""`signoff keygen PATH`: a new signing key and its public half."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.common import JsonFlag, console, print_json
+from harness.release.keys import keygen, load_key
+
+__all__ = ["command"]
+
+
+def command(
+    path: Annotated[Path, typer.Argument(help="Where the private key goes, such as keys/release.pem.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Make an ed25519 signing key (mode 0600, never over an existing file) and its .pub beside it."""
+    private, public = keygen(path)
+    key = load_key(private)
+    if as_json:
+        print_json({"private": private, "public": public, "name": key.name, "keyid": key.keyid})
+        return
+    out = console()
+    out.print(f"private key  {private}  (mode 0600: keep it out of the repository and of the gate job)", markup=False, soft_wrap=True)
+    out.print(f"public key   {public}  (name it in manifests/trust.yaml)", markup=False, soft_wrap=True)
+    out.print(f"key id       {key.keyid}", markup=False, soft_wrap=True)

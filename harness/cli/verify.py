@@ -1,0 +1,134 @@
+"""`signoff verify MANIFEST`: is this release, as it stands now, the one that passed its gates and was signed?"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.common import JsonFlag, console, print_json
+from harness.errors import EvidenceError, InputError, SignoffError
+from harness.release.attest import bundle_path, hash_subjects
+from harness.release.manifest import Loaded, load_manifest, parse_manifest
+from harness.release.policy import Row
+from harness.release.predicates import time_text
+from harness.release.trust import Trust, development_trust, load_trust, parse_trust
+from harness.release.verify import Verified, verify
+
+__all__ = ["command"]
+
+TRUST_FILE = "trust.yaml"
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """Whom to believe and what to demand, and where both were read."""
+
+    trust: Trust
+    policy: tuple[Row, ...] | None
+
+
+def command(
+    manifest: Annotated[Path, typer.Argument(help="The release's manifest.")],
+    *,
+    bundle: Annotated[Path | None, typer.Option(help="Default: signed/RELEASE.intoto.jsonl by the manifest.")] = None,
+    trust: Annotated[Path | None, typer.Option(help="Default: trust.yaml by the manifest.")] = None,
+    base: Annotated[str | None, typer.Option(metavar="REF", help="Take policy and trust from this git ref.")] = None,
+    release: Annotated[str | None, typer.Option(help="The release expected. Default: the manifest's.")] = None,
+    max_age: Annotated[float | None, typer.Option(metavar="DAYS", min=0.0, help="Default: as trust says.")] = None,
+    artifacts: Annotated[Path | None, typer.Option(help="Default: artifacts/RELEASE.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Verify a signed release; whatever keeps it from being believed is one line and exit code 12."""
+    try:
+        loaded = load_manifest(manifest)
+        terms = _terms(loaded, trust, base)
+        source = bundle or bundle_path(loaded)
+        folder = artifacts or Path("artifacts") / loaded.manifest.release
+        verified = verify(
+            _bundle(source, manifest), manifest=loaded, subjects=_hash_now(loaded, folder),
+            trust=terms.trust.aged(max_age), now=datetime.now(UTC), release=release, policy=terms.policy, where=source)
+    except SignoffError as error:
+        if as_json:
+            print_json({"verified": False, "reason": str(error), "exit_code": int(error.exit_code)})
+        raise
+    print_json(_document(verified, terms.trust)) if as_json else _tell(verified, terms.trust)
+
+
+def _terms(loaded: Loaded, trust: Path | None, base: str | None) -> _Terms:
+    if base is None:
+        file = trust or loaded.folder / TRUST_FILE
+        return _Terms(load_trust(file) if trust or file.exists() else development_trust(), None)
+    file = trust or loaded.folder / TRUST_FILE
+    believed = parse_trust(_at_base(base, file), where=f"{base}:{file}",
+                           read=lambda name: _at_base(base, file.parent / name))
+    then = parse_manifest(_at_base(base, loaded.path), where=f"{base}:{loaded.path}")
+    return _Terms(believed, then.policy)
+
+
+def _at_base(ref: str, path: Path) -> bytes:
+    """A file's bytes at a git ref; what is not there cannot be taken on trust from the work tree instead."""
+    if not ref or ref.startswith("-"):
+        raise InputError("not a git ref", where="--base", expected="a branch, tag or commit", found=ref)
+    done = subprocess.run(["git", "-C", str(path.parent), "show", "--end-of-options", f"{ref}:./{path.name}"],
+                          capture_output=True, check=False)
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip().splitlines()
+        raise EvidenceError("not at the base", where=f"{ref}:{path}", expected="a reviewed file",
+                            found=reason[-1] if reason else f"git exit {done.returncode}")
+    return done.stdout
+
+
+def _bundle(source: Path, manifest: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise EvidenceError("not signed", where=source, expected="an attestation", found=error.strerror or str(error),
+                            hint=f"signoff sign {manifest}") from None
+
+
+def _hash_now(loaded: Loaded, artifacts: Path) -> dict[str, str]:
+    """The digests of what is there; a file that is gone makes the attestation invalid, not the call."""
+    try:
+        return hash_subjects(loaded, artifacts)
+    except InputError as error:
+        raise EvidenceError(error.what, where=error.where, expected=error.expected, found=error.found,
+                            hint=error.hint) from None
+
+
+def _document(verified: Verified, trust: Trust) -> dict[str, Any]:
+    return {
+        "verified": True, "release": verified.release, "signers": verified.signers, "trust": trust.source,
+        "development": verified.development, "integrity_only": verified.integrity_only,
+        "findings": len(verified.findings), "passed": len(verified.findings) - len(verified.undecided),
+        "undecided": [{"gate": one.check.id, "verdict": one.verdict.name, "reason": one.reason, "why": one.check.why}
+                      for one in verified.undecided],
+        "subjects": dict(verified.subjects), "run_id": verified.run_id, "config_hash": verified.config_hash,
+        "evidence_sha256": verified.evidence_sha256, "measured_at": time_text(verified.measured_at),
+        "signed_at": time_text(verified.signed_at), "notes": verified.notes,
+    }
+
+
+def _tell(verified: Verified, trust: Trust) -> None:
+    out = console()
+    undecided = verified.undecided
+    lines = [
+        f"{verified.release} verified: signed by {', '.join(verified.signers)} (trusted by {trust.source})",
+        f"  measured {time_text(verified.measured_at)}, signed {time_text(verified.signed_at)}, run {verified.run_id}",
+        f"  {len(verified.subjects)} subjects unchanged; {len(verified.findings)} findings judged again from their "
+        f"numbers: {len(verified.findings) - len(undecided)} PASS, {len(undecided)} excused",
+        *(f"  excused {one.verdict.name} {one.check.id}: {one.reason} ({one.check.why})" for one in undecided),
+        *(f"  note: {note}" for note in verified.notes),
+    ]
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
+    if verified.integrity_only:
+        out.print("INTEGRITY ONLY: no trust file says who may sign; anyone with this checkout's development key could "
+                  "have signed this.", style="bold yellow", soft_wrap=True)
+    elif verified.development:
+        out.print("DEVELOPMENT KEY: the trust file allows it; nobody with authority signed this.", style="bold yellow",
+                  soft_wrap=True)

@@ -1,0 +1,130 @@
+"""Signing: the verdict is derived again from the evidence, and only a pass is signed.
+
+What was written as a verdict is never taken at its word. Nothing is written here: the caller gets the bundle's bytes,
+or an error with the exit code of what is wrong (10 refused, 11 inconclusive, 12 not to be believed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from harness.data.store import sha256_bytes, sha256_file, sha256_tree
+from harness.errors import EvidenceError, InputError
+from harness.release.bundle import GATE_RESULT, RELEASE, TEST_RESULT, Subjects, open_bundle, seal, statement_bytes
+from harness.release.evidence import read_evidence
+from harness.release.judge import Finding, Verdict, decide
+from harness.release.keys import SigningKey
+from harness.release.manifest import Loaded, Source
+from harness.release.predicates import (
+    InconclusiveError,
+    RefusedError,
+    evidence_bytes,
+    gate_result,
+    outcome_of_tests,
+    release_result,
+    time_of,
+)
+from harness.release.recheck import compare_digests, recheck, settled
+
+__all__ = ["SKEW", "InconclusiveError", "RefusedError", "bundle_path", "countersign", "hash_subjects", "sign_release"]
+
+SKEW = timedelta(minutes=5)
+
+
+def sign_release(manifest: Loaded, evidence_raw: bytes, subjects: Subjects, keys: Sequence[SigningKey], *,
+                 now: datetime, where: object = "evidence") -> bytes:
+    """The signed bundle of a release that passes; each of `keys` signs each statement.
+
+    Args:
+        manifest: The release's manifest as it stands.
+        evidence_raw: The bytes of its evidence file.
+        subjects: Name → sha256 of the manifest and every artifact, hashed now.
+        keys: At least one signing key.
+        now: The moment of signing, with its offset.
+        where: Names the evidence in errors.
+
+    Raises: RefusedError, InconclusiveError, or EvidenceError where the evidence cannot be believed.
+    """
+    if not keys:
+        raise InputError("no signing key", where="sign", expected="at least one")
+    compare_digests({manifest.path.name: manifest.sha256},
+                    {name: digest for name, digest in subjects.items() if name == manifest.path.name},
+                    where="subjects", said="read")
+    evidence = read_evidence(evidence_raw, where=where)
+    if evidence_bytes(evidence) != evidence_raw:
+        raise EvidenceError("not in the form that gates write", where=where, expected="one JSON object a line",
+                            found=sha256_bytes(evidence_raw))
+    findings = recheck(evidence, loaded=manifest, subjects=subjects, where=where)
+    _passed(manifest.manifest.release, findings)
+    settled(evidence.closing, where=where)
+    if time_of(evidence.closing["finished"], what="finished", where=where) > now + SKEW:
+        raise EvidenceError("evidence from the future", where=where, expected=f"finished by {now.isoformat()}",
+                            found=evidence.closing["finished"])
+    gates = gate_result(evidence, manifest, findings)
+    said = release_result(gates, signed_at=now, signers=[key.name for key in keys],
+                          development=any(key.development for key in keys))
+    predicates = ((TEST_RESULT, outcome_of_tests(manifest, findings)), (GATE_RESULT, gates), (RELEASE, said))
+    return b"".join(seal(statement_bytes(kind, predicate, subjects), keys).line for kind, predicate in predicates)
+
+
+def countersign(raw: bytes, key: SigningKey, *, where: object = "bundle") -> bytes:
+    """The bundle with one more signature on each statement. Verify it first: this reads no payload."""
+    sealed = open_bundle(raw, where=where)
+    if any(keyid == key.keyid for one in sealed for keyid, _ in one.signatures):
+        raise EvidenceError("signed by this key already", where=where, expected="another key", found=key.name)
+    return b"".join(seal(one.payload, [key], also=one.signatures).line for one in sealed)
+
+
+def hash_subjects(loaded: Loaded, artifacts_folder: Path | None) -> dict[str, str]:
+    """Name → sha256, hashed now: the manifest, and every artifact (live) or every recorded file (recorded).
+
+    Artifacts are named relative to their folder, recorded files as the manifest writes them (a folder's files each).
+    Raises InputError where one is missing.
+    """
+    digests = {loaded.path.name: loaded.sha256}
+    for name, digest in _artifacts(loaded, artifacts_folder).items():
+        if name == loaded.path.name:
+            raise InputError("an artifact has the manifest's name", where=artifacts_folder or loaded.folder,
+                             expected="another name", found=name)
+        digests[name] = digest
+    return digests
+
+
+def bundle_path(loaded: Loaded) -> Path:
+    """Where a release's bundle lies: `signed/<release>.intoto.jsonl` beside its manifest."""
+    return loaded.folder / "signed" / f"{loaded.manifest.release}.intoto.jsonl"
+
+
+def _artifacts(loaded: Loaded, folder: Path | None) -> dict[str, str]:
+    if loaded.manifest.recorded is None:
+        if folder is None or not folder.is_dir():
+            raise InputError("no artifacts", where=folder or "artifacts", expected="a frozen release's folder",
+                             hint=f"signoff freeze {loaded.path}")
+        return sha256_tree(folder)
+    digests: dict[str, str] = {}
+    for source in _sources(loaded):
+        place = loaded.folder / source.path
+        tree = {f"{source.path}/{name}": digest for name, digest in sha256_tree(place).items()} if place.is_dir() \
+            else {source.path: sha256_file(place)}
+        digests |= tree
+    return digests
+
+
+def _sources(loaded: Loaded) -> list[Source]:
+    recorded, data = loaded.manifest.recorded, loaded.manifest.data
+    assert recorded is not None
+    sides = [recorded.candidate, *([recorded.baseline] if recorded.baseline else [])]
+    sources = [data.qrels, data.slices, *(one for side in sides for one in (side.run, side.before, side.latency))]
+    return [source for source in sources if source is not None]
+
+
+def _passed(release: str, findings: Sequence[Finding]) -> None:
+    verdict = decide(findings)
+    if verdict is Verdict.PASS:
+        return
+    blocking = sorted((finding for finding in findings if finding.blocks), key=lambda one: -one.verdict)
+    reasons = "; ".join(f"{finding.verdict.name} {finding.check.id}: {finding.reason}" for finding in blocking)
+    error = RefusedError if verdict is Verdict.REFUSE else InconclusiveError
+    raise error(f"{release} is not signed: {reasons or 'no required gate in its policy'}")

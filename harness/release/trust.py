@@ -1,0 +1,167 @@
+"""Whom a verifier believes: public keys, how many of them must agree, for how long, and whether play keys count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import EvidenceError, InputError, nearest
+from harness.release.keys import DEVELOPMENT, DEVELOPMENT_FOLDER, material_of, parse_public
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import SSlibKey
+
+__all__ = ["MAX_AGE_DAYS", "Trust", "TrustedKey", "development_trust", "load_trust", "parse_trust"]
+
+MAX_AGE_DAYS = 90.0
+_PEM = "-----BEGIN"
+
+
+@dataclass(frozen=True)
+class TrustedKey:
+    """A public key under the name and id by which it is trusted."""
+
+    name: str
+    key: SSlibKey
+
+    @property
+    def keyid(self) -> str:
+        """The id by which signatures refer to it."""
+        return str(self.key.keyid)
+
+    @property
+    def material(self) -> str:
+        """The key itself: what makes two signers two."""
+        return material_of(self.key)
+
+    @property
+    def development(self) -> bool:
+        """True for a key trusted under the development name."""
+        return self.name == DEVELOPMENT
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a verifier demands of signatures.
+
+    Attributes:
+        keys: Trusted public keys.
+        threshold: Distinct keys (by material) that must have signed each statement.
+        max_age_days: Age of the evidence from which on it is too old.
+        allow_development: Whether statements by the development key are believed.
+        integrity_only: No trust file was given: the signature shows that nothing changed, not who stands for it.
+        source: Where this was read.
+    """
+
+    keys: tuple[TrustedKey, ...]
+    threshold: int = 1
+    max_age_days: float = MAX_AGE_DAYS
+    allow_development: bool = False
+    integrity_only: bool = False
+    source: str = "trust"
+
+    def aged(self, days: float | None) -> Trust:
+        """The same with another maximum age; None changes nothing."""
+        return self if days is None else replace(self, max_age_days=days)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Key(_Model):
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    public: Annotated[str, Field(min_length=1)]
+    keyid: Annotated[str, Field(min_length=1)] | None = None
+
+
+class _Trust(_Model):
+    keys: Annotated[list[_Key], Field(min_length=1)]
+    threshold: Annotated[int, Field(ge=1)] = 1
+    max_age_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = MAX_AGE_DAYS
+    allow_development: bool = False
+
+
+def load_trust(path: Path | str) -> Trust:
+    """Read a trust file; key paths in it are relative to it. Raises InputError."""
+    file = Path(path)
+    return parse_trust(_read(file), where=file, read=lambda name: _read(file.parent / name))
+
+
+def parse_trust(raw: bytes, *, where: object, read: Callable[[str], bytes]) -> Trust:
+    """Validate trust bytes; `read(path)` yields the key files that it names. Raises InputError."""
+    try:
+        model = _Trust.model_validate(_strict_yaml(raw, where))
+    except ValidationError as error:
+        raise _first_error(error, where) from None
+    keys = tuple(_trusted(one, read, where) for one in model.keys)
+    for what, values in (("name", [key.name for key in keys]), ("key id", [key.keyid for key in keys])):
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise InputError(f"a {what} stands twice", where=where, column="keys", expected="each once", found=twice)
+    distinct = len({key.material for key in keys})
+    if model.threshold > distinct:
+        raise InputError("the threshold can never be met", where=where, column="threshold",
+                         expected=f"at most {distinct}, the number of distinct keys", found=model.threshold)
+    return Trust(keys, model.threshold, float(model.max_age_days), model.allow_development, source=str(where))
+
+
+def development_trust(folder: Path = DEVELOPMENT_FOLDER) -> Trust:
+    """Where no trust file is given: this checkout's development key, for integrity only."""
+    path = folder / f"{DEVELOPMENT}.pub"
+    if not path.exists():
+        raise EvidenceError("no key to trust", where=path, expected="a trust file, or a development key made here")
+    key = TrustedKey(DEVELOPMENT, parse_public(_read(path), where=path))
+    return Trust((key,), allow_development=True, integrity_only=True, source=str(path))
+
+
+def _trusted(one: _Key, read: Callable[[str], bytes], where: object) -> TrustedKey:
+    inline = one.public.lstrip().startswith(_PEM)
+    pem = one.public.encode() if inline else read(one.public)
+    place = f"{where}, key {one.name}" if inline else one.public
+    return TrustedKey(one.name, parse_public(pem, where=place, keyid=one.keyid))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError("cannot be read", where=path, found=error.strerror or str(error)) from None
+
+
+def _strict_yaml(raw: bytes, where: object) -> Any:
+    try:
+        return yaml.load(raw.decode("utf-8"), Loader=_Strict)
+    except UnicodeDecodeError as error:
+        raise InputError("not UTF-8 text", where=where, expected="YAML", found=error.reason) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError("not YAML", where=where, row=mark.line + 1 if mark else None, expected="a YAML mapping",
+                         found=getattr(error, "problem", str(error))) from None
+
+
+class _Strict(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice: `threshold: 2` must not be undone ten lines below."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if names.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value!r}", key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _first_error(error: ValidationError, where: object) -> InputError:
+    first = error.errors(include_url=False)[0]
+    column = ".".join(map(str, first["loc"])) or None
+    if first["type"] == "extra_forbidden":
+        model = _Key if "keys" in first["loc"] else _Trust
+        name, known = str(first["loc"][-1]), list(model.model_fields)
+        return InputError(f"unknown key {name!r}", where=where, column=column, expected=f"one of {', '.join(known)}",
+                          hint=nearest(name, known))
+    return InputError(first["msg"], where=where, column=column, found=first.get("input"))
