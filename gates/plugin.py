@@ -85,7 +85,7 @@ class _Outcomes:
         self._session = session
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """A gate file whose family the policy does not name has nothing to show: its empty item goes, uncounted."""
         asked = [item for item in items if not _is_empty(item)]
         items[:] = asked

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from harness import __version__
+from harness.data.store import atomic_write_text
 from harness.defects.catalogue import owner
-from harness.errors import InputError
+from harness.errors import InputError, SignoffError
 from harness.estimate import Estimate
 from harness.release.evidence import EvidenceWriter, rounded
 from harness.release.judge import Control, Finding, Reading, judge
+from harness.release.keep import keep_records
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import family_of, read
 from harness.release.observed import Trial
 from harness.release.observing import observe, planned_header
 from harness.release.policy import Check, Limit
 
-__all__ = ["Gate", "GateSession"]
+__all__ = ["ERROR", "Gate", "GateSession"]
+
+ERROR = "error.json"
 
 
 class GateSession:
@@ -44,7 +52,8 @@ class GateSession:
         """Load the manifest; evidence goes to `reports/<release>/evidence.jsonl` unless said otherwise."""
         loaded = load_manifest(manifest)
         target = evidence or Path("reports") / loaded.manifest.release / "evidence.jsonl"
-        target.unlink(missing_ok=True)  # an older run's evidence must not speak for this one
+        for stale in (target, target.with_name(ERROR)):  # an older run's evidence must not speak for this one
+            stale.unlink(missing_ok=True)
         return cls(loaded, target)
 
     @property
@@ -58,8 +67,19 @@ class GateSession:
 
     @cached_property
     def trial(self) -> Trial:
-        """Candidate and baseline, built or read, run, and observed."""
-        return observe(self.loaded, tell=self.tell)
+        """Candidate and baseline, built or read, run, and observed; an input error ends the whole run at once."""
+        try:
+            trial = observe(self.loaded, tell=self.tell)
+            keep_records(trial, self.checks, self.evidence.parent)
+        except SignoffError as error:
+            self.stop(error)
+        return trial
+
+    def stop(self, error: SignoffError) -> NoReturn:
+        """Leave the one line for whoever started the run, and end it with the error's own exit code."""
+        told = {"code": int(error.exit_code), "line": str(error)}
+        atomic_write_text(self.evidence.with_name(ERROR), json.dumps(told))
+        pytest.exit(str(error), returncode=int(error.exit_code))
 
     def gate(self, request: pytest.FixtureRequest) -> Gate:
         """The judge for one test item."""
@@ -97,7 +117,13 @@ class Gate:
         self._session, self._item = session, item
 
     def measure(self, check: Check, trial: Trial) -> Reading:
-        """Read the check off the trial, and the same off its planted defect."""
+        """Read the check off the trial, and the same off its planted defect; an input error ends the run."""
+        try:
+            return self._measure(check, trial)
+        except SignoffError as error:
+            self._session.stop(error)
+
+    def _measure(self, check: Check, trial: Trial) -> Reading:
         plant = owner(check.measure)
         severity = plant.grades[-1]
         broken = read(plant.plant(trial, severity), check)
@@ -137,14 +163,15 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _teller() -> object:
+def _teller() -> Callable[[str], None]:
     """Progress on a terminal as one changing line; elsewhere a line a stage, so that logs show where time went."""
-    import sys
+    started = time.monotonic()
 
-    wide = sys.stderr.isatty() and not os.environ.get("CI")
+    def line(what: str, *, end: str) -> None:
+        # straight to the descriptor: pytest captures sys.stderr, and progress is for whoever is waiting
+        words = f"{end}{time.monotonic() - started:6.1f} s  {what[:68]}" if what else end
+        os.write(2, words.encode("utf-8", "replace"))
 
-    def changing(what: str) -> None:
-        sys.stderr.write(f"\r\x1b[2K{what[:78]}")
-        sys.stderr.flush()
-
-    return changing if wide else (lambda _: None)
+    if os.isatty(2):
+        return lambda what: line(what, end="\r\x1b[2K")
+    return lambda what: line(what, end="\n") if not what.startswith("test_") else None

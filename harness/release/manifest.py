@@ -104,7 +104,7 @@ class RerankerPart(_Model):
     impl: Literal["mlp", "lambdamart"] = "mlp"
     depth: int = Field(50, ge=1, le=1000)
     features: Literal["full", "vectors"] = "full"
-    enabled: bool = True
+    accept_share: float | None = Field(None, gt=0.0, le=1.0)
 
 
 class RetrieverPart(_Model):

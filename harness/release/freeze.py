@@ -1,0 +1,89 @@
+"""Freezing: a release's parts as files under `artifacts/<release>/`, with SHA256SUMS and the run manifest.
+
+What is frozen is what is measured: a trial loads its parts from here, never from the cache they came from.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.data.store import atomic_write_text, sha256_file, sha256_tree
+from harness.release.build import Built
+from harness.release.cache import SUMS, library_versions, read_sums, write_sums
+from harness.release.manifest import Loaded
+from harness.release.recording import recorded_files
+
+__all__ = ["RUN_MANIFEST", "artifact_sums", "freeze", "run_manifest"]
+
+RUN_MANIFEST = "run_manifest.json"
+
+
+def freeze(loaded: Loaded, built: Built, *, root: Path = Path("artifacts")) -> Path:
+    """Copy each part whose bytes are not there yet, write run manifest and SHA256SUMS; returns the release's folder."""
+    target = root / loaded.manifest.release
+    target.mkdir(parents=True, exist_ok=True)
+    for stale in sorted(set(path.name for path in target.iterdir() if path.is_dir()) - set(built.folders)):
+        shutil.rmtree(target / stale)
+    for name, folder in built.folders.items():
+        _copy(folder, target / name)
+    digests = {name: digest for name, digest in sha256_tree(target).items() if name not in {SUMS, RUN_MANIFEST}}
+    facts = run_manifest(loaded, data={"world": built.world.digest, **built.world.versions}, artifacts=digests)
+    atomic_write_text(target / RUN_MANIFEST, json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    write_sums(target)
+    return target
+
+
+def run_manifest(loaded: Loaded, *, data: Mapping[str, Any], artifacts: Mapping[str, str]) -> dict[str, Any]:
+    """What this run was: configuration, data, artifacts, versions, commit, seed. No clock, so that it repeats."""
+    return {
+        "release": loaded.manifest.release,
+        "baseline": loaded.manifest.baseline,
+        "CONFIG_HASH": loaded.manifest.config_hash,
+        "manifest_sha256": loaded.sha256,
+        "seed": loaded.manifest.seed,
+        "data": dict(data),
+        "artifacts": dict(artifacts),
+        "versions": library_versions(),
+        "python": platform.python_version(),
+        "git_commit": _commit(loaded.folder),
+        "threads": 1,
+        "few_shot_ids": [],
+        "prompt_hash": None,
+    }
+
+
+def recorded_manifest(loaded: Loaded) -> dict[str, Any]:
+    """The run manifest of recorded files."""
+    digests = {name: sha256_file(path) for name, path in recorded_files(loaded).items()}
+    return run_manifest(loaded, data=digests, artifacts=digests)
+
+
+def artifact_sums(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """(stated, found): digests in SHA256SUMS, and of the files that are there now."""
+    found = {name: digest for name, digest in sha256_tree(folder).items() if name != SUMS}
+    return read_sums(folder), found
+
+
+def _copy(source: Path, target: Path) -> None:
+    if target.is_dir() and artifact_sums(target)[1] == read_sums(source) == read_sums(target):
+        return
+    aside = target.with_name(f".{target.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(source, aside)
+    shutil.rmtree(target, ignore_errors=True)
+    aside.rename(target)
+
+
+def _commit(folder: Path) -> str | None:
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False,
+                               timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None

@@ -1,0 +1,44 @@
+"""Per-query records of a run, kept beside its evidence: what pictures, comparisons and planning are made from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.store import atomic_write_text, atomic_writer
+from harness.release.measures import family_of
+from harness.release.measures.quality import values_of
+from harness.release.observed import Trial
+from harness.release.policy import Check
+
+__all__ = ["INDEX", "PER_QUERY", "TRACE", "keep_records"]
+
+PER_QUERY, TRACE, INDEX = "per_query.parquet", "trace.parquet", "index.json"
+
+
+def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
+    """Write `per_query.parquet` (query_id, cluster, task, measure, value), `trace.parquet` and `index.json`."""
+    import pandas as pd
+
+    frames = []
+    for name, measure in dict.fromkeys((check.task, check.measure) for check in checks if _is_quality(check)):
+        task = trial.candidate.task(name)
+        clusters = task.clusters if task.clusters is not None else task.qrels.queries
+        frames.append(pd.DataFrame({"query_id": task.qrels.queries, "cluster": clusters, "task": task.name,
+                                    "measure": measure, "value": values_of(trial, measure, name)}))
+    if frames:
+        with atomic_writer(folder / PER_QUERY) as stream:
+            pd.concat(frames, ignore_index=True).to_parquet(stream, index=False)
+    if trial.candidate.trace is not None:
+        with atomic_writer(folder / TRACE) as stream:
+            trial.candidate.trace.frame.to_parquet(stream, index=False)
+    index = trial.candidate.index
+    if index is not None:
+        facts = {"cells": index.cells.tolist(), "agreement": np.sort(index.agreement).round(6).tolist()}
+        atomic_write_text(folder / INDEX, json.dumps(facts) + "\n")
+
+
+def _is_quality(check: Check) -> bool:
+    return check.own_gate is None and family_of(check.measure) == "quality"

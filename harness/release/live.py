@@ -1,0 +1,137 @@
+"""A live release: queries in, rankings out, in batch for judging and one at a time for latency; the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.data.corpus import World
+from harness.data.task import Task
+from harness.errors import InputError
+from harness.records import Floats, Ids, Run, Trace
+from harness.release.manifest import Manifest
+from harness.release.stages import MODULE_TASKS, FirstStage, first_stage, rerank_stage
+from harness.reranking.stage import RerankStage
+from harness.retrieval.hits import without
+from harness.retrieval.indexes import one_thread
+from harness.retrieval.protocols import Codes, Hits, Vectors
+
+__all__ = ["DEPTH", "REPEATS", "Answer", "Answers", "LiveRelease", "run_of"]
+
+DEPTH = 100  # hits kept of each query
+REPEATS = 3
+
+
+class Answer(NamedTuple):
+    """One query's hits before and after the second stage, and what each stage took, in milliseconds."""
+
+    before: Hits
+    codes: Codes
+    encode_ms: float
+    search_ms: float
+    rerank_ms: float
+
+
+class Answers(NamedTuple):
+    """A task answered: final ranking, the first stage's ranking where a second followed, best cosine of each query."""
+
+    run: Run
+    before: Run | None
+    best: Floats | None
+
+
+@dataclass(frozen=True, eq=False)
+class LiveRelease:
+    """First and second stage, loaded from frozen folders."""
+
+    world: World
+    first: FirstStage
+    second: RerankStage | None
+    depth: int
+
+    @classmethod
+    def load(cls, manifest: Manifest, world: World, folders: Mapping[str, Path]) -> LiveRelease:
+        """Load every stage; `folders` are the parts' folders, by name."""
+        reranker = None if manifest.parts is None else manifest.parts.reranker
+        second = rerank_stage(manifest, world, folders) if reranker is not None else None
+        return cls(world, first_stage(manifest, world, folders), second, 0 if reranker is None else reranker.depth)
+
+    def answer(self, task: Task) -> Answers:
+        """Every query of a text task, in batch, its own document removed."""
+        if task.contexts is not None:
+            raise InputError("a reading order has no query texts", where=f"task {task.name}",
+                             expected="a sequence retriever")
+        vectors = self.first.vectors(task.texts)
+        hits = without(self.first.hits(task.texts, vectors, k=DEPTH + 1), task.own)
+        hits = Hits(hits.codes[:, :DEPTH], hits.scores[:, :DEPTH])
+        best = hits.scores[:, 0].astype(np.float64) if self.first.part.impl == "dense" else None
+        before = run_of(hits.codes, hits.scores, task.query_ids, self.world.corpus.ids)
+        if self.second is None:
+            return Answers(before, None, best)
+        modules = task.clusters if task.name in MODULE_TASKS else [None] * len(task)
+        codes = np.stack([self._reordered(text, vector, one, row, module) for text, vector, one, row, module
+                          in zip(task.texts, vectors, hits.codes, hits.scores, modules, strict=True)])
+        return Answers(run_of(codes, None, task.query_ids, self.world.corpus.ids), before, best)
+
+    def search(self, text: str, *, own: int = -1, module: str | None = None) -> Answer:
+        """One query, each stage timed, on one thread."""
+        with one_thread():
+            start = perf_counter()
+            vector = self.first.vectors([text])
+            encoded = perf_counter()
+            hits = without(self.first.hits([text], vector, k=DEPTH + 1), np.array([own]))
+            hits = Hits(hits.codes[:, :DEPTH], hits.scores[:, :DEPTH])
+            found = perf_counter()
+            codes = hits.codes[0] if self.second is None else self._reordered(text, vector[0], hits.codes[0],
+                                                                              hits.scores[0], module)
+            done = perf_counter()
+        return Answer(hits, codes, 1e3 * (encoded - start), 1e3 * (found - encoded), 1e3 * (done - found))
+
+    def trace(self, task: Task, *, requests: int, repeats: int = REPEATS) -> Trace:
+        """Latencies of queries of a task, one at a time, warm: `encode`, `search`, `rerank`, `total`, in milliseconds.
+
+        All requests are served once unmeasured and then `repeats` times, in passes, and the fastest of a request's
+        repeats counts: what the release takes, not what else the machine was doing in one of the moments.
+        """
+        import pandas as pd
+
+        places = np.arange(requests) % len(task)
+        module = task.clusters if task.name in MODULE_TASKS else [None] * len(task)
+        passes = [[self.search(task.texts[place], own=int(task.own[place]), module=module[place]) for place in places]
+                  for _ in range(1 + repeats)][1:]  # the first pass is warm-up and not counted
+        stages = ("encode", "search", "rerank")
+        times = np.array([[[getattr(one, f"{stage}_ms") for stage in stages] for one in answers] for answers in passes])
+        fastest = times[times.sum(axis=2).argmin(axis=0), np.arange(requests)]
+        frame = pd.DataFrame(fastest, columns=[f"{stage}_ms" for stage in stages])
+        frame.insert(0, "query_id", [task.query_ids[place] for place in places])
+        frame["total_ms"], frame["cache"] = fastest.sum(axis=1), "warm"
+        return Trace.of(frame, source="live latencies")
+
+    def _reordered(self, text: str, vector: Vectors, codes: Codes, scores: Vectors, module: str | None) -> Codes:
+        """The top `depth` in the second stage's order, the rest below as they were."""
+        assert self.second is not None
+        top = self.second.rerank(text, vector, codes[: self.depth], scores[: self.depth], query_module=module).codes
+        padded = np.full(min(self.depth, len(codes)), -1, dtype=np.int64)
+        padded[: len(top)] = top
+        return np.concatenate([padded, codes[self.depth:]])
+
+
+def run_of(codes: Codes, scores: Vectors | None, query_ids: Sequence[str], doc_ids: Sequence[str]) -> Run:
+    """A Run from (n, k) codes in final order; without scores, each hit's is the number of hits from it to the end.
+
+    Codes number ascending document ids and equal scores stand higher code first, so the order given is trec_eval's.
+    """
+    present = codes >= 0
+    rank = np.cumsum(present, axis=1)[present].astype(np.int32)
+    score = (codes.shape[1] + 1.0 - rank) if scores is None else scores[present].astype(np.float64)
+    answered = present.any(axis=1)
+    query = np.repeat(np.arange(answered.sum(), dtype=np.int32), present.sum(axis=1)[answered])
+    used, doc = np.unique(codes[present], return_inverse=True)
+    queries: Ids = np.asarray(query_ids, dtype=object)[answered]
+    docs: Ids = np.asarray(doc_ids, dtype=object)[used]
+    return Run(queries, docs, query, doc.astype(np.int32), score, rank)

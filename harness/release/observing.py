@@ -1,0 +1,184 @@
+"""Observing: a manifest in, a trial out. Live parts are built, frozen, loaded back and run; recorded files are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data.canonical import digest_of
+from harness.data.store import sha256_file
+from harness.data.task import Task
+from harness.errors import InputError, nearest
+from harness.release.build import Built, build
+from harness.release.cache import PartCache
+from harness.release.freeze import RUN_MANIFEST, artifact_sums, freeze, recorded_manifest
+from harness.release.live import REPEATS, LiveRelease
+from harness.release.manifest import Loaded, load_manifest
+from harness.release.measures import family_of
+from harness.release.observed import IndexObserved, IntegrityObserved, Observed, TaskObserved, Trial
+from harness.release.recording import recorded_files, recorded_trial
+from harness.release.replay import Replay, rankings_digest
+from harness.retrieval.indexes import FaissIndex
+
+__all__ = ["ARTIFACTS", "CACHE", "baseline_of", "frozen", "observe", "observe_live", "planned_header"]
+
+ARTIFACTS = Path("artifacts")
+CACHE = Path(".signoff") / "cache"
+INDEX_QUERIES = 1500  # agreement with exhaustive search is measured on at most this many judged queries
+Tell = Callable[[str], None]
+
+
+def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
+    """Everything the manifest's policy needs, measured once. Raises InputError where an input is missing or wrong."""
+    if loaded.manifest.recorded is not None:
+        return _recorded(loaded, tell)
+    replay = Replay.begin(loaded, wanted=_wants(loaded, "integrity"), cache=CACHE)
+    try:
+        built, folder = frozen(loaded, tell=tell)
+        candidate = observe_live(loaded, built, folder, tell=tell)
+        baseline = None
+        if loaded.manifest.baseline is not None:
+            other = baseline_of(loaded)
+            baseline = observe_live(other, *frozen(other, tell=tell), tell=tell, judged_as=loaded, measured=False)
+        tell("repeating the rankings in another process")
+        integrity = _integrity(folder, replay.finish(folder, candidate))
+    finally:
+        replay.stop()
+    return Trial(replace(candidate, integrity=integrity), baseline, loaded.manifest.seed, {"threads": 1.0, "repeats": float(REPEATS)})
+
+
+def frozen(loaded: Loaded, *, tell: Tell) -> tuple[Built, Path]:
+    """Build what is not cached, freeze it, and hand back the frozen folders."""
+    made = build(loaded, PartCache(CACHE, lambda name: tell(f"building {loaded.manifest.release}: {name}")))
+    tell(f"freezing {loaded.manifest.release}")
+    folder = freeze(loaded, made, root=ARTIFACTS)
+    return Built(made.world, {name: folder / name for name in made.folders}), folder
+
+
+def baseline_of(loaded: Loaded) -> Loaded:
+    """The baseline's manifest: a sibling file by that name."""
+    name = loaded.manifest.baseline
+    path = loaded.folder / f"{name}.yaml"
+    if not path.is_file():
+        known = [other.stem for other in loaded.folder.glob("*.yaml")]
+        raise InputError("no manifest for the baseline", where=loaded.path, column="baseline",
+                         expected=str(path), found=name, hint=nearest(str(name), known))
+    other = load_manifest(path)
+    if other.manifest.release != name:
+        raise InputError("the baseline's manifest describes another release", where=path, column="release",
+                         expected=name, found=other.manifest.release)
+    return other
+
+
+def observe_live(loaded: Loaded, built: Built, folder: Path, *, tell: Tell, judged_as: Loaded | None = None,
+                 measured: bool = True) -> Observed:
+    """Run a frozen release on the judged queries of every task that the policy names.
+
+    `judged_as` is the manifest whose policy says which tasks are needed; `measured` adds latency and index.
+    """
+    policy = judged_as or loaded
+    release = LiveRelease.load(loaded.manifest, built.world, built.folders)
+    tasks: dict[str, TaskObserved] = {}
+    judged = {name: built.world.task(name).judge() for name in _tasks(policy, built)}
+    for name, task in judged.items():
+        tell(f"running {loaded.manifest.release} on {name}: {len(task):,} queries")
+        tasks[name] = _task(release, task, built, folder, loaded)
+    first = next((task for task in judged.values() if task.contexts is None), None)
+    trace = index = None
+    if measured and first is not None and _wants(loaded, "latency"):
+        tell(f"timing {loaded.manifest.latency_requests} requests")
+        trace = release.trace(first, requests=loaded.manifest.latency_requests)
+    if measured and first is not None and _wants(loaded, "index"):
+        tell("comparing the index with exhaustive search")
+        index = _index(release, first)
+    return Observed(loaded.manifest.release, loaded.manifest.config_hash, tasks, trace=trace, index=index)
+
+
+def planned_header(loaded: Loaded, trial: Trial) -> dict[str, Any]:
+    """What the evidence says of the run before its first finding."""
+    manifest = loaded.manifest
+    if manifest.recorded is not None:
+        artifacts = {name: sha256_file(path) for name, path in recorded_files(loaded).items()}
+        run = digest_of(recorded_manifest(loaded))
+    else:
+        folder = ARTIFACTS / manifest.release
+        artifacts, run = artifact_sums(folder)[1], sha256_file(folder / RUN_MANIFEST)
+    baseline = trial.baseline
+    return {
+        "release": manifest.release, "manifest": loaded.path.name, "manifest_sha256": loaded.sha256,
+        "config_hash": manifest.config_hash, "run_manifest_sha256": run, "artifacts": artifacts,
+        "baseline": None if baseline is None else {"release": baseline.release, "config_hash": baseline.config_hash},
+        "seed": manifest.seed, "threads": 1,
+    }
+
+
+def _recorded(loaded: Loaded, tell: Tell) -> Trial:
+    tell("reading recorded files")
+    trial = recorded_trial(loaded)
+    if not _wants(loaded, "integrity"):
+        return trial
+    facts = recorded_manifest(loaded)
+    tell("reading them again in another process")
+    here = rankings_digest(trial.candidate)
+    replayed = {"this process": here, "another process": Replay.again(loaded)}
+    return replace(trial, candidate=replace(trial.candidate, integrity=IntegrityObserved(
+        facts, facts["artifacts"], {name: sha256_file(path) for name, path in recorded_files(loaded).items()}, replayed)))
+
+
+def _task(release: LiveRelease, task: Task, built: Built, folder: Path, loaded: Loaded) -> TaskObserved:
+    if task.contexts is not None:
+        from harness.release.reading import answer_reading
+
+        run = answer_reading(loaded.manifest, task, built, folder)
+        answers = (run, None, None)
+    else:
+        answers = release.answer(task)
+    judged = task.qrels.queries
+    place = {name: row for row, name in enumerate(task.query_ids)}
+    rows = np.array([place[name] for name in judged], dtype=np.int64)
+    clusters = np.asarray(task.clusters, dtype=object)[rows]
+    best = None if answers[2] is None else np.asarray(answers[2])[rows]
+    return TaskObserved(task.name, task.qrels, answers[0], answers[1], clusters,
+                        {name: mask[rows] for name, mask in task.slices.items()}, best)
+
+
+def _index(release: LiveRelease, task: Task) -> IndexObserved | None:
+    from harness.retrieval.agreement import flat_agreement
+
+    index = release.first.index
+    if index is None:
+        return None
+    stored, size = index.vectors(), len(release.world.corpus)
+    flat = FaissIndex("flat").build(stored)
+    queries = release.first.vectors(task.texts[:INDEX_QUERIES])
+    agreement = flat_agreement(index, flat, queries, k=10)
+    broken, cells = np.full(len(agreement), np.nan), np.empty(0, dtype=np.int64)
+    if index.has_cells:
+        cells, nprobe = index.cell_sizes(), index.nprobe
+        index.nprobe = 1
+        broken = flat_agreement(index, flat, queries, k=10)
+        index.nprobe = nprobe
+    return IndexObserved(agreement, broken, np.asarray(task.clusters[:INDEX_QUERIES], dtype=object),
+                         np.linalg.norm(stored.astype(np.float64), axis=1), index.ids, size, cells)
+
+
+def _integrity(folder: Path, replayed: dict[str, str]) -> IntegrityObserved:
+    import json
+
+    stated, found = artifact_sums(folder)
+    return IntegrityObserved(json.loads((folder / RUN_MANIFEST).read_bytes()), stated, found, replayed)
+
+
+def _tasks(loaded: Loaded, built: Built) -> list[str]:
+    """Tasks the policy names, in its order; a policy that names none is judged on the only text task there is."""
+    named = list(dict.fromkeys(check.task for check in loaded.manifest.checks if check.task is not None))
+    texts = [name for name, task in built.world.tasks.items() if task.contexts is None]
+    return named or texts[:1]
+
+
+def _wants(loaded: Loaded, family: str) -> bool:
+    return any(check.own_gate is None and family_of(check.measure) == family for check in loaded.manifest.checks)

@@ -1,0 +1,117 @@
+"""Recorded files as a trial: runs, judgements, slices and latencies of a system that ran elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.data.store import sha256_file
+from harness.errors import InputError, nearest
+from harness.records import Ids, Qrels
+from harness.release.manifest import Loaded, RecordedSide, Source
+from harness.release.observed import Bools, Observed, TaskObserved, Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TASK", "recorded_files", "recorded_trial"]
+
+TASK = "default"
+_MOST_VALUES = 50  # a column with more distinct values than this is no slice
+
+
+def recorded_files(loaded: Loaded) -> dict[str, Path]:
+    """Every file that a recorded manifest names, path as written → path on disk, in the order of the manifest."""
+    return {source.path: loaded.folder / source.path for source in _sources(loaded)}
+
+
+def recorded_trial(loaded: Loaded) -> Trial:
+    """Read and check every file; a digest that is stated must hold."""
+    from harness.data.readers import read_qrels
+
+    manifest = loaded.manifest
+    recorded = manifest.recorded
+    assert recorded is not None and manifest.data.qrels is not None
+    for source in _sources(loaded):
+        _digest_holds(loaded, source)
+    qrels = read_qrels(_spec(loaded, manifest.data.qrels))
+    clusters, slices = _columns(loaded, qrels)
+    candidate = _observed(loaded, recorded.candidate, manifest.release, qrels, clusters, slices)
+    baseline = None
+    if recorded.baseline is not None:
+        baseline = _observed(loaded, recorded.baseline, "baseline", qrels, clusters, slices)
+    return Trial(candidate, baseline, manifest.seed)
+
+
+def _observed(loaded: Loaded, side: RecordedSide, name: str, qrels: Qrels, clusters: Ids | None,
+              slices: Mapping[str, Bools]) -> Observed:
+    from harness.data.readers import read_run, read_trace
+
+    task = TaskObserved(
+        TASK, qrels, read_run(_spec(loaded, side.run)),
+        before=None if side.before is None else read_run(_spec(loaded, side.before)), clusters=clusters, slices=slices)
+    trace = None if side.latency is None else read_trace(_spec(loaded, side.latency))
+    return Observed(name, loaded.manifest.config_hash, {TASK: task}, trace=trace)
+
+
+def _columns(loaded: Loaded, qrels: Qrels) -> tuple[Ids | None, dict[str, Bools]]:
+    """Cluster labels and slice masks from the manifest's slice file, in the order of the judged queries."""
+    from harness.data.readers import read_frame
+
+    data = loaded.manifest.data
+    if data.slices is None:
+        if data.cluster is not None:
+            raise InputError("cluster names a column of no file", where=loaded.path, column="data.cluster",
+                             expected="data.slices beside it", found=data.cluster)
+        return None, {}
+    frame = read_frame(_spec(loaded, data.slices)).astype({"query_id": str}).set_index("query_id")
+    missing = [query for query in qrels.queries if query not in frame.index]
+    if missing or not frame.index.is_unique:
+        raise InputError("slices do not cover the judged queries once each", where=data.slices.path, column="query_id",
+                         expected=f"{len(qrels.queries)} queries", found=missing[:3] or "duplicates")
+    frame = frame.loc[list(qrels.queries)]
+    clusters = None
+    if data.cluster is not None:
+        if data.cluster not in frame.columns:
+            raise InputError("no such column", where=data.slices.path, column=data.cluster,
+                             found=list(map(str, frame.columns)), hint=nearest(data.cluster, map(str, frame.columns)))
+        clusters = frame.pop(data.cluster).astype(str).to_numpy(dtype=object)
+    return clusters, _masks(frame)
+
+
+def _masks(frame: pd.DataFrame) -> dict[str, Bools]:
+    """A boolean column is a slice by its name; any other column of few values is one slice a value, `column=value`."""
+    masks: dict[str, Bools] = {}
+    for column in frame.columns:
+        values = frame[column]
+        if values.dtype == bool:
+            masks[str(column)] = values.to_numpy(dtype=np.bool_)
+        elif values.nunique() <= _MOST_VALUES:
+            masks |= {f"{column}={value}": (values == value).to_numpy(dtype=np.bool_)
+                      for value in sorted(values.dropna().unique().tolist(), key=str)}
+    return masks
+
+
+def _sources(loaded: Loaded) -> list[Source]:
+    recorded, data = loaded.manifest.recorded, loaded.manifest.data
+    sides = [] if recorded is None else [recorded.candidate, recorded.baseline]
+    files = [data.qrels, data.slices]
+    for side in sides:
+        files += [] if side is None else [side.run, side.before, side.latency]
+    return [source for source in files if source is not None]
+
+
+def _spec(loaded: Loaded, source: Source) -> dict[str, str]:
+    return {key: str(loaded.folder / path) for key, path in source.spec.items()}
+
+
+def _digest_holds(loaded: Loaded, source: Source) -> None:
+    if source.sha256 is None:
+        return
+    found = sha256_file(loaded.folder / source.path)
+    if found != source.sha256:
+        raise InputError("the file is not the one that was frozen", where=loaded.folder / source.path, column="sha256",
+                         expected=source.sha256, found=found)

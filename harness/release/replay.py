@@ -1,0 +1,145 @@
+"""Determinism, shown: the same rankings from another process with another hash seed, and from a second build.
+
+`python -m harness.release.replay MANIFEST [--rebuild]` prints one JSON line with the digest of all rankings. A gate run
+starts it beside itself: always once over the frozen parts, and, when this configuration was never built twice, once
+over parts built from nothing in a folder of its own. The second build's digest is kept by the digest of its inputs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.data.canonical import digest_of
+from harness.data.store import atomic_write_text, sha256_bytes
+from harness.errors import InputError
+from harness.release.manifest import Loaded, load_manifest
+from harness.release.observed import Observed
+
+__all__ = ["Replay", "main", "rankings_digest"]
+
+_REBUILD_S = 900
+
+
+@dataclass
+class Replay:
+    """The processes that repeat a run, started early so that they work while the run does."""
+
+    loaded: Loaded
+    receipt: Path | None = None
+    rebuilding: subprocess.Popen[bytes] | None = None
+    wanted: bool = True
+    _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    @classmethod
+    def begin(cls, loaded: Loaded, *, wanted: bool, cache: Path) -> Replay:
+        """Start the second build, unless one of exactly these inputs is on record."""
+        from harness.release.build import part_inputs
+
+        replay = cls(loaded, wanted=wanted)
+        if not wanted:
+            return replay
+        replay.receipt = cache / f"rebuilt-{digest_of(part_inputs(loaded))[:16]}.json"
+        if not replay.receipt.is_file():
+            replay._folder = tempfile.TemporaryDirectory(prefix="signoff-rebuild-")
+            replay.rebuilding = _spawn(loaded.path, "--rebuild", replay._folder.name)
+        return replay
+
+    def finish(self, folder: Path, candidate: Observed) -> dict[str, str]:
+        """Process → digest of rankings and parts: this one, a fresh one, and the second build."""
+        if not self.wanted:
+            return {}
+        parts = parts_digest(folder)
+        found = {"this process": f"{rankings_digest(candidate)} {parts}",
+                 "another process": f"{_result(_spawn(self.loaded.path, '--frozen', str(folder)))}"}
+        if self.rebuilding is not None and self.receipt is not None:
+            digest = _result(self.rebuilding)
+            self.rebuilding = None
+            atomic_write_text(self.receipt, json.dumps({"digest": digest}) + "\n")
+        if self.receipt is not None:
+            found["a second build"] = str(json.loads(self.receipt.read_bytes())["digest"])
+        return found
+
+    @staticmethod
+    def again(loaded: Loaded) -> str:
+        """The digest that a fresh process finds for recorded files."""
+        return _result(_spawn(loaded.path))
+
+    def stop(self) -> None:
+        """End whatever still runs, and remove its folder."""
+        if self.rebuilding is not None and self.rebuilding.poll() is None:
+            self.rebuilding.kill()
+            self.rebuilding.wait()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+def rankings_digest(observed: Observed) -> str:
+    """sha256 over every task's final ranking: query, documents, ranks."""
+    return digest_of({
+        name: sha256_bytes("\n".join(
+            f"{task.run.queries[query]} {task.run.docs[doc]} {rank}"
+            for query, doc, rank in zip(task.run.query, task.run.doc, task.run.rank, strict=True)).encode())
+        for name, task in observed.tasks.items()})
+
+
+def parts_digest(folder: Path) -> str:
+    """sha256 over the digests of every part's files; the run manifest names commit and versions, and is left out."""
+    from harness.release.freeze import RUN_MANIFEST, artifact_sums
+
+    return digest_of({name: digest for name, digest in artifact_sums(folder)[1].items()
+                      if name != RUN_MANIFEST and not name.endswith("SHA256SUMS")})
+
+
+def main(words: list[str]) -> str:
+    """What the child prints: the digest of rankings, and of parts where there are any."""
+    from harness.release.build import Built, build, needed_parts
+    from harness.release.cache import PartCache
+    from harness.release.freeze import freeze
+    from harness.release.observing import observe_live
+    from harness.release.recording import recorded_trial
+
+    loaded = load_manifest(words[0])
+    if loaded.manifest.recorded is not None:
+        return rankings_digest(recorded_trial(loaded).candidate)
+    if words[1] == "--rebuild":
+        made = build(loaded, PartCache(Path(words[2]) / "cache"))
+        folder = freeze(loaded, made, root=Path(words[2]) / "artifacts")
+    else:
+        folder = Path(words[2])
+    from harness.data.corpus import World
+
+    built = Built(World.load(folder / "world"), {name: folder / name for name in needed_parts(loaded.manifest)})
+    observed = observe_live(loaded, built, folder, tell=lambda _: None, measured=False)
+    return f"{rankings_digest(observed)} {parts_digest(folder)}"
+
+
+def _spawn(manifest: Path, *words: str) -> subprocess.Popen[bytes]:
+    kept: Mapping[str, str] = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_KEY")}
+    hash_seed = "1" if kept.get("PYTHONHASHSEED", "random") != "1" else "2"
+    environment = {**kept, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "2"}
+    return subprocess.Popen([sys.executable, "-m", "harness.release.replay", str(manifest), *words], env=environment,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def _result(child: subprocess.Popen[bytes]) -> str:
+    try:
+        out, errors = child.communicate(timeout=_REBUILD_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        raise InputError("the repeating process did not end", where="replay", expected=f"within {_REBUILD_S} s") from None
+    lines = out.decode("utf-8", "replace").split("\n")
+    if child.returncode != 0 or not lines[0]:
+        last = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise InputError("the repeating process failed", where="replay", found=" ".join(last) or child.returncode)
+    return lines[0]
+
+
+if __name__ == "__main__":
+    print(main(sys.argv[1:]))
