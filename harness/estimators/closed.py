@@ -4,16 +4,9 @@ DiCiccio & Efron's ABC interval (Biometrika 79, 1992) is what BCa gives without 
 n, mean, variance and third moment; for a ratio of sums over clusters, those of the clusters' influence. Here its
 normal quantile is Student's t and its variance the unbiased one, so that small samples are not promised too much.
 
-Promise, one-sided 5 % at each end (P(bound beyond truth), 20,000 worlds, asserted in tests/worlds):
-
-| world | n = 20 | 200 | 1000 |
-|---|---|---|---|
-| normal | .050 | .049 | .053 |
-| 3 % lose .6 | .37 | .048 | .049 |
-| 80 % zeros | .035 | .061 | .053 |
-
-Under `MIN_UNITS` units the skewness is itself mostly noise (80 % zeros, n = 20: .14 alone), so that the wider of
-this end and the plain t end is given. Losses too rare to be in the sample nothing can correct: see `rare`.
+Under `LOWER_BOUND_MIN_N` units the skewness is itself mostly noise (80 % zeros and n = 20: a miss rate of .14 for
+.05), so that each end is the wider of this and the plain t end. `PROMISES` states what is left; losses too rare to be
+in the sample nothing can correct (`rare`).
 """
 
 from __future__ import annotations
@@ -26,12 +19,34 @@ from numpy.typing import NDArray
 
 from harness.estimate import Estimate
 from harness.estimators._check import Floats, level, span
+from harness.estimators.rare import LOWER_BOUND_MIN_N
 
-__all__ = ["MIN_UNITS", "Shape", "Support", "abc_ends", "closed_interval", "effective_units", "ratio_shape"]
+__all__ = [
+    "CLUSTER_PROMISES",
+    "PROMISES",
+    "Shape",
+    "Support",
+    "abc_ends",
+    "closed_interval",
+    "effective_units",
+    "ratio_shape",
+]
 
 Support = tuple[float, float] | None
 
-MIN_UNITS = 200
+PROMISES = {
+    "normal": {20: (0.047, 0.045), 200: (0.051, 0.049), 1000: (0.048, 0.050)},
+    "80 % zeros": {20: (0.033, 0.031), 200: (0.060, 0.060), 1000: (0.049, 0.054)},
+    "exponential": {20: (0.022, 0.075), 200: (0.051, 0.055), 1000: (0.052, 0.052)},
+}
+"""World: n: P(low > truth) and P(high < truth), nominally .05 each; measured again by `tests/worlds`."""
+
+CLUSTER_PROMISES = {
+    "normal effects": {60: (0.047, 0.048), 120: (0.054, 0.050)},
+    "exponential effects": {60: (0.025, 0.088), 120: (0.024, 0.083)},
+}
+"""The same by number of clusters: log-normal sizes (sigma 1, median 12), intra-class correlation .3."""
+
 NOISE = 1e-12  # a spread this small is rounding, not variation
 
 
@@ -96,7 +111,7 @@ def _ends(value: float, error: float, shape: Shape, units: float, tail: float) -
 
     reach = float(stdtrit(units - 1, 1.0 - tail))
     low, high = value + error * _abc(-reach, shape), value + error * _abc(reach, shape)
-    if units < MIN_UNITS:
+    if units < LOWER_BOUND_MIN_N:
         low, high = min(low, value - reach * error), max(high, value + reach * error)
     return low, high
 
