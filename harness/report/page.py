@@ -49,7 +49,18 @@ def _more(row: GateRow) -> dict[str, Any]:
     return {"level": f"{100 * reading.estimate.confidence:g} %", "method": reading.estimate.method,
             "details": [(name, value if isinstance(value, str) else f"{value:g}")
                         for name, value in reading.details.items()],
-            "note": reading.note, "why": "" if finding.check.required else finding.check.why, **_control(finding)}
+            "expect": _expected(finding), "note": reading.note,
+            "why": "" if finding.check.required else finding.check.why, **_control(finding)}
+
+
+def _expected(finding: Finding) -> str:
+    """The range that the policy expects and does not judge, and whether the value lies within it."""
+    if finding.check.expect is None:
+        return ""
+    estimate, measure = finding.reading.estimate, finding.check.measure
+    low, high = (number_text(end, measure=measure, unit=estimate.unit) for end in finding.check.expect)
+    inside = finding.check.expect[0] <= estimate.value <= finding.check.expect[1]
+    return f"expected {low} to {high}: {'within' if inside else 'outside'}"
 
 
 def _control(finding: Finding) -> dict[str, Any]:

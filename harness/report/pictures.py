@@ -1,5 +1,5 @@
 """Pictures of arrays: distributions, shares below a limit, sizes, courses over time. No dates, no chance: same numbers,
-same bytes. Each is 460 pixels wide, so that it is readable on a phone and stands beside others on a wide page.
+same bytes. Each is 400 pixels wide, so that it is readable on a phone and stands beside others on a wide page.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from harness.report.svg import Scale, document, line, path, rect, text, ticks, w
 
 __all__ = ["bars_svg", "ecdf_svg", "histogram_svg", "lines_svg"]
 
-WIDTH, HEIGHT = 460.0, 280.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 34.0, 44.0
+WIDTH, HEIGHT = 400.0, 250.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 10.0, 32.0, 42.0
 _SERIES = ("accent", "second", "muted", "pass")
 _DASHES = ("", "6 4", "2 3", "8 3 2 3")
 
@@ -63,7 +63,7 @@ def ecdf_svg(series: Mapping[str, Any], *, title: str, x_label: str, limit: floa
         parts += [line(x(limit), y.start, x(limit), y.end - 6, colour="refuse", width=1.5, dash="5 3"),
                   text(x(limit) - 5, y.start - 8, f"limit {limit:g}", colour="refuse", anchor="end")]
     for index, array in enumerate(arrays.values()):
-        parts.append(path(_steps(array, x, y), colour=_SERIES[index % 4]))
+        parts.append(path(_steps(array, x, y), colour=_SERIES[index % 4], dash=_DASHES[index % 4]))
     told = "; ".join(f"{name}: p{100 * quantile:g} {np.quantile(array, quantile, method='inverted_cdf'):.4g}, "
                      f"largest {array[-1]:.4g}, n = {len(array):,}" for name, array in arrays.items())
     return document(WIDTH, HEIGHT, parts, title=title, desc=told)
@@ -79,7 +79,7 @@ def bars_svg(series: Mapping[str, Sequence[float]], *, labels: Sequence[str], ti
     top, floor = max(float(a.max()) for a in arrays.values()), min(0.0, *(float(a.min()) for a in arrays.values()))
     y = Scale(floor, top * 1.08 if top > floor else floor + 1.0, HEIGHT - _BOTTOM, _TOP + 10)
     step = (WIDTH - _LEFT - _RIGHT) / len(labels)
-    parts = [*_upright(y, y_label), *_legend(list(arrays) if len(arrays) > 1 else [])]
+    parts = [*_upright(y, y_label), *_legend(list(arrays) if len(arrays) > 1 else [], boxes=True)]
     each = step * 0.8 / len(arrays)
     for index, (name, array) in enumerate(arrays.items()):
         for place, value in enumerate(array):
@@ -144,10 +144,11 @@ def _upright(y: Scale, label: str) -> Iterator[str]:
     yield text(WIDTH - _RIGHT, 16, label, colour="muted", anchor="end")
 
 
-def _legend(names: Sequence[str]) -> Iterator[str]:
+def _legend(names: Sequence[str], *, boxes: bool = False) -> Iterator[str]:
     x = 0.0
     for index, name in enumerate(names):
-        yield line(x, 12, x + 18, 12, colour=_SERIES[index % 4], width=3, dash=_DASHES[index % 4])
+        yield line(x, 12, x + 18, 12, colour=_SERIES[index % 4], width=11 if boxes else 3,
+                   dash="" if boxes else _DASHES[index % 4])
         yield text(x + 23, 16, name)
         x += 38 + width_of(name)
 

@@ -71,7 +71,7 @@ def _passes(required: list[Finding]) -> str:
 
 
 def _sentence(finding: Finding) -> str:
-    return f"{finding.check.id} ({finding.verdict.name}): {finding.reason} [n = {finding.reading.estimate.n:,}]."
+    return f"{finding.check.id} ({finding.verdict.name}): {finding.reason} (n = {finding.reading.estimate.n:,})."
 
 
 def _closest(required: list[Finding]) -> tuple[str, ...]:

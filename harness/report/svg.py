@@ -98,10 +98,12 @@ def diamond(x: float, y: float, radius: float, *, colour: str) -> str:
     return path(corners, colour=colour, filled=True)
 
 
-def path(points: Sequence[tuple[float, float]], *, colour: str, width: float = 2.0, filled: bool = False) -> str:
+def path(points: Sequence[tuple[float, float]], *, colour: str, width: float = 2.0, filled: bool = False,
+         dash: str = "") -> str:
     """A line through points, or the shape they enclose."""
     steps = "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
     style = f"fill:{COLOURS[colour]}" if filled else f"fill:none;stroke:{COLOURS[colour]};stroke-width:{width:g}"
+    style += f";stroke-dasharray:{dash}" if dash else ""
     return f'<path d="M{steps}{"Z" if filled else ""}" style="{style}"/>'
 
 

@@ -1,0 +1,83 @@
+"""Pictures of what a run left beside its evidence: per-query differences, latencies, the index.
+
+Each is drawn from the records as they were kept; a record that is not there leaves its picture out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.data.canonical import strict_json
+from harness.errors import InputError
+from harness.release.judge import Finding
+from harness.report.pictures import bars_svg, ecdf_svg, histogram_svg
+
+__all__ = ["pictures_of"]
+
+_STAGE = re.compile(r"p\d+(?:\.\d+)? ([a-z]+)_ms$")
+
+
+def pictures_of(folder: Path, findings: Sequence[Finding]) -> dict[str, str]:
+    """Title → SVG, from `per_query.parquet`, `trace.parquet` and `index.json` in `folder`, as far as they are there."""
+    pictures: dict[str, str] = {}
+    if (folder / "per_query.parquet").is_file():
+        pictures |= _differences(folder / "per_query.parquet")
+    if (folder / "trace.parquet").is_file():
+        pictures |= _latencies(folder / "trace.parquet", findings)
+    if (folder / "index.json").is_file():
+        pictures |= _index(folder / "index.json")
+    return pictures
+
+
+def _differences(path: Path) -> dict[str, str]:
+    """One histogram a paired measure and task: the mean hides the queries that lose everything."""
+    import pandas as pd
+
+    frame = pd.read_parquet(path)
+    pictures = {}
+    for (task, measure), rows in frame.groupby(["task", "measure"], sort=False):
+        if str(measure).startswith(("delta ", "lift ")):
+            title = f"{measure} per query, {task}"
+            pictures[title] = histogram_svg(rows["value"].to_numpy(), title=title, x_label=str(measure), mark=0.0)
+    return pictures
+
+
+def _latencies(path: Path, findings: Sequence[Finding]) -> dict[str, str]:
+    """One curve a stage; a stage that a gate limits is drawn with its limit."""
+    import pandas as pd
+
+    from harness.records import Trace
+    from harness.release.measures.latency import stage_ms
+
+    trace = Trace.of(pd.read_parquet(path), source=path)
+    pictures: dict[str, str] = {}
+    gated: dict[str, float] = {}
+    for finding in findings:
+        found = _STAGE.match(finding.check.measure)
+        if found and finding.check.own_gate is None:
+            gated.setdefault(found[1], finding.limit.bound)
+    for stage, limit in gated.items():
+        title = f"Latency, {stage}"
+        pictures[title] = ecdf_svg({stage: stage_ms(trace, stage)}, title=title, x_label="ms", limit=limit)
+    stages = {stage: trace.latency_ms(stage) for stage in trace.stages if stage not in gated}
+    if stages:
+        pictures["Latency by stage"] = ecdf_svg(stages, title="Latency by stage", x_label="ms")
+    return pictures
+
+
+def _index(path: Path) -> dict[str, str]:
+    facts = strict_json(path.read_bytes(), where=path)
+    if not isinstance(facts, Mapping):
+        raise InputError("not index facts", where=path, expected="cells and agreement", found=type(facts).__name__)
+    pictures = {}
+    cells, agreement = sorted(facts.get("cells") or [], reverse=True), facts.get("agreement") or []
+    if len(cells) > 1:
+        title = "Cells of the index, largest first"
+        pictures[title] = bars_svg({"documents": cells}, labels=[str(place + 1) for place in range(len(cells))],
+                                   title=title, y_label="documents in a cell")
+    if agreement:
+        title = "Agreement with exhaustive search, per query"
+        pictures[title] = histogram_svg(agreement, title=title, x_label="share of the exhaustive top 10", bins=20)
+    return pictures
