@@ -24,6 +24,7 @@ def command(
         print_json({"private": private, "public": public, "name": key.name, "keyid": key.keyid})
         return
     out = console()
-    out.print(f"private key  {private}  (mode 0600: keep it out of the repository and of the gate job)", markup=False, soft_wrap=True)
+    out.print(f"private key  {private}  (mode 0600: keep it out of the repository and of the gate job)", markup=False,
+              soft_wrap=True)
     out.print(f"public key   {public}  (name it in manifests/trust.yaml)", markup=False, soft_wrap=True)
     out.print(f"key id       {key.keyid}", markup=False, soft_wrap=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 from harness.data.store import sha256_bytes, sha256_file, sha256_tree
 from harness.errors import EvidenceError, InputError
 from harness.release.bundle import GATE_RESULT, RELEASE, TEST_RESULT, Subjects, open_bundle, seal, statement_bytes
-from harness.release.evidence import read_evidence
+from harness.release.evidence import Evidence, read_evidence
 from harness.release.judge import Finding, Verdict, decide
 from harness.release.keys import SigningKey
-from harness.release.manifest import Loaded, Source
+from harness.release.manifest import Loaded
 from harness.release.predicates import (
     InconclusiveError,
     RefusedError,
@@ -27,6 +27,7 @@ from harness.release.predicates import (
     time_of,
 )
 from harness.release.recheck import compare_digests, recheck, settled
+from harness.release.recording import recorded_files
 
 __all__ = ["SKEW", "InconclusiveError", "RefusedError", "bundle_path", "countersign", "hash_subjects", "sign_release"]
 
@@ -52,10 +53,7 @@ def sign_release(manifest: Loaded, evidence_raw: bytes, subjects: Subjects, keys
     compare_digests({manifest.path.name: manifest.sha256},
                     {name: digest for name, digest in subjects.items() if name == manifest.path.name},
                     where="subjects", said="read")
-    evidence = read_evidence(evidence_raw, where=where)
-    if evidence_bytes(evidence) != evidence_raw:
-        raise EvidenceError("not in the form that gates write", where=where, expected="one JSON object a line",
-                            found=sha256_bytes(evidence_raw))
+    evidence = _as_written(evidence_raw, where)
     findings = recheck(evidence, loaded=manifest, subjects=subjects, where=where)
     _passed(manifest.manifest.release, findings)
     settled(evidence.closing, where=where)
@@ -89,12 +87,28 @@ def hash_subjects(loaded: Loaded, artifacts_folder: Path | None) -> dict[str, st
             raise InputError("an artifact has the manifest's name", where=artifacts_folder or loaded.folder,
                              expected="another name", found=name)
         digests[name] = digest
+    for name in digests:
+        if not name.isprintable():  # covers names that are no UTF-8 as well: they could not be said in a statement
+            raise InputError("not a printable file name", where=artifacts_folder or loaded.folder, found=name)
     return digests
 
 
 def bundle_path(loaded: Loaded) -> Path:
     """Where a release's bundle lies: `signed/<release>.intoto.jsonl` beside its manifest."""
     return loaded.folder / "signed" / f"{loaded.manifest.release}.intoto.jsonl"
+
+
+def _as_written(raw: bytes, where: object) -> Evidence:
+    """Evidence in the one byte form that gates write, so that its digest can be made again from its lines."""
+    try:
+        evidence = read_evidence(raw, where=where)
+        again = evidence_bytes(evidence)
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; half a surrogate pair
+        raise EvidenceError("not JSON", where=where, expected="one JSON object a line", found=str(error)) from None
+    if again != raw:
+        raise EvidenceError("not in the form that gates write", where=where, expected="one JSON object a line",
+                            found=f"other bytes for the same values (sha256 {sha256_bytes(raw)[:12]})")
+    return evidence
 
 
 def _artifacts(loaded: Loaded, folder: Path | None) -> dict[str, str]:
@@ -104,20 +118,10 @@ def _artifacts(loaded: Loaded, folder: Path | None) -> dict[str, str]:
                              hint=f"signoff freeze {loaded.path}")
         return sha256_tree(folder)
     digests: dict[str, str] = {}
-    for source in _sources(loaded):
-        place = loaded.folder / source.path
-        tree = {f"{source.path}/{name}": digest for name, digest in sha256_tree(place).items()} if place.is_dir() \
-            else {source.path: sha256_file(place)}
-        digests |= tree
+    for name, place in recorded_files(loaded).items():
+        digests |= {f"{name}/{inner}": digest for inner, digest in sha256_tree(place).items()} if place.is_dir() \
+            else {name: sha256_file(place)}
     return digests
-
-
-def _sources(loaded: Loaded) -> list[Source]:
-    recorded, data = loaded.manifest.recorded, loaded.manifest.data
-    assert recorded is not None
-    sides = [recorded.candidate, *([recorded.baseline] if recorded.baseline else [])]
-    sources = [data.qrels, data.slices, *(one for side in sides for one in (side.run, side.before, side.latency))]
-    return [source for source in sources if source is not None]
 
 
 def _passed(release: str, findings: Sequence[Finding]) -> None:

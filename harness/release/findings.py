@@ -31,7 +31,14 @@ def least_n(measure: str, limit: Limit) -> int:
 
 def recheck_finding(row: Mapping[str, Any], check: Check, *, where: object) -> Finding:
     """The finding as it must be, given the policy's check and the row's numbers. Raises EvidenceError otherwise."""
-    written = finding_of(row, where=where)
+    try:
+        return _rechecked(row, finding_of(row, where=where), check, where)
+    except (TypeError, ValueError, OverflowError) as error:  # numbers too large to reckon with, shapes too odd to hold
+        raise EvidenceError("not a finding", where=where, expected="the fields of a finding",
+                            found=f"{type(error).__name__}: {error}") from None
+
+
+def _rechecked(row: Mapping[str, Any], written: Finding, check: Check, where: object) -> Finding:
     _same_terms(row, written, check, where)
     _possible_numbers(written, where)
     _enough(written, where)
@@ -82,6 +89,9 @@ def _possible_numbers(written: Finding, where: object) -> None:
     for measure, estimate, limit in told:
         _possible(estimate, measure, where, passes=_claims(estimate, limit))
     if reading.control is not None:
+        if not reading.control.defect.strip() or not math.isfinite(reading.control.severity):
+            raise EvidenceError("a control without a defect", where=where, expected="a name and a severity",
+                                found=tuple(reading.control[:2]))
         _possible(reading.control.estimate, f"control {reading.control.defect}", where, passes=False)
     for one in reading.alternatives:
         if one.broken is not None:

@@ -103,11 +103,11 @@ def time_text(moment: datetime) -> str:
 
 
 def time_of(text: object, *, what: str, where: object) -> datetime:
-    """A moment from text that names its offset; anything else is an EvidenceError."""
+    """A moment of this millennium from text that names its offset; anything else is an EvidenceError."""
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         moment = None
-    if moment is None or moment.utcoffset() is None:
+    if moment is None or moment.utcoffset() is None or not 2000 <= moment.year < 3000:
         raise EvidenceError(f"{what} is not a time", where=where, expected="ISO 8601 with its offset", found=text)
     return moment

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import EvidenceError, nearest
 from harness.release.bundle import Subjects
+from harness.release.cache import SUMS
 from harness.release.evidence import Evidence
 from harness.release.findings import recheck_finding
 from harness.release.judge import Finding
@@ -82,12 +83,14 @@ def _header(header: Mapping[str, Any], loaded: Loaded, subjects: Subjects, where
 
 def _baseline(baseline: object, loaded: Loaded, where: str) -> None:
     named = loaded.manifest.baseline
-    if baseline is None and named is None:
+    if baseline is None and not loaded.manifest.has_baseline:
         return
     if not isinstance(baseline, Mapping) or not {"release", "config_hash"} <= set(baseline):
-        raise EvidenceError("no baseline", where=where, expected=f"release {named} with its config_hash",
+        raise EvidenceError("no baseline", where=where, expected=f"release {named or 'recorded'} with its config_hash",
                             found=baseline)
-    if named is not None and baseline["release"] != named:
+    if named is None:
+        return  # recorded: its files are subjects themselves
+    if baseline["release"] != named:
         raise EvidenceError("measured against another baseline", where=where, expected=named,
                             found=baseline["release"])
     if not isinstance(baseline["config_hash"], str) or not baseline["config_hash"]:
@@ -99,7 +102,8 @@ def _artifacts(header: Mapping[str, Any], loaded: Loaded, subjects: Subjects, wh
     measured = header["artifacts"]
     if not isinstance(measured, Mapping) or not all(isinstance(one, str) for one in measured.values()):
         raise EvidenceError("no artifacts", where=where, expected="name → sha256", found=measured)
-    rest = {name: digest for name, digest in subjects.items() if name != loaded.path.name}
+    apart = {loaded.path.name} | ({SUMS} - measured.keys())  # the list of digests is signed, and no measured artifact
+    rest = {name: digest for name, digest in subjects.items() if name not in apart}
     compare_digests(measured, rest, where=where, said="measured")
     digest = measured.get(RUN_MANIFEST)
     if digest is None and loaded.manifest.parts is not None:

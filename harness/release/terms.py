@@ -27,7 +27,10 @@ def same_policy(gates: Mapping[str, Any], manifest: Loaded, base: Sequence[Row] 
     rows = _rows(gates, where)
     now = manifest.manifest.policy
     name = manifest.path.name
-    if name in signed and signed[name] != subjects.get(name, signed[name]):
+    if subjects.get(name) != manifest.sha256:
+        raise EvidenceError("the manifest is not among the files hashed now", where=f"{where}, {name}",
+                            expected=manifest.sha256, found=subjects.get(name, "nothing"))
+    if name in signed and signed[name] != subjects[name]:
         less = demands_less(rows, now)
         what = f", and its policy weakened ({'; '.join(less)})" if less else ""
         raise EvidenceError(f"changed since it was signed{what}", where=f"{where}, {name}", expected=signed[name],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_AGE_DAYS", "Trust", "TrustedKey", "development_trust", "load_trust", "parse_trust"]
 
 MAX_AGE_DAYS = 90.0
+LONGEST_DAYS = 36525.0
 _PEM = "-----BEGIN"
 
 
@@ -64,6 +65,14 @@ class Trust:
     allow_development: bool = False
     integrity_only: bool = False
     source: str = "trust"
+
+    def __post_init__(self) -> None:
+        if self.threshold < 1:
+            raise InputError("no threshold", where=self.source, column="threshold", expected="at least 1",
+                             found=self.threshold)
+        if not 0.0 < self.max_age_days <= LONGEST_DAYS:
+            raise InputError("not an age", where=self.source, column="max_age_days",
+                             expected=f"in (0, {LONGEST_DAYS:g}] days", found=self.max_age_days)
 
     def aged(self, days: float | None) -> Trust:
         """The same with another maximum age; None changes nothing."""

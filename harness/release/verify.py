@@ -6,12 +6,13 @@ The rules, in this order; the first that is broken is the reason.
     counted by material; a development key is believed only where the trust says so. Only now are payloads read.
  3. Statements: in-toto Statement v1; test result, gate result, release, once each; all over the same subjects.
  4. Release: the one expected, in every statement and in the manifest at hand.
- 5. Subjects: the signed set of digests equals the one hashed now, name by name.
- 6. Policy: the signed one is the manifest's, and demands no less than the base branch's.
- 7. Evidence: its digest, its header, its closing line; every check of the policy with one finding, judged again.
- 8. Verdict: PASS, derived again; the generic statements say nothing else.
- 9. Time: measured, finished, signed, now, in this order; not older than the trust allows.
-10. Replay: not a run that was admitted before, not older than the one admitted last.
+ 5. Subjects and policy: the manifest is among the subjects and its digest is the signed one (if not, what became of its
+    policy is told with it); the signed policy is the manifest's, and demands no less than the base branch's; the
+    signed set of digests equals the one hashed now, name by name.
+ 6. Evidence: its digest, its header, its closing line; every check of the policy with one finding, judged again.
+ 7. Verdict: PASS, derived again; the generic statements say nothing else.
+ 8. Time: measured, finished, signed, now, in this order; not older than the trust allows.
+ 9. Replay: not a run that was admitted before, not older than the one admitted last.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from itertools import pairwise
 from typing import Any
 
 from harness.data.store import sha256_bytes
-from harness.errors import EvidenceError
+from harness.errors import EvidenceError, InputError
 from harness.release.attest import SKEW
 from harness.release.bundle import (
     GATE_RESULT,
@@ -42,6 +43,7 @@ from harness.release.manifest import Loaded
 from harness.release.policy import Row
 from harness.release.predicates import evidence_bytes, gate_result, outcome_of_tests, release_result, time_of
 from harness.release.recheck import compare_digests, recheck, settled
+from harness.release.signatures import signers_of
 from harness.release.terms import same_policy
 from harness.release.trust import Trust, TrustedKey
 
@@ -105,8 +107,10 @@ def verify(raw: bytes, *, manifest: Loaded, subjects: Subjects, trust: Trust, no
 
     Raises: EvidenceError (exit code 12), one line, for whatever keeps it from being believed.
     """
+    if now.utcoffset() is None:
+        raise InputError("no offset", where="now", expected="a time with its offset", found=now.isoformat())
     sealed = open_bundle(raw, where=where)
-    signers = _signers(sealed, trust, where)
+    signers = signers_of(sealed, trust, where=where)
     statements = _statements(sealed, where)
     gates = statements[1].predicate
     _expected_release(gates, statements[2].predicate, manifest, release or manifest.manifest.release, where)
@@ -125,43 +129,6 @@ def verify(raw: bytes, *, manifest: Loaded, subjects: Subjects, trust: Trust, no
         gates["release"], evidence.header["run_id"], findings, dict(subjects), tuple(key.name for key in signers),
         any(key.development for key in signers) or statements[2].predicate["signoff"]["development"],
         trust.integrity_only, measured_at, signed_at, gates["evidenceSha256"], evidence.header["config_hash"], notes)
-
-
-def _signers(sealed: Sequence[Sealed], trust: Trust, where: object) -> tuple[TrustedKey, ...]:
-    """The keys that signed every statement; each statement has its threshold of distinct ones."""
-    known = {key.keyid: key for key in trust.keys}
-    common: list[TrustedKey] | None = None
-    for number, one in enumerate(sealed, start=1):
-        keys = [_holds(keyid, sig, one, known, f"{where}, line {number}") for keyid, sig in one.signatures]
-        if len({key.keyid for key in keys}) < len(keys):
-            raise EvidenceError("a key id signs twice", where=f"{where}, line {number}", expected="each once",
-                                found=[key.name for key in keys])
-        distinct = len({key.material for key in keys})
-        if distinct < trust.threshold:
-            raise EvidenceError("too few distinct keys", where=f"{where}, line {number}",
-                                expected=f"{trust.threshold} by {trust.source}", found=distinct)
-        common = keys if common is None else [key for key in common if key in keys]
-    if not common:
-        raise EvidenceError("no key signed every statement", where=where, expected="the same signers throughout")
-    if any(key.development for key in common) and not trust.allow_development:
-        raise EvidenceError("signed by a development key", where=where, expected="a release key by " + trust.source,
-                            found=[key.name for key in common])
-    return tuple(common)
-
-
-def _holds(keyid: str, sig: bytes, sealed: Sealed, known: Mapping[str, TrustedKey], where: str) -> TrustedKey:
-    from securesystemslib.exceptions import UnverifiedSignatureError
-    from securesystemslib.signer import Signature
-
-    if keyid not in known:
-        names = ", ".join(f"{key.name} ({key.keyid[:12]})" for key in known.values())
-        raise EvidenceError("signed by an unknown key", where=where, expected=names, found=keyid)
-    try:
-        known[keyid].key.verify_signature(Signature(keyid, sig.hex()), sealed.signed_bytes)
-    except UnverifiedSignatureError:
-        raise EvidenceError("the signature does not hold", where=where,
-                            expected=f"{known[keyid].name}'s signature over these bytes") from None
-    return known[keyid]
 
 
 def _statements(sealed: Sequence[Sealed], where: object) -> tuple[Statement, ...]:
