@@ -60,8 +60,10 @@ def ecdf_svg(series: Mapping[str, Any], *, title: str, x_label: str, limit: floa
     parts = [*_axes(x, y, x_label, "share of requests"), *_legend(list(arrays))]
     parts.append(line(x.start, y(quantile), x.end, y(quantile), colour="muted", dash="3 3"))
     if limit is not None:
+        side = 1 if limit < x.high / 2 else -1
         parts += [line(x(limit), y.start, x(limit), y.end - 6, colour="refuse", width=1.5, dash="5 3"),
-                  text(x(limit) - 5, y.start - 8, f"limit {limit:g}", colour="refuse", anchor="end")]
+                  text(x(limit) + 5 * side, y.start - 8, f"limit {limit:g}", colour="refuse",
+                       anchor="start" if side == 1 else "end")]
     for index, array in enumerate(arrays.values()):
         parts.append(path(_steps(array, x, y), colour=_SERIES[index % 4], dash=_DASHES[index % 4]))
     told = "; ".join(f"{name}: p{100 * quantile:g} {np.quantile(array, quantile, method='inverted_cdf'):.4g}, "

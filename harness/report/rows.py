@@ -56,7 +56,8 @@ def number_text(value: float, *, measure: str = "", unit: str = "1", limit: floa
         return {math.inf: "∞", -math.inf: "−∞"}.get(value, "none")
     points = _in_points(measure, unit)
     factor, digits = (100.0, 2) if points else (1.0, 4 if unit == "1" else 2)
-    shown = _digits(value * factor, None if limit is None else limit * factor, digits, trim=unit != "1" or points)
+    whole = not points and unit not in {"1", "ms"}  # faults, rows: things that are counted
+    shown = _digits(value * factor, None if limit is None else limit * factor, digits, whole=whole)
     sign = "+" if points and value > 0 else ""
     suffix = " pp" if points else "" if unit == "1" else f" {unit}"
     return f"{sign}{shown}{suffix}".replace("-", "−")
@@ -107,15 +108,14 @@ def _in_points(measure: str, unit: str) -> bool:
     return unit == "1" and measure.startswith(("delta ", "lift "))
 
 
-def _digits(value: float, limit: float | None, digits: int, *, trim: bool) -> str:
+def _digits(value: float, limit: float | None, digits: int, *, whole: bool) -> str:
+    if value == round(value) and (whole or value == 0.0 or (abs(value) >= 2 and digits == 4)):
+        return f"{value:.0f}"
     for places in range(digits, 7):
         text = f"{value:.{places}f}"
         if limit is None or float(text) != limit or value == limit:
             break
-    if float(text) == 0.0 and value != 0.0:
-        text = f"{value:.2g}"
-    whole = trim and "e" not in text and float(text) == round(float(text))
-    return f"{float(text):.0f}" if whole or (value == round(value) and abs(value) >= 2) else text
+    return f"{value:.2g}" if float(text) == 0.0 else text
 
 
 def _row(finding: Finding) -> GateRow:

@@ -53,16 +53,13 @@ def tell(evidence: Evidence, *, signed: str | None = None) -> Story:
 
 
 def _headline(release: str, verdict: Verdict, counts: dict[str, int], required: int) -> str:
+    of = f"{required} required gate{'' if required == 1 else 's'}"
     if verdict is Verdict.PASS:
-        return f"{release} passed: {_gates(required)} of {required} required passed"
+        return f"{release} passed {'its' if required == 1 else 'all'} {of}"
     parts = [f"{counts[name]} {word}" for name, word in (("REFUSE", "refused"), ("INCONCLUSIVE", "inconclusive"))
              if counts[name]]
     what = "is refused" if verdict is Verdict.REFUSE else "is inconclusive"
-    return f"{release} {what}: {' and '.join(parts) or 'no proof'} of {_gates(required)} required"
-
-
-def _gates(count: int) -> str:
-    return f"{count} gate" if count == 1 else f"{count} gates"
+    return f"{release} {what}: {' and '.join(parts) or 'no proof'} of {of}"
 
 
 def _passes(required: list[Finding]) -> str:
