@@ -69,7 +69,12 @@ class Sample:
     def resampled_t(self, draws: int, rng: np.random.Generator) -> Floats:
         """Studentised means of `draws` samples; one without spread lies infinitely far off, or on the mean."""
         u, n = self.influence, self.sizes
-        sums = resampled_sums(np.stack([u, n, u * u, u * n, n * n], axis=1), draws, rng)
+        if self.codes is None:
+            one, two = resampled_sums(np.stack([u, u * u], axis=1), draws, rng).T
+            all_rows = np.full(draws, float(self.units))
+            sums = np.stack([one, all_rows, two, one, all_rows], axis=1)
+        else:
+            sums = resampled_sums(np.stack([u, n, u * u, u * n, n * n], axis=1), draws, rng)
         shift = sums[:, 0] / sums[:, 1]
         spread = sums[:, 2] - 2.0 * shift * sums[:, 3] + shift**2 * sums[:, 4]
         flat = spread <= 1e-12 * float(u @ u)

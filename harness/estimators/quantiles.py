@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from harness.estimate import Estimate
 from harness.estimators._check import Floats, level, numbers, same_length, share
 
-__all__ = ["quantile_difference", "quantile_interval"]
+__all__ = ["quantile_difference", "quantile_interval", "quantile_ranks"]
 
 
 def quantile_interval(x: ArrayLike, q: float, *, confidence: float = 0.9, unit: str = "1") -> Estimate:
@@ -40,11 +40,22 @@ def quantile_interval(x: ArrayLike, q: float, *, confidence: float = 0.9, unit: 
 
 
 def _ends(values: Floats, q: float, tail: float) -> tuple[float, float]:
-    if len(values) < 2:
-        return -math.inf, math.inf
-    below, above = _rank(len(values), q, tail), _rank(len(values), 1.0 - q, tail)
+    below, above = quantile_ranks(len(values), q, tail)
     low = float(values[below - 1]) if below else -math.inf
-    return low, (float(values[-above]) if above else math.inf)
+    return low, (float(values[above - 1]) if above <= len(values) else math.inf)
+
+
+def quantile_ranks(n: int, q: float, tail: float) -> tuple[int, int]:
+    """Ranks, from 1, of the order statistics that enclose the q-quantile at miss rate `tail` each.
+
+    0 and n + 1 where no rank will do: always under two values.
+
+    >>> quantile_ranks(100, 0.5, 0.05)
+    (42, 59)
+    """
+    if n < 2:
+        return 0, n + 1
+    return _rank(n, q, tail), n + 1 - _rank(n, 1.0 - q, tail)
 
 
 def _rank(n: int, q: float, tail: float) -> int:

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import estimators
 from harness.estimators.moments import ClusterMoments, Moments
+from harness.estimators.sketch import LatencySketch
+from harness.estimators.slices import BySlice
+from harness.estimators.tally import Tally
+from harness.estimators.weights import TopWeights
 
-NUMBERS = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), max_size=30)
-ROWS = st.lists(st.tuples(st.floats(-1e3, 1e3, allow_subnormal=False), st.sampled_from("abcdef")), max_size=30)
+Rows = list[tuple[float, str]]
+ROWS: st.SearchStrategy[Rows] = st.lists(
+    st.tuples(st.floats(0.0, 1e6, allow_subnormal=False), st.sampled_from("abcdef")), max_size=30
+)
 
 
-def same(one: Moments, two: Moments) -> bool:
+def numbers(rows: Rows) -> list[float]:
+    return [x for x, _ in rows]
+
+
+def names(rows: Rows) -> np.ndarray:
+    return np.array([name for _, name in rows], dtype=str)
+
+
+def same_moments(one: Moments, two: Moments) -> bool:
     """Equal but for rounding at the scale of the numbers summed."""
     scale = 1.0 + max(abs(one.mean), abs(two.mean)) + np.sqrt(max(one.m2, two.m2))
-    return one.n == two.n and all(
-        abs(a - b) <= 1e-9 * scale**power
-        for a, b, power in zip((one.mean, one.m2, one.m3), (two.mean, two.m2, two.m3), (1, 2, 3), strict=True)
-    )
-
-
-def in_clusters(rows: list[tuple[float, str]]) -> ClusterMoments:
-    return ClusterMoments.of([x for x, _ in rows], np.array([name for _, name in rows], dtype=str))
+    pairs = ((one.mean, two.mean), (one.m2, two.m2), (one.m3, two.m3))
+    return one.n == two.n and all(abs(a - b) <= 1e-9 * scale**power for power, (a, b) in enumerate(pairs, start=1))
 
 
 def same_clusters(one: ClusterMoments, two: ClusterMoments) -> bool:
@@ -34,70 +48,133 @@ def same_clusters(one: ClusterMoments, two: ClusterMoments) -> bool:
     )
 
 
-@given(NUMBERS, NUMBERS, NUMBERS)
-def test_moments_merge_is_associative(a, b, c):
-    """(a + b) + c is a + (b + c)."""
-    one, two, three = Moments.of(a), Moments.of(b), Moments.of(c)
-    assert same(one.merge(two).merge(three), one.merge(two.merge(three)))
+def same_sketch(one: LatencySketch, two: LatencySketch) -> bool:
+    return one.buckets.tolist() == two.buckets.tolist() and one.counts.tolist() == two.counts.tolist()
 
 
-@given(NUMBERS, NUMBERS)
-def test_moments_merge_is_commutative_to_the_bit(a, b):
-    """A + b is b + a, exactly."""
-    assert Moments.of(a).merge(Moments.of(b)) == Moments.of(b).merge(Moments.of(a))
+def same_weights(one: TopWeights, two: TopWeights) -> bool:
+    sums = np.allclose([one.total, one.squares], [two.total, two.squares], rtol=1e-12)
+    return (one.keep, one.n) == (two.keep, two.n) and one.largest.tolist() == two.largest.tolist() and bool(sums)
 
 
-@given(NUMBERS)
-def test_the_empty_moments_change_nothing(a):
-    """The empty state is the identity on both sides, exactly."""
-    assert Moments.of(a).merge(Moments()) == Moments().merge(Moments.of(a)) == Moments.of(a)
-    assert Moments.of([]) == Moments()
+def same_slices(one: BySlice[LatencySketch], two: BySlice[LatencySketch]) -> bool:
+    return list(one.states) == list(two.states) and all(
+        same_sketch(one.states[name], two.states[name]) for name in one.states
+    )
 
 
-@given(NUMBERS, st.integers(0, 30))
-def test_moments_of_a_batch_are_those_of_any_split(a, cut):
-    """A batch in one piece or in two gives the same state."""
-    assert same(Moments.of(a), Moments.of(a[:cut]).merge(Moments.of(a[cut:])))
+class Law(NamedTuple):
+    """How to make a state of rows, its identity, when two states are the same, and how large a state is."""
+
+    of: Callable[[Rows], Any]
+    empty: Any
+    same: Callable[[Any, Any], bool]
+    size: Callable[[Any], int]
+    most: int
 
 
+CATALOGUE: dict[type, Law] = {
+    Moments: Law(lambda rows: Moments.of(numbers(rows)), Moments(), same_moments, lambda state: 4, 4),
+    ClusterMoments: Law(
+        lambda rows: ClusterMoments.of(numbers(rows), names(rows)),
+        ClusterMoments(),
+        same_clusters,
+        lambda state: len(state.ids),
+        6,
+    ),
+    Tally: Law(
+        lambda rows: Tally.of([x > 3.0 for x in numbers(rows)]), Tally(), lambda a, b: a == b, lambda state: 2, 2
+    ),
+    LatencySketch: Law(
+        lambda rows: LatencySketch.of(numbers(rows)),
+        LatencySketch(),
+        same_sketch,
+        lambda state: len(state.buckets),
+        2074,
+    ),
+    TopWeights: Law(
+        lambda rows: TopWeights.of(numbers(rows), keep=5),
+        TopWeights(keep=5),
+        same_weights,
+        lambda state: len(state.largest),
+        5,
+    ),
+    BySlice: Law(
+        lambda rows: BySlice.of(numbers(rows), names(rows), into=LatencySketch.of),
+        BySlice(),
+        same_slices,
+        lambda state: len(state.states),
+        6,
+    ),
+}
+every_accumulator = pytest.mark.parametrize("law", CATALOGUE.values(), ids=[kind.__name__ for kind in CATALOGUE])
+
+
+def test_no_accumulator_escapes_its_laws():
+    """Every public class of the room that has a merge stands in the catalogue of this file."""
+    found = set()
+    for module in pkgutil.iter_modules(estimators.__path__):
+        room = importlib.import_module(f"harness.estimators.{module.name}")
+        for name in getattr(room, "__all__", ()):
+            thing = getattr(room, name)
+            if isinstance(thing, type) and hasattr(thing, "merge") and not getattr(thing, "_is_protocol", False):
+                found.add(thing)
+    assert found == set(CATALOGUE)
+
+
+@every_accumulator
 @given(ROWS, ROWS, ROWS)
-def test_cluster_merge_is_associative(a, b, c):
-    """(a + b) + c is a + (b + c), cluster by cluster."""
-    one, two, three = in_clusters(a), in_clusters(b), in_clusters(c)
-    assert same_clusters(one.merge(two).merge(three), one.merge(two.merge(three)))
+def test_merge_is_associative(law, a, b, c):
+    """(a + b) + c is a + (b + c)."""
+    one, two, three = law.of(a), law.of(b), law.of(c)
+    assert law.same(one.merge(two).merge(three), one.merge(two.merge(three)))
 
 
+@every_accumulator
 @given(ROWS, ROWS)
-def test_cluster_merge_is_commutative_and_has_an_identity(a, b):
-    """A + b is b + a; the empty state changes nothing."""
-    one, two = in_clusters(a), in_clusters(b)
-    assert same_clusters(one.merge(two), two.merge(one))
-    assert same_clusters(one.merge(ClusterMoments()), one)
-    assert same_clusters(ClusterMoments().merge(one), one)
+def test_merge_is_commutative(law, a, b):
+    """A + b is b + a."""
+    assert law.same(law.of(a).merge(law.of(b)), law.of(b).merge(law.of(a)))
 
 
-@given(ROWS, st.integers(0, 30))
-def test_clusters_of_a_batch_are_those_of_any_split(a, cut):
-    """A cluster whose rows lie in two partitions is still one cluster."""
-    assert same_clusters(in_clusters(a), in_clusters(a[:cut]).merge(in_clusters(a[cut:])))
-
-
+@every_accumulator
 @given(ROWS)
-def test_a_cluster_state_grows_with_clusters_not_rows(a):
-    """Six clusters stay six entries, however often their rows come."""
-    state = in_clusters(a)
-    for _ in range(5):
-        state = state.merge(in_clusters(a))
-    assert len(state.ids) <= 6
-    assert state.n == 6 * len(a)
+def test_the_empty_state_changes_nothing(law, a):
+    """The empty state is the identity on both sides, and is what an empty batch gives."""
+    assert law.same(law.of(a).merge(law.empty), law.of(a))
+    assert law.same(law.empty.merge(law.of(a)), law.of(a))
+    assert law.same(law.of([]), law.empty)
+
+
+@every_accumulator
+@given(ROWS, st.integers(0, 30))
+def test_a_batch_is_any_split_of_it(law, a, cut):
+    """A batch in one piece or in two gives the same state."""
+    assert law.same(law.of(a), law.of(a[:cut]).merge(law.of(a[cut:])))
+
+
+@every_accumulator
+@given(ROWS)
+def test_a_state_does_not_grow_with_the_rows(law, a):
+    """However often the same rows come, the state keeps to its bound."""
+    state = law.of(a)
+    for _ in range(4):
+        state = state.merge(state).merge(law.of(a))
+    assert law.size(state) <= law.most
+
+
+@given(st.lists(st.floats(-1e6, 1e6)), st.lists(st.floats(-1e6, 1e6)))
+def test_moments_merge_is_commutative_to_the_bit(a, b):
+    """A + b is b + a, exactly: the order in which windows arrive leaves no trace."""
+    assert Moments.of(a).merge(Moments.of(b)) == Moments.of(b).merge(Moments.of(a))
 
 
 def test_a_merge_that_forgets_the_gap_is_caught():
     """The broken twin, which adds sums of squares without the gap between means, is not the whole batch."""
     one, two = Moments.of([0.0, 1.0]), Moments.of([10.0, 11.0])
     forgetful = Moments(4, (one.mean + two.mean) / 2, one.m2 + two.m2, one.m3 + two.m3)
-    assert same(one.merge(two), Moments.of([0.0, 1.0, 10.0, 11.0]))
-    assert not same(forgetful, Moments.of([0.0, 1.0, 10.0, 11.0]))
+    assert same_moments(one.merge(two), Moments.of([0.0, 1.0, 10.0, 11.0]))
+    assert not same_moments(forgetful, Moments.of([0.0, 1.0, 10.0, 11.0]))
 
 
 def test_moments_are_stable_at_a_billion_rows():

@@ -1,0 +1,65 @@
+"""What must be known of importance weights to trust them, in a state that merges: sums, and the largest M."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.errors import InputError
+from harness.estimators._check import Floats, count, numbers
+
+__all__ = ["TopWeights"]
+
+
+def _none() -> Floats:
+    return np.empty(0, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class TopWeights:
+    """Count, sum and sum of squares of weights, and the largest of them, from which the tail is judged.
+
+    Attributes:
+        keep: M, how many of the largest are kept: the size of the state.
+        n: Rows.
+        total: Sum of weights.
+        squares: Sum of squared weights.
+        largest: (<= M,) the largest, descending.
+
+    >>> state = TopWeights.of([1.0, 1.0, 6.0], keep=2).merge(TopWeights.of([2.0, 0.0], keep=2))
+    >>> state.largest.tolist(), state.largest_share
+    ([6.0, 2.0], 0.6)
+    """
+
+    keep: int = 1000
+    n: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    largest: Floats = field(default_factory=_none)
+
+    @classmethod
+    def of(cls, weights: ArrayLike, *, keep: int = 1000) -> TopWeights:
+        """The state of a batch (n,) of weights >= 0; an empty batch is the identity."""
+        values, most = numbers(weights, "weights", low=0.0, least=0), count(keep, "keep", least=1)
+        top = values if len(values) <= most else np.partition(values, len(values) - most)[-most:]
+        return cls(most, len(values), float(values.sum()), float(values @ values), np.sort(top)[::-1])
+
+    def merge(self, other: TopWeights) -> TopWeights:
+        """The state of both batches together; both must keep the same number."""
+        if self.keep != other.keep:
+            raise InputError("states of two sizes", where="keep", expected=str(self.keep), found=other.keep)
+        top = np.sort(np.concatenate([self.largest, other.largest]))[::-1][: self.keep]
+        return TopWeights(self.keep, self.n + other.n, self.total + other.total, self.squares + other.squares, top)
+
+    @property
+    def ess_share(self) -> float:
+        """Effective sample size over n, (sum w)**2 / (n sum w**2) (Kong 1992); NaN where all weights are 0."""
+        return self.total**2 / (self.n * self.squares) if self.squares > 0.0 else math.nan
+
+    @property
+    def largest_share(self) -> float:
+        """Share of the whole weight that one row holds; NaN where all weights are 0."""
+        return float(self.largest[0]) / self.total if self.total > 0.0 else math.nan
