@@ -104,8 +104,9 @@ class World:
         for name, task in self.tasks.items():
             removed = task.removed
             if removed.size and not -1 <= removed.min() <= removed.max() < len(self.corpus):
+                found = (int(removed.min()), int(removed.max()))
                 raise InputError("position outside the corpus", where=f"task {name}", column="own or contexts",
-                                 expected=f"-1 to {len(self.corpus) - 1}", found=(int(removed.min()), int(removed.max())))
+                                 expected=f"-1 to {len(self.corpus) - 1}", found=found)
 
     @property
     def versions(self) -> dict[str, str]:

@@ -71,9 +71,11 @@ def harvest_packages(packages: Sequence[str], *, flags: Sequence[str] = (), hash
     environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ} | _FIXED_ENVIRONMENT
     environment |= {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONHASHSEED": hash_seed}
     command = [sys.executable, "-P", "-W", "ignore", *flags, str(script), *packages]
-    child = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     try:
+        child = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         found = json.loads(child.stdout)
+    except OSError as error:
+        raise InputError("the child process failed", where="corpus pydocs", found=error.strerror) from None
     except ValueError:
         last = child.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise InputError("the child process failed", where="corpus pydocs", found=" ".join(last)) from None

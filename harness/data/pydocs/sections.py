@@ -67,6 +67,7 @@ def _is_heading(lines: list[str], row: int) -> bool:
 
 
 def _lead(text: str) -> tuple[str, str]:
+    text = "\n".join(line for line in text.splitlines() if line.strip() != "--")  # ends a compiled signature
     paragraphs = [part.strip("\n") for part in re.split(r"\n[ \t]*\n", text) if part.strip()]
     while paragraphs and (_SIGNATURE.match(paragraphs[0]) or _DIRECTIVE.match(paragraphs[0])):
         paragraphs.pop(0)
