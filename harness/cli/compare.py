@@ -1,0 +1,136 @@
+"""`signoff compare BEFORE AFTER`: paired differences with intervals, and the checklist's decision: plan, tune or hold.
+
+Takes two evaluations (JSON, as `signoff eval` writes it) or two runs with their judgements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.common import JsonFlag, MeasureOption, console, print_json
+from harness.cli.sources import DEFAULT_MEASURES, qrels_from, run_from
+from harness.errors import Exit, InputError, UsageError, nearest
+from harness.report.comparison import Column, Difference, compare, comparison_table, gravest
+
+__all__ = ["command"]
+
+Columns = dict[tuple[str, str], Column]
+_TABLE = ("query_id", "cluster", "task", "measure", "value")
+
+
+def command(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="An evaluation (JSON) or a run.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="Another of the same kind.")],
+    *,
+    qrels: Annotated[str | None, typer.Option(metavar="QRELS", help="Judgements, for two runs.")] = None,
+    measures: MeasureOption = None,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the two-sided interval.")] = 0.9,
+    as_json: JsonFlag = False,
+) -> int:
+    """Paired differences of two releases and the checklist's decision; a report, so it exits 0 whatever it says."""
+    if _is_evaluation(before) != _is_evaluation(after):
+        raise UsageError("compare: one side is an evaluation, the other a run; give two of a kind")
+    if _is_evaluation(before):
+        sides = [_chosen(_evaluation(Path(name)), measures) for name in (before, after)]
+    elif qrels is None:
+        raise UsageError("compare: two runs need their judgements: --qrels QRELS")
+    else:
+        sides = _runs(before, after, qrels, measures)
+    found = compare(sides[0], sides[1], confidence=confidence)
+    if as_json:
+        rows = [{**one._asdict(), "settled": len(one.reach) == 1} for one in found]
+        print_json({"before": before, "after": after, "decision": gravest(found), "differences": rows})
+    else:
+        _show(found)
+    return int(Exit.PASSED)
+
+
+def _show(found: list[Difference]) -> None:
+    out = console()
+    out.print(comparison_table(found))
+    worst = gravest(found)
+    by = ", ".join(one.measure for one in found if one.decision == worst)
+    out.print(f"Decision: {worst}, by {by}. (|Δ| under 2 pp plan, 2 to 5 tune, over 5 hold.)", markup=False)
+    unsettled = [one.measure for one in found if len(one.reach) > 1]
+    if unsettled:
+        out.print(f"Open within its interval: {', '.join(unsettled)}. More queries would settle it.", markup=False)
+    lost = max(one.left_out for one in found)
+    if lost:
+        out.print(f"{lost} queries stand on one side only and were left out.", markup=False)
+
+
+def _is_evaluation(name: str) -> bool:
+    return Path(name).suffix.lower() == ".json"
+
+
+def _runs(before: str, after: str, qrels: str, measures: list[str] | None) -> list[Columns]:
+    from harness.metrics.evaluate import evaluate
+    from harness.metrics.spec import parse
+
+    specs = [parse(measure) for measure in measures or DEFAULT_MEASURES]
+    for spec in specs:
+        if spec.compares_runs:
+            raise UsageError(f"compare: {spec} has no before and after; name a measure of one run")
+    judged = qrels_from(qrels)
+    found = [evaluate(run_from(name), judged, specs) for name in (before, after)]
+    return [{("default", name): Column(one.queries, values) for name, values in one.values.items()} for one in found]
+
+
+def _evaluation(path: Path) -> Columns:
+    """Per-query columns of an evaluation file: one document, or a list with one a task."""
+    from harness.data.canonical import strict_json
+    from harness.data.files import read_bytes
+
+    document = strict_json(bytes(read_bytes(path)), where=path)
+    columns: Columns = {}
+    for one in document if isinstance(document, list) else [document]:
+        if not isinstance(one, Mapping) or not isinstance(one.get("per_query"), str):
+            raise InputError("not an evaluation", where=path, expected="release, task, measures and per_query",
+                             found=sorted(one) if isinstance(one, Mapping) else type(one).__name__)
+        columns |= _columns(_beside(path, one["per_query"]))
+    return columns
+
+
+def _beside(path: Path, name: str) -> Path:
+    """The per-query table, sought beside its evaluation first, then from here."""
+    table = path.parent / name
+    return table if table.is_file() else Path(name)
+
+
+def _columns(path: Path) -> Columns:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors derive from these
+        raise InputError("cannot be read", where=path, expected="a Parquet table", found=str(error)) from None
+    for column in _TABLE:
+        if column not in frame.columns:
+            raise InputError("missing column", where=path, column=column, expected=", ".join(_TABLE),
+                             found=list(map(str, frame.columns)), hint=nearest(column, map(str, frame.columns)))
+    return {(str(task), str(measure)): _column(rows, path)
+            for (task, measure), rows in frame.groupby(["task", "measure"], sort=False)}
+
+
+def _column(rows: Any, path: Path) -> Column:
+    import numpy as np
+
+    values = rows["value"].to_numpy(dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise InputError("not finite", where=path, column="value", expected="finite numbers")
+    return Column(rows["query_id"].to_numpy(dtype=object), values, rows["cluster"].to_numpy(dtype=object))
+
+
+def _chosen(columns: Columns, measures: list[str] | None) -> Columns:
+    if measures is None:
+        return columns
+    known = {measure for _, measure in columns}
+    for measure in measures:
+        if measure not in known:
+            raise InputError("no such measure", where="evaluation", expected=f"one of {', '.join(sorted(known))}",
+                             found=measure, hint=nearest(measure, known))
+    return {key: column for key, column in columns.items() if key[1] in measures}
