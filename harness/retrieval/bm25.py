@@ -1,6 +1,6 @@
 """BM25 over words and pairs: postings weighted once at fit, so that a query is a handful of array additions.
 
-Robertson & Zaragoza, The Probabilistic Relevance Framework, 2009; k1 and b as Lucene-based baselines set them. The
+Robertson & Zaragoza, The Probabilistic Relevance Framework, 2009. The
 first words of a document (its name, its summary) may count more, as a field would in BM25F.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +38,9 @@ class Bm25:
     array([[2, 0]])
     """
 
-    k1: float = 0.9
-    b: float = 0.4
-    lead: int = 30
+    k1: float = 1.5
+    b: float = 0.75
+    lead: int = 12
     lead_weight: float = 3.0
     size: int = 0
     _vocabulary: Vocabulary | None = field(default=None, repr=False)
@@ -90,7 +90,8 @@ class Bm25:
         """Write vocabulary and postings; the same fit gives the same bytes."""
         ordered, pairs = self._fitted().to_arrays()
         meta = {"k1": self.k1, "b": self.b, "lead": self.lead, "lead_weight": self.lead_weight, "size": self.size}
-        arrays = {"pairs": pairs, "starts": self._starts, "postings": self._postings, "weights": self._weights}
+        arrays: dict[str, NDArray[Any]] = {"pairs": pairs, "starts": self._starts}
+        arrays |= {"postings": self._postings, "weights": self._weights}
         write_part(folder, _KIND, meta=meta | {"words": ordered}, arrays=arrays)
 
     @classmethod

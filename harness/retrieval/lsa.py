@@ -50,7 +50,7 @@ class LsaEncoder:
     dimension: int = 768
     seed: int = 42
     min_df: int = 2
-    lead: int = 30
+    lead: int = 12
     lead_weight: float = 5.0
     _vocabulary: Vocabulary | None = field(default=None, repr=False)
     _idf: Vectors = field(default_factory=lambda: np.empty(0, np.float32), repr=False)
