@@ -86,25 +86,11 @@ def row_of(finding: Finding) -> dict[str, Any]:
 def finding_of(row: Mapping[str, Any], *, where: object = "evidence") -> Finding:
     """The finding that a row describes, its verdict as written (not yet believed)."""
     try:
-        estimate, limit = _estimate_of(row["estimate"]), _limit_of(row["limit"])
-        cross, control = row["cross"], row["control"]
-        reading = Reading(
-            estimate=estimate, min_n=int(row["min_n"]), details=dict(row["details"]), note=str(row["note"]),
-            cross=None if cross is None else CrossCheck(
-                _value(cross["low"]), _value(cross["high"]), _value(cross["low_se"]), _value(cross["high_se"]),
-                str(cross["method"])),
-            alternatives=tuple(
-                Alternative(str(one["measure"]), _estimate_of(one["estimate"]), _limit_of(one["limit"]),
-                            None if one["broken"] is None else _estimate_of(one["broken"]))
-                for one in row["alternatives"]),
-            control=None if control is None else Control(
-                str(control["defect"]), _value(control["severity"]), _value(control["value"]), _value(control["low"]),
-                _value(control["high"]), int(control["n"])),
-        )
+        reading, limit = _reading_of(row), _limit_of(row["limit"])
         expect = None if row["expect"] is None else (_value(row["expect"][0]), _value(row["expect"][1]))
         check = Check(id=str(row["gate"]), measure=str(row["measure"]), task=row["task"], slice=str(row["slice"]),
-                      limit=limit, confidence=estimate.confidence, required=bool(row["required"]), why=row["why"],
-                      expect=expect, own_gate=row["own_gate"],
+                      limit=limit, confidence=reading.estimate.confidence, required=bool(row["required"]),
+                      why=row["why"], expect=expect, own_gate=row["own_gate"],
                       any_with=tuple((one.measure, one.limit) for one in reading.alternatives))
         return Finding(check, limit, reading, Verdict[row["verdict"]], str(row["reason"]), row["needed_n"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -166,6 +152,24 @@ def _estimate_row(estimate: Estimate) -> dict[str, Any]:
 def _estimate_of(row: Mapping[str, Any]) -> Estimate:
     return Estimate(_value(row["value"]), _value(row["low"]), _value(row["high"]), int(row["n"]),
                     float(row["confidence"]), str(row["method"]), str(row["unit"]))
+
+
+def _reading_of(row: Mapping[str, Any]) -> Reading:
+    cross, control = row["cross"], row["control"]
+    return Reading(
+        estimate=_estimate_of(row["estimate"]), min_n=int(row["min_n"]), details=dict(row["details"]),
+        note=str(row["note"]),
+        cross=None if cross is None else CrossCheck(
+            _value(cross["low"]), _value(cross["high"]), _value(cross["low_se"]), _value(cross["high_se"]),
+            str(cross["method"])),
+        alternatives=tuple(
+            Alternative(str(one["measure"]), _estimate_of(one["estimate"]), _limit_of(one["limit"]),
+                        None if one["broken"] is None else _estimate_of(one["broken"]))
+            for one in row["alternatives"]),
+        control=None if control is None else Control(
+            str(control["defect"]), _value(control["severity"]), _value(control["value"]), _value(control["low"]),
+            _value(control["high"]), int(control["n"])),
+    )
 
 
 def _limit_row(limit: Limit) -> dict[str, Any]:

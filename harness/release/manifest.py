@@ -7,20 +7,20 @@ was expected, what was found and the nearest valid key.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.data.canonical import digest_of
 from harness.errors import InputError, nearest
 from harness.release.policy import Check, Row, checks_of
+from harness.release.yaml_errors import first_error, read_yaml
 
-__all__ = ["EncoderPart", "IndexPart", "Manifest", "Parts", "Recorded", "RecordedSide", "RerankerPart", "RetrieverPart",
-           "SequencePart", "Source", "load_manifest", "parse_manifest"]
+__all__ = ["Data", "EncoderPart", "IndexPart", "Loaded", "Manifest", "Parts", "Recorded", "RecordedSide",
+           "RerankerPart", "RetrieverPart", "SequencePart", "Source", "load_manifest", "parse_manifest"]
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -225,82 +225,11 @@ def load_manifest(path: Path | str) -> Loaded:
 
 def parse_manifest(raw: bytes, *, where: object) -> Manifest:
     """Validate manifest bytes; `where` names them in errors."""
-    try:
-        text = raw.decode("utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.load(text, Loader=_Strict)
-    except UnicodeDecodeError as error:
-        raise InputError("not UTF-8 text", where=where, expected="YAML", found=error.reason) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError("not YAML", where=where, row=mark.line + 1 if mark else None, expected="a YAML mapping",
-                         found=getattr(error, "problem", str(error))) from None
+    value, node = read_yaml(raw, where=where)
     if not isinstance(value, Mapping):
         raise InputError("not a manifest", where=where, expected="a mapping with release, seed, data, policy",
                          found=type(value).__name__)
     try:
         return Manifest.model_validate(value)
     except ValidationError as error:
-        raise _first_error(error, where, node) from None
-
-
-class _Strict(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value!r}", key.start_mark)
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else repr(key))
-        return super().construct_mapping(node, deep)
-
-
-def _first_error(error: ValidationError, where: object, node: yaml.Node | None) -> InputError:
-    found_errors = error.errors(include_url=False)  # a misspelt key also leaves the right one missing: name the typo
-    first = next((one for one in found_errors if one["type"] == "extra_forbidden"), found_errors[0])
-    path = [part for part in first["loc"] if isinstance(part, int) or not str(part).startswith("function-")]
-    key = ".".join(str(part) for part in path) or None
-    line = _line_of(node, path)
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        known = sorted(_known_keys(path[:-1]))
-        return InputError(f"unknown key {path[-1]!r}", where=where, row=line, column=key,
-                          expected=f"one of {', '.join(known)}", hint=nearest(str(path[-1]), known))
-    found = first.get("input") if not isinstance(first.get("input"), Mapping) else None
-    return InputError(message, where=where, row=line, column=key, found=found)
-
-
-def _known_keys(path: list[int | str]) -> Iterator[str]:
-    """Keys that are valid at a place in the manifest, read off the models themselves."""
-    model: Any = Manifest
-    for part in path:
-        if isinstance(part, int):
-            continue
-        field = next((one for name, one in model.model_fields.items() if part in {name, one.alias}), None)
-        model = _model_in(field.annotation) if field is not None else None
-        if model is None:
-            return
-    yield from (one.alias or name for name, one in model.model_fields.items())
-
-
-def _model_in(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = (_model_in(one) for one in getattr(annotation, "__args__", ()))
-    return next((one for one in inner if one is not None), None)
-
-
-def _line_of(node: yaml.Node | None, path: list[int | str]) -> int | None:
-    line = node.start_mark.line + 1 if node is not None else None
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == part), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            pair = (node.value[part], node.value[part])
-        else:
-            pair = None
-        if pair is None:
-            return line
-        line, node = pair[0].start_mark.line + 1, pair[1]
-    return line
+        raise first_error(error, Manifest, where=where, node=node) from None
