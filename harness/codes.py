@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from harness.errors import InputError
 
-__all__ = ["Coded", "PairIndex", "code", "objects", "pair_index", "rank_within", "repeated_pair", "trec_order"]
+__all__ = ["Coded", "Names", "PairIndex", "code", "match", "objects", "pair_index", "rank_within", "repeated_pair",
+           "trec_order"]
 
 Codes = NDArray[np.int32]
 Order = NDArray[np.intp]
@@ -25,6 +26,21 @@ class Coded(NamedTuple):
 
     ids: NDArray[np.object_]
     codes: Codes
+
+
+class Names(NamedTuple):
+    """Distinct ids and a way to find them: their 64-bit hashes, ascending, and the code that each belongs to."""
+
+    ids: NDArray[np.object_]
+    hashes: NDArray[np.int64]
+    codes: Order
+
+    @classmethod
+    def of(cls, ids: NDArray[np.object_]) -> Names:
+        """Prepare distinct ids to be matched."""
+        hashes = np.fromiter(map(hash, ids.tolist()), dtype=np.int64, count=len(ids))
+        order = np.argsort(hashes)
+        return cls(ids, hashes[order], order)
 
 
 class PairIndex(NamedTuple):
@@ -58,6 +74,24 @@ def code(values: Sequence[str], column: str, source: object) -> Coded:
     lookup = dict(zip(ids, range(len(ids)), strict=True))
     codes = np.fromiter(map(lookup.__getitem__, rows), dtype=np.int32, count=len(rows))
     return Coded(objects(ids), codes)
+
+
+def match(wanted: Names, known: Names) -> Order:
+    """(n_wanted,) code of each wanted id among the known ones, -1 where it is absent.
+
+    Hashes propose and the ids themselves decide: should two different ids share a hash, a dictionary does the work.
+    """
+    found = np.full(len(wanted.ids), -1, dtype=np.intp)
+    if not len(known.ids):
+        return found
+    place = np.minimum(np.searchsorted(known.hashes, wanted.hashes), len(known.ids) - 1)
+    same = np.flatnonzero(known.hashes[place] == wanted.hashes)
+    found[wanted.codes[same]] = known.codes[place[same]]
+    row = np.flatnonzero(found >= 0)
+    if (wanted.ids[row] != known.ids[found[row]]).any():
+        code_of = dict(zip(known.ids.tolist(), range(len(known.ids)), strict=True))
+        return np.array([code_of.get(name, -1) for name in wanted.ids.tolist()], dtype=np.intp)
+    return found
 
 
 def objects(ids: Iterable[str]) -> NDArray[np.object_]:

@@ -6,7 +6,7 @@ trec_eval's order: by query, then score (as float32) descending, then document i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.codes import Coded, PairIndex, code, pair_index, rank_within, repeated_pair, trec_order
+from harness.codes import Coded, Names, PairIndex, code, pair_index, rank_within, repeated_pair, trec_order
+from harness.columns import Floats, finite, floats, integral, latencies, numbers, require, same_length
 from harness.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ __all__ = ["Floats", "Ids", "Ints", "Log", "Qrels", "Run", "Trace", "rank_within
 
 Ids = NDArray[np.object_]
 Ints = NDArray[np.int32]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +50,14 @@ class Run:
     @classmethod
     def of(cls, query_ids: Sequence[str], doc_ids: Sequence[str], scores: Any, *, source: object = "run") -> Run:
         """Code, validate and order three equally long columns; `source` names them in errors."""
-        score = _floats(scores, "score", source)
-        _same_length(source, query_id=query_ids, doc_id=doc_ids, score=score)
+        score = floats(scores, "score", source)
+        same_length(source, query_id=query_ids, doc_id=doc_ids, score=score)
         return cls.coded(code(query_ids, "query_id", source), code(doc_ids, "doc_id", source), score, source=source)
 
     @classmethod
     def coded(cls, query: Coded, doc: Coded, score: Floats, *, source: object = "run") -> Run:
         """Validate and order rows that are coded already; ids must be distinct, ascending, and all in use."""
-        _finite(score, "score", source)
+        finite(score, "score", source)
         order = trec_order(query.codes, doc.codes, score)
         by_query = query.codes if order is None else query.codes[order]
         by_doc = doc.codes if order is None else doc.codes[order]
@@ -73,9 +73,14 @@ class Run:
         return pair_index(self.query, self.doc, len(self.docs), self.rank)
 
     @cached_property
-    def code_of_doc(self) -> Mapping[str, int]:
-        """Document id → code."""
-        return dict(zip(self.docs.tolist(), range(len(self.docs)), strict=True))
+    def names(self) -> tuple[Names, Names]:
+        """Queries and documents, ready to be matched with those of other records."""
+        return Names.of(self.queries), Names.of(self.docs)
+
+    @cached_property
+    def hits(self) -> NDArray[np.intp]:
+        """(n_queries,) length of each query's ranking."""
+        return np.bincount(self.query, minlength=len(self.queries))
 
     def __len__(self) -> int:
         return len(self.query)
@@ -102,21 +107,33 @@ class Qrels:
     @classmethod
     def of(cls, query_ids: Sequence[str], doc_ids: Sequence[str], relevance: Any, *, source: object = "qrels") -> Qrels:
         """Code, validate and order three equally long columns; fractional grades are an error, never truncated."""
-        grades = _floats(relevance, "relevance", source)
-        _same_length(source, query_id=query_ids, doc_id=doc_ids, relevance=grades)
+        grades = floats(relevance, "relevance", source)
+        same_length(source, query_id=query_ids, doc_id=doc_ids, relevance=grades)
         return cls.coded(code(query_ids, "query_id", source), code(doc_ids, "doc_id", source), grades, source=source)
 
     @classmethod
     def coded(cls, query: Coded, doc: Coded, relevance: Floats, *, source: object = "qrels") -> Qrels:
         """Validate and order rows that are coded already; ids must be distinct, ascending, and all in use."""
-        _finite(relevance, "relevance", source)
-        _integral(relevance, source)
+        finite(relevance, "relevance", source)
+        integral(relevance, source)
         rows = np.arange(len(relevance), dtype=np.int32)
         index = pair_index(query.codes, doc.codes, len(doc.ids), rows)
         if index.repeated():
             raise repeated_pair(query, doc, source)
         order = index.values
         return cls(query.ids, doc.ids, query.codes[order], doc.codes[order], relevance[order].astype(np.int32))
+
+    @cached_property
+    def names(self) -> tuple[Names, Names]:
+        """Queries and documents, ready to be matched with those of other records."""
+        return Names.of(self.queries), Names.of(self.docs)
+
+    @cached_property
+    def best_first(self) -> NDArray[np.intp]:
+        """Rows of grade ≥ 1, by query, then by grade descending: an ideal ranking."""
+        row = np.flatnonzero(self.relevance > 0)
+        key = (self.query[row].astype(np.int64) << 32) | (np.iinfo(np.int32).max - self.relevance[row])
+        return row[np.argsort(key, kind="stable")]
 
     def __len__(self) -> int:
         return len(self.query)
@@ -134,13 +151,13 @@ class Trace:
     @classmethod
     def of(cls, frame: pd.DataFrame, *, source: object = "trace") -> Trace:
         """Validate: `query_id` present, at least one `<stage>_ms` column, latencies finite and ≥ 0."""
-        _require(frame, ["query_id"], source)
+        require(frame, ["query_id"], source)
         stages = [str(column) for column in frame.columns if str(column).endswith("_ms")]
         if not stages:
             raise InputError("no latency column", where=source, expected="a column such as total_ms",
                              found=list(map(str, frame.columns)))
         for stage in stages:
-            _latency_column(frame, stage, source)
+            latencies(frame, stage, source)
         return cls(frame.reset_index(drop=True))
 
     @property
@@ -168,9 +185,9 @@ class Log:
     @classmethod
     def of(cls, frame: pd.DataFrame, *, source: object = "log") -> Log:
         """Validate: `action`, `propensity` in (0, 1] and finite `reward` in every row."""
-        _require(frame, ["action", "propensity", "reward"], source)
+        require(frame, ["action", "propensity", "reward"], source)
         for column in ("propensity", "reward"):
-            _finite(_numbers(frame, column, source), column, source)
+            finite(numbers(frame, column, source), column, source)
         propensity = frame["propensity"].to_numpy(dtype=np.float64)
         wrong = np.flatnonzero((propensity <= 0.0) | (propensity > 1.0))
         if wrong.size:
@@ -181,68 +198,3 @@ class Log:
 
     def __len__(self) -> int:
         return len(self.frame)
-
-
-def _floats(values: Any, column: str, source: object) -> Floats:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        for row, value in enumerate(values):
-            if not _is_number(value):
-                raise InputError("not a number", where=source, row=row + 1, column=column, expected="a finite number",
-                                 found=value) from None
-        raise
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _integral(grades: Floats, source: object) -> None:
-    wrong = np.flatnonzero((grades != np.rint(grades)) | (np.abs(grades) > np.iinfo(np.int32).max))
-    if wrong.size:
-        raise InputError("grade is fractional or too large", where=source, row=int(wrong[0]) + 1, column="relevance",
-                         expected="an integer", found=float(grades[wrong[0]]))
-
-
-def _same_length(source: object, **columns: Any) -> None:
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise InputError("columns differ in length", where=source, expected="equal lengths", found=lengths)
-
-
-def _finite(values: Floats, column: str, source: object) -> None:
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if wrong.size:
-        raise InputError("not finite", where=source, row=int(wrong[0]) + 1, column=column,
-                         expected="a finite number", found=float(values[wrong[0]]))
-
-
-def _require(frame: pd.DataFrame, columns: Sequence[str], source: object) -> None:
-    present = list(map(str, frame.columns))
-    for column in columns:
-        if column not in present:
-            raise InputError("missing column", where=source, column=column, expected=", ".join(columns),
-                             found=present, hint=nearest(column, present))
-
-
-def _numbers(frame: pd.DataFrame, column: str, source: object) -> Floats:
-    try:
-        return frame[column].to_numpy(dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError("not numeric", where=source, column=column, expected="numbers",
-                         found=str(frame[column].dtype)) from None
-
-
-def _latency_column(frame: pd.DataFrame, column: str, source: object) -> None:
-    values = _numbers(frame, column, source)
-    _finite(values, column, source)
-    negative = np.flatnonzero(values < 0.0)
-    if negative.size:
-        row = int(negative[0])
-        raise InputError("negative latency", where=source, row=row + 1, column=column, expected="≥ 0 ms",
-                         found=float(values[row]))

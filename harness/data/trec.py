@@ -34,10 +34,11 @@ def read_trec_qrels(path: Path | str) -> Qrels:
 def write_trec_run(run: Run, path: Path | str, tag: str) -> Path:
     """Write a run whole or not at all; scores in full, so that reading it back gives the same run."""
     _one_word(tag, "tag")
+    _words_only(run.queries.tolist() + run.docs.tolist(), path)
     queries, docs = run.queries[run.query].tolist(), run.docs[run.doc].tolist()
     rows = zip(queries, docs, run.rank.tolist(), run.score.tolist(), strict=True)
-    _words_only(run.queries.tolist() + run.docs.tolist(), path)
-    return atomic_write_text(path, "".join(f"{query} Q0 {doc} {rank} {score!r} {tag}\n" for query, doc, rank, score in rows))
+    lines = (f"{query} Q0 {doc} {rank} {value!r} {tag}\n" for query, doc, rank, value in rows)
+    return atomic_write_text(path, "".join(lines))
 
 
 def write_trec_qrels(qrels: Qrels, path: Path | str) -> Path:

@@ -1,4 +1,4 @@
-"""Files of white-space separated words, read as coded columns: a fast way for files as they should be, and an exact way.
+"""Files of white-space separated words, read as coded columns: a fast way for usual files, and an exact way.
 
 The fast way (Arrow's CSV reader) only ever says yes. Where anything is unusual, the file is read again line by line,
 split at ASCII white space as C's `isspace` has it, and either read all the same or refused by row and column.
@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from harness.codes import Coded, code, objects
+from harness.codes import Coded, code
+from harness.data.arrow import coded, plain
 from harness.errors import InputError
 from harness.records import Floats
 
@@ -20,7 +21,8 @@ __all__ = ["Layout", "read_columns"]
 
 MAX_WORD = 65_536  # bytes; a longer word is a sign of a file of another kind
 _BLOCK = 16 << 20
-_Record = TypeVar("_Record")
+Record = TypeVar("Record")
+Build = Callable[[Coded, Coded, Floats], Record]
 
 
 class Layout(NamedTuple):
@@ -33,7 +35,7 @@ class Layout(NamedTuple):
     open_ended: bool
 
 
-def read_columns(data: Any, layout: Layout, build: Callable[[Coded, Coded, Floats], _Record], *, where: object) -> _Record:
+def read_columns(data: Any, layout: Layout, build: Build[Record], *, where: object) -> Record:
     """Read a buffer and `build` the record from its coded columns.
 
     Raises InputError with the line (from 1) and column of the first thing that is wrong; `where` names the file.
@@ -72,7 +74,7 @@ def _fast(data: Any, delimiter: str, layout: Layout) -> tuple[Coded, Coded, Floa
     import pyarrow as pa
     from pyarrow import csv
 
-    coded = pa.dictionary(pa.int32(), pa.string())
+    distinct = pa.dictionary(pa.int32(), pa.string())
     query, doc, value = (layout.words[place] for place in (layout.query, layout.doc, layout.value))
     try:
         table = csv.read_csv(
@@ -80,26 +82,15 @@ def _fast(data: Any, delimiter: str, layout: Layout) -> tuple[Coded, Coded, Floa
             read_options=csv.ReadOptions(column_names=list(layout.words), block_size=_BLOCK),
             parse_options=csv.ParseOptions(delimiter=delimiter, quote_char=False),
             convert_options=csv.ConvertOptions(include_columns=[query, doc, value], null_values=[],
-                                               column_types={query: coded, doc: coded, value: pa.float64()}),
+                                               column_types={query: distinct, doc: distinct, value: pa.float64()}),
         ).unify_dictionaries()
     except pa.ArrowInvalid:
         raise _Unusual from None
     if not len(table):
         raise _Unusual
-    return _column(table[query]), _column(table[doc]), table[value].to_numpy()
-
-
-def _column(column: Any) -> Coded:
-    """A chunked dictionary column, its ids put in ascending order."""
-    chunks = column.chunks
-    ids = chunks[0].dictionary.to_numpy(zero_copy_only=False).tolist()
-    text = "\n".join(ids)
-    if "" in ids or len(text.split()) != len(ids) or "\x00" in text or text.startswith("#") or "\n#" in text:
+    if not (plain(table[query].chunk(0).dictionary) and plain(table[doc].chunk(0).dictionary)):
         raise _Unusual
-    ascending = sorted(ids)
-    place = dict(zip(ascending, range(len(ids)), strict=True))
-    new_code = np.fromiter(map(place.__getitem__, ids), dtype=np.int32, count=len(ids))
-    return Coded(objects(ascending), np.concatenate([new_code[chunk.indices.to_numpy()] for chunk in chunks]))
+    return coded(table[query]), coded(table[doc]), table[value].to_numpy()
 
 
 def _exact(data: bytes, layout: Layout, where: object) -> tuple[list[int], list[str], list[str], list[float]]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.codes import rank_within
+from harness.codes import Names, match, rank_within
 from harness.errors import InputError, nearest
 from harness.metrics.ranking import Placed, score
 from harness.metrics.spec import MetricSpec, parse
@@ -28,6 +27,7 @@ class Evaluation:
     """Values per judged query.
 
     Attributes:
+        specs: What was measured, each once, in the order asked for.
         queries: (n_queries,) judged ids, ascending: the order of every array here.
         values: Measure's spelling → (n_queries,) float64.
         unjudged: Depth k → (n_queries,) share of the first k hits that carry no judgement; 0 where there is no hit.
@@ -36,6 +36,7 @@ class Evaluation:
         unknown: Number of the run's queries that have no judgements; they are left out.
     """
 
+    specs: tuple[MetricSpec, ...]
     queries: Ids
     values: Mapping[str, Floats]
     unjudged: Mapping[int, Floats]
@@ -51,12 +52,12 @@ class Evaluation:
 def evaluate(run: Run, qrels: Qrels, specs: Iterable[MetricSpec | str], *, depth: int | None = None) -> Evaluation:
     """Score every measure. `depth` cuts the run to its first hits per query first (trec_eval's -M).
 
-    Raises InputError for judgements that are empty, UsageError for an unknown measure, ValueError for one of two runs.
+    Raises InputError for judgements that are empty, UsageError for an unknown measure or one of two runs.
     """
-    wanted = [parse(spec) if isinstance(spec, str) else spec for spec in specs]
+    wanted = tuple(dict.fromkeys(parse(spec) if isinstance(spec, str) else spec for spec in specs))
     if not len(qrels):
         raise InputError("no judgements", where="qrels", expected="at least one judged query")
-    at_query = _codes_of(qrels.queries, run.queries)
+    at_query = match(qrels.names[0], run.names[0])
     rank = _ranks(run, qrels, at_query, depth)
     found, judged = _found(qrels, rank), _judged(qrels)
     values = {str(spec): score(spec, found, judged) for spec in wanted}
@@ -64,9 +65,9 @@ def evaluate(run: Run, qrels: Qrels, specs: Iterable[MetricSpec | str], *, depth
     depths = sorted({spec.k for spec in wanted if spec.k is not None})
     relevant = np.bincount(judged.query, minlength=judged.n)
     return Evaluation(
-        qrels.queries, values, {k: _unjudged(qrels, rank, hits, min(k, depth or k)) for k in depths},
+        wanted, qrels.queries, values, {k: _unjudged(qrels, rank, hits, min(k, depth or k)) for k in depths},
         qrels.queries[hits == 0], qrels.queries[relevant == 0],
-        int(np.count_nonzero(np.bincount(run.query, minlength=len(run.queries)))) - int(np.count_nonzero(hits)),
+        int(np.count_nonzero(run.hits)) - int(np.count_nonzero(hits)),
     )
 
 
@@ -79,7 +80,7 @@ def per_query(run: Run, qrels: Qrels, spec: MetricSpec | str, *, queries: Sequen
     values = evaluate(run, qrels, [wanted]).values[str(wanted)]
     if queries is None:
         return values
-    place = _codes_of(np.asarray(queries, dtype=object), qrels.queries)
+    place = match(Names.of(np.asarray(queries, dtype=object)), qrels.names[0])
     if (place < 0).any():
         missing = queries[int(np.argmin(place))]
         raise InputError("query is not judged", where="queries", expected="a query of the qrels", found=missing,
@@ -89,14 +90,13 @@ def per_query(run: Run, qrels: Qrels, spec: MetricSpec | str, *, queries: Sequen
 
 def unjudged(run: Run, qrels: Qrels, *, k: int) -> Floats:
     """(n_queries,) share of each judged query's first k hits that carry no judgement; 0 where there is no hit."""
-    at_query = _codes_of(qrels.queries, run.queries)
+    at_query = match(qrels.names[0], run.names[0])
     return _unjudged(qrels, _ranks(run, qrels, at_query, k), _hits(run, at_query), k)
 
 
-def _ranks(run: Run, qrels: Qrels, at_query: NDArray[np.int64], depth: int | None) -> NDArray[np.int32]:
+def _ranks(run: Run, qrels: Qrels, at_query: NDArray[np.intp], depth: int | None) -> NDArray[np.int32]:
     """(n_judgements,) rank of every judged document in its query's ranking; -1 where it was not retrieved."""
-    code_of = run.code_of_doc
-    at_doc = np.fromiter(map(code_of.get, qrels.docs.tolist(), repeat(-1)), dtype=np.int64, count=len(qrels.docs))
+    at_doc = match(qrels.names[1], run.names[1])
     query, doc = at_query[qrels.query], at_doc[qrels.doc]
     known = np.flatnonzero((query >= 0) & (doc >= 0))
     rank = np.full(len(qrels), -1, dtype=np.int32)
@@ -113,26 +113,19 @@ def _found(qrels: Qrels, rank: NDArray[np.int32]) -> Placed:
 
 
 def _judged(qrels: Qrels) -> Placed:
-    row = np.flatnonzero(qrels.relevance > 0)
-    key = (qrels.query[row].astype(np.int64) << 32) | (np.iinfo(np.int32).max - qrels.relevance[row])
-    order = row[np.argsort(key)]
-    return Placed(len(qrels.queries), qrels.query[order], rank_within(qrels.query[order]), qrels.relevance[order])
+    order = qrels.best_first
+    query = qrels.query[order]
+    return Placed(len(qrels.queries), query, rank_within(query), qrels.relevance[order])
 
 
-def _hits(run: Run, at_query: NDArray[np.int64]) -> NDArray[np.int64]:
+def _hits(run: Run, at_query: NDArray[np.intp]) -> NDArray[np.intp]:
     """(n_queries,) length of each judged query's ranking."""
-    length = np.bincount(run.query, minlength=len(run.queries) + 1)
-    return length[at_query] * (at_query >= 0)
+    return np.append(run.hits, 0)[at_query]  # -1, a query that the run lacks, meets the 0 at the end
 
 
-def _unjudged(qrels: Qrels, rank: NDArray[np.int32], hits: NDArray[np.int64], k: int) -> Floats:
+def _unjudged(qrels: Qrels, rank: NDArray[np.int32], hits: NDArray[np.intp], k: int) -> Floats:
     # A negative grade says "seen in the pool, not judged", as trec_eval reads it.
     judged = np.bincount(qrels.query[(rank > 0) & (rank <= k) & (qrels.relevance >= 0)], minlength=len(qrels.queries))
     shown = np.minimum(hits, k)
     return np.asarray((shown - judged) / np.maximum(shown, 1), dtype=np.float64)
 
-
-def _codes_of(ids: Ids, known: Ids) -> NDArray[np.int64]:
-    """(n_ids,) position of each id in `known`, -1 where it is absent."""
-    place = dict(zip(known.tolist(), range(len(known)), strict=True))
-    return np.fromiter(map(place.get, ids.tolist(), repeat(-1)), dtype=np.int64, count=len(ids))

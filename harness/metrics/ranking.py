@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.codes import rank_within
+from harness.errors import UsageError
 from harness.metrics.spec import EXPONENTIAL, LINEAR, MetricSpec
 from harness.records import Floats
 
-__all__ = ["Placed", "average_precision", "dcg", "ndcg", "precision", "recall", "reciprocal_rank", "score", "success"]
+__all__ = ["Placed", "average_precision", "dcg", "ndcg", "placed", "precision", "recall", "reciprocal_rank", "score",
+           "success"]
 
 
 class Placed(NamedTuple):
@@ -103,7 +105,7 @@ def score(spec: MetricSpec, found: Placed, judged: Placed) -> Floats:
         return _ap(hits, relevant) if spec.name == "AP" else _share(_count(hits), relevant)
     if spec.name in {"P", "Success"} and spec.k is not None:
         return _count(hits) / spec.k if spec.name == "P" else (_count(hits) > 0).astype(np.float64)
-    raise ValueError(f"{spec} is no measure of one ranking")
+    raise UsageError(f"{spec} is no measure of one run against judgements; expected one such as nDCG@10, RR, AP")
 
 
 def placed(gains: Any) -> Placed:
@@ -157,4 +159,5 @@ def _sum(hits: Placed, weights: Floats) -> Floats:
 
 
 def _share(part: Floats, whole: NDArray[Any]) -> Floats:
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+    shares: Floats = np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+    return shares
