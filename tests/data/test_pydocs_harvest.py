@@ -55,6 +55,18 @@ PACKAGE = {
                 """A private method, of no concern."""
         for _name in {"m1", "m2", "m3", "m4", "m5"}:
             setattr(Base, _name, _made(_name))
+        for _name in {"p1", "p2", "p3", "p4", "p5"}:
+            setattr(Base, _name, property(_made(_name)))
+        class Words:
+            """What stands behind the attribute of words."""
+            def upper(self):
+                """Raise all the letters of words."""
+        class Accessor:
+            def __init__(self, kind):
+                self._accessor = kind
+            def __get__(self, owner, kind):
+                return self._accessor
+        Base.words = Accessor(Words)
         class Heir(Base, dict):
             """An heir that writes one method itself."""
             def own(self):
@@ -107,8 +119,15 @@ def test_only_what_is_public_is_found(found: dict[str, Any]) -> None:
 
 def test_methods_stand_in_the_order_of_the_class_body(found: dict[str, Any]) -> None:
     """Written methods in their order; those made in a loop over a set by name, since the loop has no order."""
-    assert dict(found["classes"])["odd.Base"] == ["zeta", "alpha", "m1", "m2", "m3", "m4", "m5"]
+    loops = ["m1", "m2", "m3", "m4", "m5", "p1", "p2", "p3", "p4", "p5"]
+    assert dict(found["classes"])["odd.Base"] == ["zeta", "alpha", *loops, "words"]
     assert dict(found["classes"])["odd.Heir"] == ["own", "size"]
+
+
+def test_what_stands_behind_an_accessor_is_public(found: dict[str, Any]) -> None:
+    """As pandas.Series.str: a class without a public name of its own, reached through an attribute."""
+    assert "odd.Base.words.upper" in {path for path, *_ in found["paths"]}
+    assert dict(found["classes"])["odd.Base.words"] == ["upper"]
 
 
 def test_names_links_and_listings_come_out_right(found: dict[str, Any]) -> None:

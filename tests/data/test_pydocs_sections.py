@@ -98,6 +98,8 @@ def test_two_sections_of_one_name_are_joined() -> None:
         ("sin :\n    Sine.", ("sin",)),
         ("sin -- Sine.", ("sin",)),
         ("sin.", ("sin",)),
+        (".ngroup : Number the groups.", ("ngroup",)),
+        (":ref:`how-to-index`", ()),
         ("sin : a\nsin : b", ("sin",)),
         ("    sin : Indented as a whole.\n    cos : So too.", ("sin", "cos")),
         ("For more see the user guide.", ()),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,8 @@ from harness.data.pydocs.judgements import Question, known_items, reading_steps,
 from harness.data.pydocs.library import Library, library_of
 from harness.data.pydocs.signs import vital_signs
 from harness.data.pydocs.text import squash
+
+PINNED = "3377fe409df91920d5002f1ae3579c9e76b9c5b0e0e4950bfc8fcb9a91be1c86"
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +213,13 @@ def test_vital_signs_see_a_world_that_is_too_small(world: World) -> None:
     assert "unresolved share" not in missed
     bare = dataclasses.replace(world, tasks={}, facts={})
     assert {sign.name for sign in vital_signs(bare) if sign.met} == {"modules in both folds"}
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "random"])
+def test_the_digest_does_not_depend_on_the_hash_seed(hash_seed: str) -> None:
+    """Pinned: in any interpreter, under any hash seed, the handwritten library makes this very world."""
+    command = [sys.executable, "-c", "from fixtures.tiny_corpus import tiny_world; print(tiny_world().digest)"]
+    places = os.pathsep.join(path for path in sys.path if path)
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": places}
+    child = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert child.stdout.strip() == PINNED

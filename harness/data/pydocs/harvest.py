@@ -57,7 +57,7 @@ class Walk:
         """Walk a package with its public submodules, then the classes that were met."""
         for module in _modules(name):
             self._module(module, name)
-        for path, kind in self._waiting:
+        for path, kind in self._waiting:  # grows while walked: an accessor is a class behind an attribute
             self._class(path, kind)
         self._waiting.clear()
 
@@ -79,6 +79,9 @@ class Walk:
                     continue
                 if here:
                     order[name] = raw
+                accessor = getattr(raw, "_accessor", None)  # pandas: Series.str, Series.dt
+                if isinstance(accessor, type):
+                    self._waiting.append((f"{path}.{name}", accessor))
                 self._add(f"{path}.{name}", raw, _method_doc(kind, name, raw), defined=here, label=name)
         self.classes.append((path, _steady(order)))
 
@@ -101,7 +104,8 @@ def _steady(entries: dict[str, object]) -> list[str]:
     """
     made: dict[int, list[str]] = {}
     for name, value in entries.items():
-        made.setdefault(id(getattr(value, "__code__", value)), []).append(name)
+        function = getattr(value, "fget", value)  # behind a property
+        made.setdefault(id(getattr(function, "__code__", value)), []).append(name)
     slots = {name: alike for names in made.values() for name, alike in zip(names, sorted(names), strict=True)}
     return [slots[name] for name in entries]
 

@@ -89,7 +89,7 @@ def see_also_names(body: str) -> tuple[str, ...]:
     margin = min((len(line) - len(line.lstrip()) for line in filled), default=0)
     names: dict[str, None] = {}
     for line in filled:
-        entry = _ROLE.sub(r"\1", line[margin:].rstrip()).replace("`", "")
+        entry = _ROLE.sub(r"\1", line[margin:].rstrip()).replace("`", "").removeprefix(".")
         matched = None if entry[:1].isspace() else _ENTRY.match(entry)
         if matched:
             names.update(dict.fromkeys(part.strip().removesuffix("()").strip(".") for part in matched[1].split(",")))
