@@ -16,6 +16,7 @@ import numpy as np
 from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.records import Floats, Ids
+from harness.report.rows import number_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -90,15 +91,22 @@ def comparison_table(differences: Sequence[Difference]) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     tasks = len({one.task for one in differences}) > 1
-    numbers = ("before", "after", "Δ pp", "interval", "n", "better", "worse")
+    numbers = ("before", "after", "Δ pp", "interval", "n", "up/down")
     for title in (*(("task",) if tasks else ()), "measure", *numbers, "decision"):
-        table.add_column(title, justify="right" if title in numbers else "left")
+        table.add_column(title, justify="right" if title in numbers else "left", no_wrap=title in numbers)
     for one in differences:
-        open_to = "" if len(one.reach) == 1 else f" ({' or '.join(one.reach)})"
+        within = "" if len(one.reach) == 1 else f"\n({one.reach[0]} to {one.reach[-1]})"
+        interval = f"[{_points(one.delta.low)}, {_points(one.delta.high)}]"
         table.add_row(*([Text(one.task)] if tasks else []), Text(one.measure), f"{one.before:.4f}", f"{one.after:.4f}",
-                      f"{100 * one.delta.value:+.2f}", f"{100 * one.delta.low:+.2f} to {100 * one.delta.high:+.2f}",
-                      f"{one.delta.n:,}", str(one.better), str(one.worse), one.decision + open_to)
+                      _points(one.delta.value), Text(interval), f"{one.delta.n:,}", f"{one.better}/{one.worse}",
+                      one.decision + within)
     return table
+
+
+def _points(value: float) -> str:
+    """Percentage points, with as many digits as keep the number in its band."""
+    edge = math.copysign(min((PLAN_BELOW, HOLD_ABOVE), key=lambda limit: abs(abs(value) - limit)), value)
+    return number_text(value, measure="delta measure", limit=edge).removesuffix(" pp")
 
 
 def _difference(task: str, measure: str, before: Column, after: Column, confidence: float) -> Difference:

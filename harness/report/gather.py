@@ -38,7 +38,7 @@ def _differences(path: Path) -> dict[str, str]:
     frame = pd.read_parquet(path)
     pictures = {}
     for (task, measure), rows in frame.groupby(["task", "measure"], sort=False):
-        if str(measure).startswith(("delta ", "lift ")):
+        if str(measure).startswith(("delta ", "lift ", "over ")):
             title = f"{measure} per query, {task}"
             pictures[title] = histogram_svg(rows["value"].to_numpy(), title=title, x_label=str(measure), mark=0.0)
     return pictures

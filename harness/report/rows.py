@@ -1,7 +1,7 @@
 """Evidence as a reader meets it: one line a gate, its numbers in words, its place beside the limit.
 
-Numbers are the evidence's own. Differences of shares (`delta …`, `lift …`) are shown in percentage points, times in
-ms; a number is never rounded onto the limit that it misses.
+Numbers are the evidence's own. Differences of shares (`delta …`, `lift …`, `over …`) are shown in percentage points,
+times in ms; a number is never rounded onto the limit that it misses.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from harness.release.judge import Finding, Verdict, verdict_of
 from harness.release.policy import Limit
 
 __all__ = ["GateRow", "caught", "findings_in", "gate_rows", "interval_text", "limit_text", "number_text"]
+
+
+_PAIRED = ("delta ", "lift ", "over ")
 
 
 class GateRow(NamedTuple):
@@ -105,7 +108,7 @@ def caught(finding: Finding) -> bool:
 
 
 def _in_points(measure: str, unit: str) -> bool:
-    return unit == "1" and measure.startswith(("delta ", "lift "))
+    return unit == "1" and measure.startswith(_PAIRED)
 
 
 def _digits(value: float, limit: float | None, digits: int, *, whole: bool) -> str:
