@@ -90,7 +90,7 @@ class Sample:
         pull = self.influence if self.statistic is None else self._jackknifed()
         pull = pull - pull.mean()
         squares = float(pull @ pull)
-        return float((pull**3).sum()) / (6.0 * squares**1.5) if squares > 0.0 else 0.0
+        return float((pull**3).sum()) / squares / math.sqrt(squares) / 6.0 if squares > 0.0 else 0.0
 
     def _of(self, rows: Floats) -> Floats:
         mean_or_other = self.statistic or (lambda samples: samples.mean(axis=-1))

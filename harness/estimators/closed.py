@@ -170,7 +170,7 @@ def ratio_shape(sizes: Floats | NDArray[np.int64], influence: Floats) -> tuple[f
     if units < 2 or squares <= 0.0:
         return (0.0 if units > 1 else math.inf), Shape()
     pull = float((influence * sizes).sum()) / (total * math.sqrt(squares))
-    acceleration = float((influence**3).sum()) / (6.0 * squares**1.5)
+    acceleration = float((influence**3).sum()) / squares / math.sqrt(squares) / 6.0
     without = influence / (total - sizes)
     error = math.sqrt((units - 1) / units * float((without**2).sum()))
     return error, Shape(acceleration, bias=-pull, curvature=-pull)

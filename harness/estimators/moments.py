@@ -78,7 +78,7 @@ class Moments:
         """Units, shape, and the standard error with the plug-in variance (0 without variation)."""
         if not self.m2 > 0.0:
             return self.n, Shape(), 0.0
-        return self.n, Shape(self.m3 / (6.0 * self.m2**1.5)), math.sqrt(self.m2) / self.n
+        return self.n, Shape(self.m3 / self.m2 / math.sqrt(self.m2) / 6.0), math.sqrt(self.m2) / self.n
 
 
 def _no_ids() -> Labels:

@@ -154,7 +154,8 @@ def _bca(sample: Sample, draws: int, tail: float, rng: np.random.Generator) -> t
 
     value, acceleration = sample.value, sample.acceleration()
     drawn = np.sort(sample.resampled(draws, rng))
-    ranks = np.searchsorted(drawn, value) + np.searchsorted(drawn, value, side="right")  # ties count half
+    equal = 1e-12 * (abs(value) + float(drawn[-1] - drawn[0]))  # what differs by rounding is a tie, and counts half
+    ranks = np.searchsorted(drawn, value - equal) + np.searchsorted(drawn, value + equal, side="right")
     below = min(max(float(ranks) / (2.0 * draws), 0.5 / draws), 1.0 - 0.5 / draws)
     centre = float(ndtri(below))
     ends = []

@@ -119,6 +119,8 @@ def test_unknown_methods_are_refused_with_the_nearest():
         bootstrap([0.1, 0.2], method="studentized", rng=RNG)
     with pytest.raises(InputError, match="nearest: closed"):
         mean_interval([0.1, 0.2], method="close")
+    with pytest.raises(InputError, match="method: unknown method; expected union or mover"):
+        quantile_difference([0.1, 0.2], [0.1, 0.2], 0.5, method="delta")
     with pytest.raises(InputError, match="rng: a bootstrap needs"):
         mean_interval([0.1, 0.2], method="bca")
 

@@ -188,13 +188,32 @@ def test_a_quantile_interval_one_rank_too_narrow_is_caught(rng):
     assert sum(x[-2] < truth for x in samples) > 2 * limit(2000)
 
 
-def test_quantile_difference_keeps_its_promise(rng):
-    """The paired p95 difference of dependent latencies is covered at each end."""
-    found = []
-    for _ in range(1000):
-        shared = rng.exponential(size=300)
-        found.append(quantile_difference(shared + rng.random(300) + 0.25, shared + rng.random(300), 0.95))
-    assert max(misses(found, 0.25)) <= limit(1000)
+LATENCIES: dict[str, Draw] = {
+    "gamma": lambda rng, n: rng.gamma(3.0, 1.0, n),
+    "heavy": lambda rng, n: rng.pareto(1.5, n),
+    "two modes": lambda rng, n: np.where(rng.random(n) < 0.93, 1.0, 30.0) + rng.exponential(size=n),
+}
+
+
+@pytest.mark.parametrize("together", [0.0, 1.0, 30.0], ids=["independent", "dependent", "nearly equal"])
+@pytest.mark.parametrize("shape", LATENCIES)
+def test_quantile_difference_keeps_its_promise(rng, shape, together):
+    """The difference of paired p95s, of any dependence and tail, lies outside each end at most .05 of the time."""
+    near_normal, sure = [], []
+    for _ in range(700):
+        shared = together * LATENCIES[shape](rng, 300)
+        after, before = (shared + LATENCIES[shape](rng, 300) for _ in range(2))
+        near_normal.append(quantile_difference(after, before, 0.95))
+        sure.append(quantile_difference(after, before, 0.95, method="union"))
+    assert max(misses(near_normal, 0.0)) <= limit(700)
+    assert max(misses(sure, 0.0)) <= limit(700)
+    assert sum(one.half_width for one in near_normal) < sum(one.half_width for one in sure)
+
+
+def test_a_halved_quantile_difference_is_caught(rng):
+    """Half the width misses far more than .05."""
+    found = [quantile_difference(rng.gamma(3.0, 1.0, 300), rng.gamma(3.0, 1.0, 300), 0.95) for _ in range(700)]
+    assert min(misses([halved(one) for one in found], 0.0)) > limit(700)
 
 
 def test_ratio_interval_keeps_its_promise(rng):
