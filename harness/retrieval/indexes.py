@@ -107,6 +107,11 @@ class FaissIndex:
         return self.kind.startswith("ivf")
 
     @property
+    def exact_scores(self) -> bool:
+        """Whether a hit's score is its true inner product; quantised vectors only come near it."""
+        return self.kind != "ivf_pq"
+
+    @property
     def nprobe(self) -> int:
         """Inverted lists looked at for each query."""
         return int(self._cells().nprobe)
