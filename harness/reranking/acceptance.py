@@ -7,10 +7,10 @@ challenger that wins by less than the margin leaves the incumbent first and the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import InputError
 from harness.records import Floats
@@ -50,14 +50,15 @@ def cross_fitted_gaps(make: Callable[[], Reranker], features: Any, labels: Any, 
         features: (n, F), lists one after another, column 0 the first-stage score.
         labels: (n,) grades.
         groups: (n_queries,) list sizes.
-        clusters: (n_queries,) names, such as modules; whole clusters fall into one fold, by a hash of the name.
+        clusters: (n_queries,) names, such as modules; each falls whole into one fold, the largest first, into the
+            fold that holds least.
         folds: How many parts; each is held out once.
     """
     matrix, label, sizes = checked_lists(features, labels, groups)
     if len(clusters) != len(sizes):
         raise InputError("clusters do not pair", where="cross_fitted_gaps", expected=f"{len(sizes)} names",
                          found=len(clusters))
-    part = np.array([int(sha256(name.encode()).hexdigest()[:8], 16) % folds for name in clusters])
+    part = _parts(clusters, folds)
     rows, ends = np.repeat(part, sizes), np.cumsum(sizes)
     gaps = np.empty(len(sizes), dtype=np.float64)
     for fold in np.unique(part):
@@ -66,6 +67,18 @@ def cross_fitted_gaps(make: Callable[[], Reranker], features: Any, labels: Any, 
             mine = matrix[ends[query] - sizes[query]:ends[query]]
             gaps[query] = incumbent_gap(model.scores(mine), mine[:, SCORE], np.arange(len(mine)))
     return gaps
+
+
+def _parts(clusters: Sequence[str], folds: int) -> NDArray[np.int64]:
+    names, code, counts = np.unique(np.asarray(clusters, dtype=str), return_inverse=True, return_counts=True)
+    if not 2 <= folds <= len(names):
+        raise InputError("too few clusters to hold some out", where="cross_fitted_gaps", found=len(names),
+                         expected=f"at least {max(folds, 2)} different names for {folds} folds")
+    part, load = np.empty(len(names), dtype=np.int64), np.zeros(folds)
+    for name in np.argsort(-counts, kind="stable"):
+        part[name] = int(load.argmin())
+        load[part[name]] += counts[name]
+    return part[code]
 
 
 def margin_for(gaps: Any, *, share: float) -> float:

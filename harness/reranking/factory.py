@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +12,7 @@ from harness.records import Floats
 from harness.reranking.files import read_json, write_json
 from harness.reranking.lambdamart import LambdaMartReranker
 from harness.reranking.mlp import MlpReranker
+from harness.reranking.options import whole
 from harness.reranking.protocols import SCORE, Reranker, checked_features, checked_lists
 
 __all__ = ["RERANKERS", "NoReranker", "load_reranker", "make_reranker", "reranker_enabled"]
@@ -20,7 +22,7 @@ class NoReranker:
     """The first stage's own score: the baseline release, and the point that every lift starts from."""
 
     def __init__(self, *, seed: int = 42) -> None:
-        self.seed = seed
+        self.seed = whole(seed, "seed", low=0)
 
     def fit(self, features: Any, labels: Any, groups: Any) -> Self:
         """Check the lists as any reranker does, and learn nothing."""
@@ -50,7 +52,13 @@ def make_reranker(impl: str, *, seed: int = 42, **options: Any) -> Reranker:
     >>> make_reranker("mlp", seed=7, residual=True).seed
     7
     """
-    made: Reranker = _known(impl)(seed=seed, **options)
+    kind = _known(impl)
+    allowed = [name for name in inspect.signature(kind).parameters if name != "seed"]
+    for name in options:
+        if name not in allowed:
+            raise InputError("no such option", where=f"reranker {impl}", found=name, hint=nearest(name, allowed),
+                             expected=", ".join(allowed) or "none")
+    made: Reranker = kind(seed=seed, **options)
     return made
 
 

@@ -11,6 +11,7 @@ from harness.data.store import atomic_write_text
 from harness.errors import InputError
 from harness.records import Floats
 from harness.reranking.files import read_json, read_text, write_json
+from harness.reranking.options import number, whole
 from harness.reranking.protocols import checked_features, checked_lists
 
 __all__ = ["LambdaMartReranker"]
@@ -29,7 +30,8 @@ class LambdaMartReranker:
     """
 
     def __init__(self, *, seed: int = 42, trees: int = 150, leaves: int = 7, rate: float = 0.1) -> None:
-        self.seed, self.trees, self.leaves, self.rate = seed, trees, leaves, rate
+        self.seed, self.trees = whole(seed, "seed", low=0), whole(trees, "trees")
+        self.leaves, self.rate = whole(leaves, "leaves", low=2), number(rate, "rate", high=1.0)
         self._text, self._booster = "", None
 
     def fit(self, features: Any, labels: Any, groups: Any) -> Self:

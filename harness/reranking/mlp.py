@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from harness.errors import InputError
 from harness.records import Floats
 from harness.reranking.files import read_array, read_json, write_array, write_json
+from harness.reranking.options import flag, number, whole
 from harness.reranking.protocols import SCORE, checked_features, checked_lists
 
 __all__ = ["MlpReranker"]
@@ -34,7 +35,9 @@ class MlpReranker:
 
     def __init__(self, *, seed: int = 42, hidden: int = 32, epochs: int = 20, penalty: float = 0.3,
                  residual: bool = False) -> None:
-        self.seed, self.hidden, self.epochs, self.penalty, self.residual = seed, hidden, epochs, penalty, residual
+        self.seed, self.hidden = whole(seed, "seed", low=0), whole(hidden, "hidden")
+        self.epochs, self.penalty = whole(epochs, "epochs"), number(penalty, "penalty")
+        self.residual = flag(residual, "residual")
         self._weights: dict[str, NDArray[np.float64]] | None = None
 
     def fit(self, features: Any, labels: Any, groups: Any) -> Self:
@@ -72,9 +75,9 @@ class MlpReranker:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; wrong shapes, missing or odd files are an `InputError`."""
         config = read_json(folder / "mlp.json", keys=_CONFIG)
-        inputs, hidden = _positive(config["inputs"], folder), _positive(config["hidden"], folder)
-        shapes = ((inputs,), (inputs,), (inputs, hidden), (hidden,), (hidden,), (1,), (1,))
         made = cls(**{key: config[key] for key in ("seed", "hidden", "epochs", "penalty", "residual")})
+        inputs, hidden = whole(config["inputs"], "inputs"), made.hidden
+        shapes = ((inputs,), (inputs,), (inputs, hidden), (hidden,), (hidden,), (1,), (1,))
         made._weights = {name: read_array(folder / f"{name}.npy", shape=shape)
                          for name, shape in zip(_ARRAYS, shapes, strict=True)}
         return made
@@ -99,9 +102,3 @@ class MlpReranker:
 
 def _slope(score: NDArray[np.float64], label: NDArray[np.float64]) -> float:
     return float(score @ (label - label.mean()) / max(float(score @ score), 1e-9))
-
-
-def _positive(value: object, folder: Path) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError("wrong size", where=folder / "mlp.json", expected="a positive integer", found=value)
-    return value

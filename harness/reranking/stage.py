@@ -14,6 +14,7 @@ from harness.reranking.acceptance import cross_fitted_gaps, margin_for, with_mar
 from harness.reranking.factory import load_reranker, make_reranker
 from harness.reranking.features import feature_lists
 from harness.reranking.files import read_json, write_json
+from harness.reranking.options import number
 from harness.reranking.protocols import Codes, FeatureSource, Reranker, rerank_order
 
 __all__ = ["Lists", "RerankStage", "Reranked"]
@@ -83,7 +84,8 @@ class RerankStage:
     def __init__(self, source: FeatureSource, impl: str, *, seed: int = 42, accept_share: float | None = None,
                  **options: Any) -> None:
         self.source, self.impl, self.seed, self.options = source, impl, seed, options
-        self.accept_share, self.margin = accept_share, 0.0
+        self.accept_share = None if accept_share is None else number(accept_share, "accept_share", high=1.0)
+        self.margin = 0.0
         self.model: Reranker = make_reranker(impl, seed=seed, **options)
 
     def fit(self, lists: Lists) -> Self:
@@ -123,9 +125,12 @@ class RerankStage:
         if config["names"] != list(source.names):
             raise InputError("the features are not the ones fitted on", where=folder / "stage.json",
                              expected=", ".join(config["names"]), found=", ".join(source.names))
+        if not isinstance(config["impl"], str) or not isinstance(config["options"], dict):
+            raise InputError("not a reranking stage", where=folder / "stage.json", expected="a name and its options",
+                             found=[config["impl"], config["options"]])
         made = cls(source, config["impl"], seed=config["seed"], accept_share=config["accept_share"],
                    **config["options"])
-        made.model, made.margin = load_reranker(config["impl"], folder), float(config["margin"])
+        made.model, made.margin = load_reranker(config["impl"], folder), number(config["margin"], "margin")
         return made
 
     def _fresh(self) -> Reranker:
