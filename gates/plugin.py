@@ -86,9 +86,10 @@ class _Outcomes:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """A gate file whose family the policy does not name has nothing to show: its empty item goes, uncounted."""
-        asked = [item for item in items if not _is_empty(item)]
-        items[:] = asked
+        """Gates run in the policy's order; a gate file whose family the policy does not name has nothing to show."""
+        place = {check.id: order for order, check in enumerate(self._session.checks)}
+        items[:] = sorted((item for item in items if not _is_empty(item)),
+                          key=lambda item: place.get(_check_id(item), len(place)))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._session.counts["collected"] = len(session.items)
@@ -117,6 +118,11 @@ class _Outcomes:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self._session.tell(item.name)
         yield
+
+
+def _check_id(item: pytest.Item) -> str:
+    spec = getattr(item, "callspec", None)
+    return str(getattr(spec.params.get("check"), "id", "")) if spec is not None else ""
 
 
 def _is_empty(item: pytest.Item) -> bool:

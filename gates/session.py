@@ -21,6 +21,7 @@ from harness.data.store import atomic_write_text
 from harness.defects.catalogue import owner
 from harness.errors import InputError, SignoffError
 from harness.estimate import Estimate
+from harness.hunting.reading import property_reading
 from harness.release.evidence import EvidenceWriter, rounded
 from harness.release.judge import Control, Finding, Reading, judge
 from harness.release.keep import keep_records
@@ -132,6 +133,13 @@ class Gate:
             reading, control=Control(plant.name, severity, shown.value, shown.low, shown.high, shown.n),
             alternatives=tuple(one._replace(broken=twin.estimate) for one, twin
                                in zip(reading.alternatives, broken.alternatives, strict=True)))
+
+    def try_property(self, check: Check, trial: Trial) -> Reading:
+        """Count the property's counterexamples on the live release, and on its spoilt twin."""
+        try:
+            return property_reading(check, trial)
+        except SignoffError as error:
+            self._session.stop(error)
 
     def judge(self, check: Check, reading: Reading, *, limit: Limit | None = None) -> Finding:
         """Decide, write the finding, and fail the item with the verdict's word first unless nothing is blocked."""

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic
 
 from harness.errors import EvidenceError, Exit, InputError
 from harness.release.evidence import Evidence, finding_of, read_evidence
@@ -32,6 +33,7 @@ class GateRun:
     raw: bytes
     evidence: Evidence
     verdict: Verdict
+    seconds: float
 
     @property
     def folder(self) -> Path:
@@ -67,6 +69,7 @@ def run_gates(manifest: Path) -> GateRun:
     folder.mkdir(parents=True, exist_ok=True)
     for name in _LEFT:
         (folder / name).unlink(missing_ok=True)
+    started = monotonic()
     status = _child(manifest, folder)
     _raise_left_error(folder)
     evidence = folder / "evidence.jsonl"
@@ -75,7 +78,8 @@ def run_gates(manifest: Path) -> GateRun:
                             found=f"pytest exit status {status}")
     raw = evidence.read_bytes()
     read = read_evidence(raw, where=evidence)
-    return GateRun(loaded, raw, read, decide([finding_of(row) for row in read.findings]))
+    return GateRun(loaded, raw, read, decide([finding_of(row) for row in read.findings]),
+                   monotonic() - started)
 
 
 def _child(manifest: Path, folder: Path) -> int:

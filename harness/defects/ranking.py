@@ -21,7 +21,7 @@ def _is_ranking(measure: str) -> bool:
 
 @defect("answers_to_another_query", caught_by=_is_ranking)
 def answers_to_another_query(trial: Trial, severity: float) -> Trial:
-    """A share of the queries gets the hits of the next query in that share: an off-by-one in a batch."""
+    """A share of the queries gets the hits of another query of that share: a batch whose rows were mixed up."""
     return _tasks(trial, lambda task: replace(task, run=_rotated(task.run, severity)))
 
 
@@ -83,7 +83,8 @@ def _share(n: int, severity: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]
 
 
 def _rotated(run: Run, severity: float) -> Run:
-    chosen = np.flatnonzero(_share(len(run.queries), severity))
+    # In shuffled order: neighbours by id are often about the same thing, and their hits half right.
+    chosen = np.random.default_rng(len(run.queries)).permutation(np.flatnonzero(_share(len(run.queries), severity)))
     target = np.arange(len(run.queries))
     target[chosen] = np.roll(chosen, 1)
     return _coded(run, target[run.query].astype(np.int32), np.ones(len(run), dtype=np.bool_))

@@ -12,7 +12,9 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from harness.data.beir import read_beir
 from harness.data.corpus import World
+from harness.data.plain import world_of
 from harness.data.pydocs.build import build_pydocs, pydocs_versions
 from harness.data.store import sha256_tree
 from harness.release.cache import PartCache, library_versions, source_digest
@@ -96,7 +98,8 @@ def _maker(name: str, manifest: Manifest, world: World, folders: dict[str, Path]
     def sequence(folder: Path) -> None:
         from harness.release.reading import fit_sequence
 
-        fit_sequence(parts.sequence, world, folders["encoder"], parts.encoder, seed=manifest.seed).save(folder)
+        assert parts.sequence is not None
+        fit_sequence(parts.sequence.impl, world, folders["encoder"], parts.encoder).save(folder)
 
     def reranker(folder: Path) -> None:
         first = first_stage(manifest, world, folders)
@@ -112,10 +115,9 @@ def _make_world(loaded: Loaded, folder: Path) -> None:
     if data.corpus == "pydocs":
         build_pydocs(seed=loaded.manifest.seed).save(folder)
         return
-    from harness.data.readers import beir_world
-
     assert data.beir is not None
-    beir_world(loaded.folder / data.beir, seed=loaded.manifest.seed).save(folder)
+    beir = read_beir(loaded.folder / data.beir)
+    world_of(beir.passages, beir.queries, beir.qrels, name=Path(data.beir).name, seed=loaded.manifest.seed).save(folder)
 
 
 def _data_inputs(loaded: Loaded) -> dict[str, Any]:

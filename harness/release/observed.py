@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import InputError, nearest
 from harness.records import Floats, Ids, Qrels, Run, Trace
+
+if TYPE_CHECKING:
+    from harness.release.live import LiveRelease
 
 __all__ = ["Bools", "IndexObserved", "IntegrityObserved", "Observed", "TaskObserved", "Trial"]
 
@@ -32,6 +35,7 @@ class TaskObserved:
         clusters: (n_queries,) labels within which queries resemble each other (a module), or None.
         slices: Name → (n_queries,) mask; `all` is always there.
         best: (n_queries,) cosine of the best hit, where vectors are at hand.
+        references: Rankings of plain methods that a part must beat, by name.
     """
 
     name: str
@@ -41,6 +45,7 @@ class TaskObserved:
     clusters: Ids | None = None
     slices: Mapping[str, Bools] = field(default_factory=dict)
     best: Floats | None = None
+    references: Mapping[str, Run] = field(default_factory=dict)
 
     def mask(self, name: str) -> Bools:
         """The queries of a slice; an unknown slice is an error that names the nearest."""
@@ -95,7 +100,7 @@ class IntegrityObserved:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """One release, observed. `violations` counts, by property, the examples that broke it, and those tried."""
+    """One release, observed; `live` are its parts themselves, where they ran here, for properties to try."""
 
     release: str
     config_hash: str
@@ -103,6 +108,7 @@ class Observed:
     trace: Trace | None = None
     index: IndexObserved | None = None
     integrity: IntegrityObserved | None = None
+    live: LiveRelease | None = None
 
     def task(self, name: str | None) -> TaskObserved:
         """The named task; without a name, the only one."""

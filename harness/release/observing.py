@@ -39,11 +39,11 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
     replay = Replay.begin(loaded, wanted=_wants(loaded, "integrity"), cache=CACHE)
     try:
         built, folder = frozen(loaded, tell=tell)
-        candidate = observe_live(loaded, built, folder, tell=tell)
+        candidate = observe_live(loaded, built, tell=tell)
         baseline = None
         if loaded.manifest.baseline is not None:
             other = baseline_of(loaded)
-            baseline = observe_live(other, *frozen(other, tell=tell), tell=tell, judged_as=loaded, measured=False)
+            baseline = observe_live(other, frozen(other, tell=tell)[0], tell=tell, judged_as=loaded, measured=False)
         tell("repeating the rankings in another process")
         integrity = _integrity(folder, replay.finish(folder, candidate))
     finally:
@@ -74,7 +74,7 @@ def baseline_of(loaded: Loaded) -> Loaded:
     return other
 
 
-def observe_live(loaded: Loaded, built: Built, folder: Path, *, tell: Tell, judged_as: Loaded | None = None,
+def observe_live(loaded: Loaded, built: Built, *, tell: Tell, judged_as: Loaded | None = None,
                  measured: bool = True) -> Observed:
     """Run a frozen release on the judged queries of every task that the policy names.
 
@@ -86,7 +86,7 @@ def observe_live(loaded: Loaded, built: Built, folder: Path, *, tell: Tell, judg
     judged = {name: built.world.task(name).judge() for name in _tasks(policy, built)}
     for name, task in judged.items():
         tell(f"running {loaded.manifest.release} on {name}: {len(task):,} queries")
-        tasks[name] = _task(release, task, built, folder, loaded)
+        tasks[name] = _task(release, task, built, loaded)
     first = next((task for task in judged.values() if task.contexts is None), None)
     trace = index = None
     if measured and first is not None and _wants(loaded, "latency"):
@@ -95,7 +95,8 @@ def observe_live(loaded: Loaded, built: Built, folder: Path, *, tell: Tell, judg
     if measured and first is not None and _wants(loaded, "index"):
         tell("comparing the index with exhaustive search")
         index = _index(release, first)
-    return Observed(loaded.manifest.release, loaded.manifest.config_hash, tasks, trace=trace, index=index)
+    return Observed(loaded.manifest.release, loaded.manifest.config_hash, tasks, trace=trace, index=index,
+                    live=release)
 
 
 def planned_header(loaded: Loaded, trial: Trial) -> dict[str, Any]:
@@ -129,21 +130,19 @@ def _recorded(loaded: Loaded, tell: Tell) -> Trial:
         facts, facts["artifacts"], {name: sha256_file(path) for name, path in recorded_files(loaded).items()}, replayed)))
 
 
-def _task(release: LiveRelease, task: Task, built: Built, folder: Path, loaded: Loaded) -> TaskObserved:
-    if task.contexts is not None:
-        from harness.release.reading import answer_reading
-
-        run = answer_reading(loaded.manifest, task, built, folder)
-        answers = (run, None, None)
-    else:
-        answers = release.answer(task)
+def _task(release: LiveRelease, task: Task, built: Built, loaded: Loaded) -> TaskObserved:
     judged = task.qrels.queries
     place = {name: row for row, name in enumerate(task.query_ids)}
     rows = np.array([place[name] for name in judged], dtype=np.int64)
-    clusters = np.asarray(task.clusters, dtype=object)[rows]
-    best = None if answers[2] is None else np.asarray(answers[2])[rows]
-    return TaskObserved(task.name, task.qrels, answers[0], answers[1], clusters,
-                        {name: mask[rows] for name, mask in task.slices.items()}, best)
+    shared: dict[str, Any] = {"clusters": np.asarray(task.clusters, dtype=object)[rows],
+                              "slices": {name: mask[rows] for name, mask in task.slices.items()}}
+    if task.contexts is not None:
+        from harness.release.reading import answer_reading
+
+        run, references = answer_reading(loaded.manifest, task, built.world, built.folders, release.first)
+        return TaskObserved(task.name, task.qrels, run, references=references, **shared)
+    run, before, best = release.answer(task)
+    return TaskObserved(task.name, task.qrels, run, before, best=None if best is None else best[rows], **shared)
 
 
 def _index(release: LiveRelease, task: Task) -> IndexObserved | None:

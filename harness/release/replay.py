@@ -22,7 +22,7 @@ from harness.errors import InputError
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.observed import Observed
 
-__all__ = ["Replay", "main", "rankings_digest"]
+__all__ = ["Replay", "main", "parts_digest", "rankings_digest"]
 
 _REBUILD_S = 900
 
@@ -116,7 +116,7 @@ def main(words: list[str]) -> str:
     from harness.data.corpus import World
 
     built = Built(World.load(folder / "world"), {name: folder / name for name in needed_parts(loaded.manifest)})
-    observed = observe_live(loaded, built, folder, tell=lambda _: None, measured=False)
+    observed = observe_live(loaded, built, tell=lambda _: None, measured=False)
     return f"{rankings_digest(observed)} {parts_digest(folder)}"
 
 

@@ -47,7 +47,7 @@ def _agreement(index: IndexObserved, check: Check, seed: int) -> Reading:
                           rng=np.random.default_rng(seed))
     cross = CrossCheck(ends.estimate.low, ends.estimate.high, ends.low_se, ends.high_se, ends.estimate.method)
     low = float(np.quantile(x, 0.05)) if len(x) else math.nan
-    return Reading(estimate=mean_interval(x, clusters=clusters, confidence=check.confidence), min_n=MIN_QUERIES,
+    return Reading(estimate=mean_interval(x, clusters=clusters, confidence=check.confidence, support=(0.0, 1.0)), min_n=MIN_QUERIES,
                    cross=cross, details={"5th percentile of queries": low,
                                          "queries under 0.5": float((x < 0.5).mean()) if len(x) else math.nan})
 

@@ -1,7 +1,8 @@
 """Measures of ranking quality: one value per judged query, averaged over a slice, clustered where clusters are known.
 
 `R@5` is the candidate's own mean; `delta R@5` the candidate minus the baseline, paired by query; `lift R@5` the final
-ranking minus the first stage's, paired by query. `unanswered` and `unjudged@k` are shares; `acceptance` is the share of
+ranking minus the first stage's, paired by query; `over last_vector R@5` the candidate minus a plain reference that it
+must beat. `unanswered` and `unjudged@k` are shares; `acceptance` is the share of
 queries whose first hit the reranker changed; `cosine>=0.5` the share of queries whose best hit is at least that near.
 """
 
@@ -11,23 +12,25 @@ import re
 
 import numpy as np
 
-from harness.errors import InputError, UsageError
+from harness.errors import InputError, UsageError, nearest
 from harness.estimate import Estimate
 from harness.estimators.intervals import bootstrap_ends, mean_interval
 from harness.metrics.evaluate import per_query, unjudged
 from harness.metrics.spec import parse
-from harness.records import Floats, Run
+from harness.records import Floats, Ids, Run
 from harness.release.judge import Alternative, CrossCheck, Reading
 from harness.release.observed import Observed, TaskObserved, Trial
 from harness.release.policy import Check
 
 __all__ = ["EXAMPLES", "MIN_N", "owns", "read", "values_of"]
 
-EXAMPLES = ("R@5", "RR", "RR@10", "Success@50", "nDCG@10", "AP", "P@10", "delta nDCG@10", "lift R@5", "acceptance",
+EXAMPLES = ("R@5", "RR", "RR@10", "Success@50", "nDCG@10", "AP", "P@10", "delta nDCG@10", "lift R@5", "over last_vector R@5",
+            "acceptance",
             "unanswered", "unjudged@10", "cosine>=0.5")
 MIN_N = 200  # a lower bound of a mean difference with rare big losses is too high below this (docs/estimators.md)
 RESAMPLES = 2000
-_PREFIXES = ("delta ", "lift ")
+_PREFIXES = ("delta ", "lift ", "over ")
+_OVER = re.compile(r"over ([a-z_0-9]+) (.+)$")
 _COSINE = re.compile(r"cosine>=(0(?:\.\d+)?|1(?:\.0+)?)$")
 _UNJUDGED = re.compile(r"unjudged@([1-9]\d*)$")
 
@@ -53,11 +56,11 @@ def read(trial: Trial, check: Check) -> Reading:
     bound = check.limit is not None and check.limit.by != "value"
     paired = check.measure.startswith(_PREFIXES)
     return Reading(
-        estimate=_interval(x, clusters, check.confidence),
+        estimate=_interval(x, clusters, check.confidence, check.measure),
         min_n=MIN_N if bound and paired else 0,
         cross=_resampled(x, clusters, check.confidence, trial.seed) if bound and len(x) > 1 else None,
         alternatives=tuple(
-            Alternative(name, _interval(values_of(trial, name, check.task)[mask], clusters, check.confidence), limit)
+            Alternative(name, _interval(values_of(trial, name, check.task)[mask], clusters, check.confidence, name), limit)
             for name, limit in check.any_with),
         details=_details(x, clusters, paired=paired),
         note=_note(trial, check.measure),
@@ -75,6 +78,8 @@ def values_of(trial: Trial, measure: str, task_name: str | None) -> Floats:
         return _values(task, task.run, _bare(measure)) - _values(other, other.run, _bare(measure))
     if measure.startswith("lift "):
         return _values(task, task.run, _bare(measure)) - _values(task, _before(task), _bare(measure))
+    if matched := _OVER.match(measure):
+        return _values(task, task.run, matched[2]) - _values(task, _reference(task, matched[1]), matched[2])
     return _values(task, task.run, measure)
 
 
@@ -99,19 +104,20 @@ def _changed_first(task: TaskObserved, after: Run, before: Run) -> Floats:
     return np.array([float(first[0].get(query) != first[1].get(query)) for query in task.qrels.queries])
 
 
-def _interval(x: Floats, clusters: object, confidence: float) -> Estimate:
+def _interval(x: Floats, clusters: Ids | None, confidence: float, measure: str) -> Estimate:
     if not len(x):
         return Estimate(np.nan, -np.inf, np.inf, 0, confidence, "nothing to average")
-    return mean_interval(x, clusters=clusters, confidence=confidence)
+    support = (-1.0, 1.0) if measure.startswith(_PREFIXES) else (0.0, 1.0)  # every measure here is a share or a mean of them
+    return mean_interval(x, clusters=clusters, confidence=confidence, support=support)
 
 
-def _resampled(x: Floats, clusters: object, confidence: float, seed: int) -> CrossCheck:
+def _resampled(x: Floats, clusters: Ids | None, confidence: float, seed: int) -> CrossCheck:
     ends = bootstrap_ends(x, clusters=clusters, confidence=confidence, resamples=RESAMPLES, method="bca",
                           rng=np.random.default_rng(seed))
     return CrossCheck(ends.estimate.low, ends.estimate.high, ends.low_se, ends.high_se, ends.estimate.method)
 
 
-def _details(x: Floats, clusters: object, *, paired: bool) -> dict[str, float | str]:
+def _details(x: Floats, clusters: Ids | None, *, paired: bool) -> dict[str, float | str]:
     details: dict[str, float | str] = {} if clusters is None else {"clusters": float(len(np.unique(clusters)))}
     if paired and len(x):
         details |= {"queries worse": float((x < 0).mean()), "queries better": float((x > 0).mean()),
@@ -126,7 +132,17 @@ def _note(trial: Trial, measure: str) -> str:
 
 
 def _bare(measure: str) -> str:
+    if matched := _OVER.match(measure):
+        return matched[2]
     return next((measure[len(prefix):] for prefix in _PREFIXES if measure.startswith(prefix)), measure)
+
+
+def _reference(task: TaskObserved, name: str) -> Run:
+    if name not in task.references:
+        raise InputError("no such reference", where=f"task {task.name}",
+                         expected=f"one of {', '.join(task.references)}" if task.references else "a task with references",
+                         found=name, hint=nearest(name, task.references))
+    return task.references[name]
 
 
 def _baseline(trial: Trial) -> Observed:

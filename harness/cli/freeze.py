@@ -1,0 +1,47 @@
+"""`signoff freeze`: artifacts with digests and a run manifest, from a manifest; a git tag is offered, not forced."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.common import JsonFlag, console, print_json
+from harness.cli.live import built_live, tell
+from harness.errors import InputError
+from harness.release.freeze import RUN_MANIFEST, artifact_sums
+
+__all__ = ["command"]
+
+
+def command(
+    manifest: Annotated[Path, typer.Argument(help="The release's manifest, with live parts.")],
+    *,
+    tag: Annotated[bool, typer.Option("--tag", help="Also tag the current commit with the release's name.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write artifacts/RELEASE with SHA256SUMS and run_manifest.json."""
+    loaded, _, folder = built_live(manifest)
+    tell("")
+    _, found = artifact_sums(folder)
+    name = loaded.manifest.release
+    if tag:
+        _tag(name, loaded.folder)
+    if as_json:
+        print_json({"release": name, "folder": folder, "config_hash": loaded.manifest.config_hash, "artifacts": found,
+                    "tag": name if tag else None})
+        return
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    out = console()
+    out.print(f"{name} frozen: {len(found)} files, {size / 2**20:.1f} MiB, in {folder}", markup=False, soft_wrap=True)
+    out.print(f"  CONFIG_HASH {loaded.manifest.config_hash}", soft_wrap=True)
+    out.print(f"  check the bytes: cd {folder} && sha256sum -c SHA256SUMS; what went in: {RUN_MANIFEST}", soft_wrap=True)
+    out.print(f"  tagged {name}" if tag else f"  to tag this commit: git tag {name}", soft_wrap=True)
+
+
+def _tag(name: str, folder: Path) -> None:
+    done = subprocess.run(["git", "tag", "--", name], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError("cannot tag", where="git", expected="a checkout without that tag", found=done.stderr.strip())
