@@ -166,7 +166,8 @@ class _Strict(yaml.SafeLoader):
 
 
 def _first_error(error: ValidationError, where: object) -> InputError:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)  # a misspelt key also leaves the right one missing: name the typo
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     column = ".".join(map(str, first["loc"])) or None
     if first["type"] == "extra_forbidden":
         model = _Key if "keys" in first["loc"] else _Trust

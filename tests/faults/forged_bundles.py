@@ -140,7 +140,8 @@ BYTES: list[tuple[str, str, bytes]] = [
     ("payload_emptied", "signature does not hold", envelopes(GOOD, lambda lines: lines[0].update(payload=""))),
     ("signed_by_a_stranger", "unknown key", lying(keys=(STRANGER,))),
     ("stranger_under_a_trusted_id", "signature does not hold",
-     envelopes(lying(keys=(STRANGER,)), lambda lines: [line["signatures"][0].update(keyid=KEY.keyid) for line in lines])),
+     envelopes(lying(keys=(STRANGER,)), lambda lines: [line["signatures"][0].update(keyid=KEY.keyid)
+                                                       for line in lines])),
     ("countersigned_by_a_stranger", "unknown key", countersign(GOOD, STRANGER)),
     ("one_statement_by_a_stranger", "line 3: signed by an unknown key", LINES[0] + LINES[1]
      + lying(keys=(STRANGER,)).splitlines(keepends=True)[2]),
@@ -149,7 +150,8 @@ BYTES: list[tuple[str, str, bytes]] = [
     ("signed_nothing", "not JSON", sealed_raw([b"", b"", b""])),
     ("signed_plain_words", "not JSON", sealed_raw([b"all is well"] * 3)),
     ("signed_a_list", "not a statement", sealed_raw([b"[]"] * 3)),
-    ("duplicate_key_in_a_statement", "duplicate key", _text(b'"verdict":"PASS"', b'"verdict":"REFUSE","verdict":"PASS"')),
+    ("duplicate_key_in_a_statement", "duplicate key",
+     _text(b'"verdict":"PASS"', b'"verdict":"REFUSE","verdict":"PASS"')),
     ("nan_in_a_statement", "not a JSON number", _text(b'"value":0.34', b'"value":NaN')),
     ("infinity_in_a_statement", "not a JSON number", _text(b'"high":0.355', b'"high":Infinity')),
     ("overflow_in_a_statement", "not a JSON number", _text(b'"high":0.355', b'"high":1e999')),

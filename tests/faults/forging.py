@@ -66,9 +66,8 @@ def lying(*, rows: Callable[[Rows], object] = lambda _: None, say: Callable[[Sta
     mentioned = {"config_hash": "", "baseline": None, "run_id": "", "started": ""} | header
     said = release_result({**gates, "header": mentioned}, signed_at=NOW, signers=[key.name for key in keys],
                           development=any(key.development for key in keys))
-    statements: Statements = [[TEST_RESULT, generic, dict(HONEST.subjects)], [GATE_RESULT, gates, dict(HONEST.subjects)],
-                              [RELEASE, said, dict(HONEST.subjects)]]
-    statements = copy.deepcopy(statements)
+    statements: Statements = copy.deepcopy([[kind, predicate, dict(HONEST.subjects)] for kind, predicate in (
+        (TEST_RESULT, generic), (GATE_RESULT, gates), (RELEASE, said))])
     say(statements)
     return b"".join(seal(statement_bytes(*one), keys).line for one in statements)
 

@@ -1,4 +1,4 @@
-"""Signing: the verdict is derived again, only a pass is signed, and what is signed is complete and readable by others."""
+"""Signing: the verdict is derived again, only a pass is signed, and what is signed is whole and readable by others."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_refusal_is_not_signed_and_names_its_gate():
 
 def test_a_doubt_is_not_signed_and_names_its_gate_and_the_n_it_needs():
     """Exit code 11, with the gate, its bound and the n that would settle it."""
-    with pytest.raises(InconclusiveError, match="INCONCLUSIVE see_also-hard_nl.*n = 922") as error:
+    with pytest.raises(InconclusiveError, match=r"INCONCLUSIVE see_also-hard_nl.*n = 922") as error:
         sign(attested(change=doubtful))
     assert error.value.exit_code is Exit.INCONCLUSIVE
 
@@ -156,7 +156,7 @@ def test_files_that_changed_since_they_were_measured_are_not_signed():
     """The digests hashed now must be the measured ones; the message names the file."""
     with pytest.raises(EvidenceError, match=r"index/vectors.npy: changed since it was measured"):
         sign_release(HONEST.loaded, HONEST.evidence, {**HONEST.subjects, "index/vectors.npy": "0" * 64}, [KEY], now=NOW)
-    with pytest.raises(EvidenceError, match="small-v1.yaml"):
+    with pytest.raises(EvidenceError, match=r"small-v1\.yaml"):
         sign_release(HONEST.loaded, HONEST.evidence, {**HONEST.subjects, "small-v1.yaml": "0" * 64}, [KEY], now=NOW)
 
 
@@ -186,7 +186,7 @@ def test_subjects_of_a_live_release_are_manifest_and_artifacts(tmp_path):
 def test_a_live_release_without_artifacts_has_no_subjects(tmp_path):
     """A folder that is not there is an error with the verb that makes it."""
     for folder in (None, tmp_path / "nowhere"):
-        with pytest.raises(InputError, match="no artifacts.*signoff freeze"):
+        with pytest.raises(InputError, match=r"no artifacts.*signoff freeze"):
             hash_subjects(HONEST.loaded, folder)
 
 

@@ -68,14 +68,17 @@ def test_an_unwritable_place_leaves_no_key(tmp_path):
         keygen(tmp_path / "file" / "release.pem")
 
 
-def _rsa() -> bytes:
+def _other_kind() -> bytes:
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     return generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-@pytest.mark.parametrize("pem", [b"", b"hello", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", _rsa()],
+_BROKEN = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize("pem", [b"", b"hello", _BROKEN, _other_kind()],
                          ids=["empty", "words", "broken", "another_kind"])
 def test_what_is_no_ed25519_key_is_refused_without_quoting_it(pem):
     """A bad key is an InputError, and its text never reaches the message."""
@@ -97,7 +100,7 @@ def test_an_encrypted_key_is_refused(tmp_path):
 def test_a_private_key_among_public_ones_is_told_apart(tmp_path):
     """A trust file that names a private key says so instead of calling it garbage."""
     private, _ = keygen(tmp_path / "release.pem")
-    with pytest.raises(InputError, match="only its .pub"):
+    with pytest.raises(InputError, match=r"only its \.pub"):
         parse_public(private.read_bytes(), where=private)
 
 
@@ -143,7 +146,8 @@ def test_a_child_process_with_a_clean_environment_sees_no_key(tmp_path):
     private, _ = keygen(tmp_path / "release.pem")
     dirty = {**os.environ, "SIGNOFF_KEY": str(private), "SIGNOFF_KEY_NAME": "release", "signoff_key_b": "x",
              "COPY": f" {private} ", "PEM": private.read_text(), "SIGNOFF_DATA": "kept"}
-    told = subprocess.run([sys.executable, "-c", "import os; print('\\n'.join(f'{k}={v}' for k, v in os.environ.items()))"],
+    show = "import os; print(*(f'{name}={value}' for name, value in os.environ.items()), sep=chr(10))"
+    told = subprocess.run([sys.executable, "-c", show],
                           env=clean_environment(dirty), capture_output=True, text=True, check=True).stdout
     assert "SIGNOFF_DATA=kept" in told
     for trace in ("SIGNOFF_KEY", "signoff_key_b", str(private), "PRIVATE KEY", "COPY", "PEM"):
