@@ -111,3 +111,17 @@ def test_slices_hold_the_states_of_their_rows(rng):
     assert "hot" not in whole.states
     with pytest.raises(InputError, match="slices: lengths differ"):
         BySlice.of([1.0, 2.0], ["a"], into=Moments.of)
+
+
+@pytest.mark.parametrize("series", ["realTraffic/TravelTime_387", "realKnownCause/ec2_request_latency_system_failure"])
+def test_real_durations_sketched_in_windows_are_within_one_per_cent(shared_data, series):
+    """Real durations in windows of an hour, merged: every percentile of the sketch is within one per cent."""
+    path = shared_data / "nab_latency" / "data" / f"{series}.csv"
+    x = np.array([float(line.split(",")[1]) for line in path.read_text().splitlines()[1:]])
+    state = LatencySketch()
+    for start in range(0, len(x), 12):
+        state = state.merge(LatencySketch.of(x[start : start + 12]))
+    assert state.n == len(x) >= 2500
+    for q in (0.5, 0.95, 0.99):
+        exact = float(np.quantile(x, q, method="inverted_cdf"))
+        assert state.quantile(q).value == pytest.approx(exact, rel=RELATIVE_ERROR * (1 + 1e-9))
