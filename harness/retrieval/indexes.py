@@ -80,7 +80,10 @@ class FaissIndex:
         return self
 
     def search(self, vectors: Vectors, *, k: int) -> Hits:
-        """The `k` nearest stored codes of each of (n, d) vectors; a zero vector has no hits, missing hits are -1."""
+        """The `k` nearest stored codes of each of (n, d) vectors; a zero vector has no hits, missing hits are -1.
+
+        Hits are in the tie rule's order; which of equal scores at the cut gets in is faiss's choice.
+        """
         vectors = checked_vectors(vectors, where="query vectors", dimension=self.dimension)
         codes, scores = np.empty((len(vectors), checked_depth(k)), np.int64), np.empty((len(vectors), k), np.float32)
         if len(vectors):
