@@ -13,9 +13,18 @@ from harness.data.canonical import canonical_json, strict_json
 from harness.data.store import atomic_write_bytes, sha256_bytes
 from harness.errors import InputError
 
-__all__ = ["fetch_body", "store_body"]
+__all__ = ["body_of", "fetch_body", "store_body"]
 
 Parsed = TypeVar("Parsed")
+
+
+def body_of(value: object, *, where: str) -> bytes:
+    """Canonical JSON bytes; text that has no UTF-8 form (half of a surrogate pair) is an `InputError`."""
+    try:
+        return canonical_json(value)
+    except UnicodeEncodeError as error:
+        found = ascii(error.object[max(error.start - 20, 0) : error.end + 20])
+        raise InputError("text is not Unicode", where=where, expected="whole characters", found=found) from None
 
 
 def store_body(folder: Path, name: str, body: bytes, header_name: str, header: Mapping[str, Any]) -> None:

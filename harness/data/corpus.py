@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.data.bodies import fetch_body, store_body
+from harness.data.bodies import body_of, fetch_body, store_body
 from harness.data.canonical import canonical_json, digest_of
 from harness.data.store import sha256_bytes
 from harness.data.task import FIT, JUDGE, Task, ascending
@@ -86,7 +86,8 @@ class Corpus:
         return fetch_body(Path(folder), "documents", "corpus", parse)
 
     def _body(self) -> bytes:
-        return canonical_json([[d.id, d.title, d.summary, d.text, d.module, d.package] for d in self.documents])
+        rows = [[d.id, d.title, d.summary, d.text, d.module, d.package] for d in self.documents]
+        return body_of(rows, where=f"corpus {self.name}")
 
     def __len__(self) -> int:
         return len(self.documents)

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.bodies import fetch_body, store_body
-from harness.data.canonical import canonical_json
+from harness.data.bodies import body_of, fetch_body, store_body
 from harness.data.store import sha256_bytes
 from harness.errors import InputError, nearest
 from harness.records import Qrels
@@ -112,12 +111,13 @@ class Task:
 
     def _body(self) -> bytes:
         qrels = self.qrels
-        return canonical_json({
+        columns = {
             "name": self.name, "query_ids": self.query_ids, "texts": self.texts, "own": self.own.tolist(),
             "qrels": [qrels.queries[qrels.query].tolist(), qrels.docs[qrels.doc].tolist(), qrels.relevance.tolist()],
             "clusters": self.clusters, "fold": self.fold, "contexts": self.contexts,
             "slices": {name: np.flatnonzero(mask).tolist() for name, mask in self.slices.items()},
-        })
+        }
+        return body_of(columns, where=f"task {self.name}")
 
     def __len__(self) -> int:
         return len(self.query_ids)

@@ -61,6 +61,15 @@ def test_the_digest_is_of_the_documents_alone() -> None:
     assert one.digest != Corpus.of("c", [document("a", "word")]).digest
 
 
+def test_half_a_character_is_refused_in_one_line(world: World) -> None:
+    """A lone surrogate, which JSON can spell and UTF-8 cannot, is told when the corpus or task is given its bytes."""
+    with pytest.raises(InputError, match=r"not Unicode.*ud800"):
+        Corpus.of("c", [document("a", "half \ud800 a character")]).digest  # noqa: B018
+    task = world.task("see_also")
+    with pytest.raises(InputError, match="not Unicode"):
+        dataclasses.replace(task, texts=("\ud800",) * len(task)).digest  # noqa: B018
+
+
 def test_an_empty_corpus_survives() -> None:
     """No documents is a corpus too: reading code must be able to say so itself."""
     assert len(Corpus.of("none", [])) == 0

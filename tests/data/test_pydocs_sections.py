@@ -5,6 +5,8 @@ from __future__ import annotations
 from inspect import cleandoc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.data.pydocs.sections import parse, see_also_names
 
@@ -82,6 +84,14 @@ def test_a_heading_may_be_indented_or_end_in_a_colon() -> None:
 def test_two_sections_of_one_name_are_joined() -> None:
     """A title that comes twice loses neither text."""
     assert parse("S.\n\nNotes\n-----\nOne.\n\nNotes\n-----\nTwo.").section("notes") == "One.\nTwo."
+
+
+@given(st.text("ab().,:-=`~\n \t_", max_size=120))
+def test_no_text_is_too_odd(doc: str) -> None:
+    """Whatever a docstring holds, the summary is one line, and names have neither spaces nor commas."""
+    found = parse(doc)
+    assert len(found.summary.splitlines()) <= 1
+    assert all(name and not set(name) & set(" ,:\n") for name in see_also_names(doc))
 
 
 @pytest.mark.parametrize(

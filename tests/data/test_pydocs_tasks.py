@@ -183,6 +183,16 @@ def test_slices_part_the_queries(world: World) -> None:
         assert task.slices["all"].all()
 
 
+def test_a_class_lists_only_its_own_methods() -> None:
+    """A method whose text belongs to another class is read there, and not again where it is repeated."""
+    texts = ["The first method of two.", "The second method of two."]
+    library = library_of({
+        "docs": texts, "paths": [("p.A.f", 0, "f", True), ("p.B.f", 0, "f", True), ("p.B.g", 1, "g", True)],
+        "classes": [("p.A", ["f"]), ("p.B", ["f", "g"])], "modules": [("p", "")],
+    })
+    assert {listing.name: listing.ids for listing in library.listings} == {"p.A": ("p.A.f",), "p.B": ("p.B.g",)}
+
+
 def test_what_says_no_more_than_its_name_is_no_document() -> None:
     """A docstring of a few words is left out, and no link leads to it."""
     library = library_with(("p.a", doc("A document with enough words.", see="b")), ("p.b", "Nothing."))
@@ -211,6 +221,8 @@ def test_vital_signs_see_a_world_that_is_too_small(world: World) -> None:
     missed = {sign.name for sign in vital_signs(world) if not sign.met}
     assert {"documents", "packages", "see_also queries", "modules to judge"} <= missed
     assert "unresolved share" not in missed
+    doubtful = dataclasses.replace(world, facts={"see_also_names": 1000, "see_also_unresolved": 61})
+    assert "unresolved share" in {sign.name for sign in vital_signs(doubtful) if not sign.met}
     bare = dataclasses.replace(world, tasks={}, facts={})
     assert {sign.name for sign in vital_signs(bare) if sign.met} == {"modules in both folds"}
 

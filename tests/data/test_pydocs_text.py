@@ -36,6 +36,11 @@ def test_sets_stand_in_one_order() -> None:
     assert repaired("{'b': 1, 'a': 2} {} {'only'}") == "{'b': 1, 'a': 2} {} {'only'}"
 
 
+def test_half_a_character_does_not_reach_the_corpus() -> None:
+    """A docstring with a lone surrogate can still be written to a file."""
+    assert repaired("half \ud800 a character") == "half ? a character"
+
+
 def test_unseeded_draws_leave_only_prose() -> None:
     """Where samples are drawn, code, output and quoted numbers go, and two draws give one text."""
     other = DRAWN.replace("-0.81", "0.20").replace("-1.13", "0.07").replace("0.51", "0.3").replace("-0.61", "0.4")
@@ -106,6 +111,12 @@ def test_occurrences_do_not_span_texts() -> None:
     assert occurrences([needle], [needle[:12], needle[12:]]).tolist() == [0]
     assert occurrences([needle], ["ab" + needle]).tolist() == [1]
     assert np.array_equal(occurrences([], ["text"]), np.zeros(0))
+
+
+def test_a_common_beginning_is_not_a_match() -> None:
+    """Needles that begin alike are told apart by their ends."""
+    head = "thefunctionreturnsanarrayof"
+    assert occurrences([f"{head}ones", f"{head}zeros"], [f"{head}zeros", f"{head}nothing"]).tolist() == [0, 1]
 
 
 def test_a_short_needle_is_refused() -> None:

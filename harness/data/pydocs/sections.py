@@ -90,7 +90,7 @@ def see_also_names(body: str) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for line in filled:
         entry = _ROLE.sub(r"\1", line[margin:].rstrip()).replace("`", "").removeprefix(".")
-        matched = None if entry[:1].isspace() else _ENTRY.match(entry)
+        matched = _ENTRY.match(entry)  # at the margin: what is indented describes
         if matched:
             names.update(dict.fromkeys(part.strip().removesuffix("()").strip(".") for part in matched[1].split(",")))
     return tuple(name for name in names if name)

@@ -28,9 +28,12 @@ _STOP = frozenset(re.findall(r"\w+", """
 def repaired(doc: str) -> str:
     """The docstring without what changes from run to run: sets in hash order, samples drawn unseeded at import.
 
+    Halves of surrogate pairs, which no file can hold, become question marks.
+
     >>> repaired("one of {'b', 'a'}")
     "one of {'a', 'b'}"
     """
+    doc = doc.encode("utf-8", "replace").decode()
     doc = _SET.sub(lambda found: "{" + ", ".join(sorted(re.split(r",\s*", found[1]))) + "}", doc)
     return _without_draws(doc) if _DRAWN.search(doc) else doc
 

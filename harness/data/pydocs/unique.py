@@ -28,10 +28,10 @@ def occurrences(needles: Sequence[str], texts: Sequence[str]) -> NDArray[np.int6
     >>> occurrences(["abcabcabcabcabcabcabcabc", "z" * 24], ["x" + "abc" * 9, "abc" * 8]).tolist()
     [3, 0]
     """
-    coded = [needle.encode("utf-8", "surrogatepass") for needle in needles]
+    coded = [needle.encode() for needle in needles]
     if any(len(needle) < HEAD_BYTES for needle in coded):
         raise ValueError(f"needles need at least {HEAD_BYTES} bytes")
-    joined = b"\x00".join(text.encode("utf-8", "surrogatepass") for text in texts)
+    joined = b"\x00".join(text.encode() for text in texts)
     heads = _keys(b"".join(needle[:HEAD_BYTES] for needle in coded), 0)[::_WORDS]
     by_head: dict[int, list[int]] = defaultdict(list)
     for row, head in enumerate(heads.tolist()):
