@@ -149,7 +149,7 @@ def test_clustered_bootstrap_keeps_its_promise(rng):
 
 @pytest.mark.parametrize("world", ["big losers", "clusters"])
 def test_the_gates_bound_and_its_cross_check_do_not_quarrel(rng, world):
-    """On sound data no BCa end lies outside the closed one by 3 Monte-Carlo errors: a closed PASS is confirmed."""
+    """On sound data no BCa end lies 3 Monte-Carlo errors outside the closed one: a closed PASS is confirmed."""
     for _ in range(40):
         x, code = (losers(rng, 300), None) if world == "big losers" else clustered(rng, 60)
         gate = mean_interval(x, clusters=code)
