@@ -93,7 +93,7 @@ def finding_of(row: Mapping[str, Any], *, where: object = "evidence") -> Finding
                       why=row["why"], expect=expect, own_gate=row["own_gate"],
                       any_with=tuple((one.measure, one.limit) for one in reading.alternatives))
         return Finding(check, limit, reading, Verdict[row["verdict"]], str(row["reason"]), row["needed_n"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise EvidenceError("not a finding", where=where, expected="the fields of a finding",
                             found=f"{type(error).__name__}: {error}") from None
 

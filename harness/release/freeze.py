@@ -19,7 +19,7 @@ from harness.release.cache import SUMS, library_versions, read_sums, write_sums
 from harness.release.manifest import Loaded
 from harness.release.recording import recorded_files
 
-__all__ = ["RUN_MANIFEST", "artifact_sums", "freeze", "run_manifest"]
+__all__ = ["RUN_MANIFEST", "artifact_sums", "freeze", "recorded_manifest", "run_manifest"]
 
 RUN_MANIFEST = "run_manifest.json"
 

@@ -19,6 +19,8 @@ from harness.release.policy import Check, Limit
 
 __all__ = ["Alternative", "Control", "CrossCheck", "Finding", "Reading", "Verdict", "decide", "judge", "verdict_of"]
 
+_MOST_N = 1e12  # more rows than this settle nothing that anyone will measure
+
 
 class Verdict(IntEnum):
     """Ordered by gravity, so that the gravest is the maximum."""
@@ -99,7 +101,7 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """True when this finding keeps the release from being signed: `required: false` excuses doubt, never a refusal."""
+        """True when this finding keeps a release from being signed: `required: false` excuses doubt, never a refusal."""
         return self.verdict is Verdict.REFUSE or (self.check.required and self.verdict is Verdict.INCONCLUSIVE)
 
 
@@ -148,35 +150,36 @@ def _decide(reading: Reading, limit: Limit) -> tuple[Verdict, str]:
     verdict = verdict_of(reading.estimate, limit)
     reason = _words(reading.estimate, limit, verdict)
     speaker = _speaking(reading.alternatives) if verdict is not Verdict.PASS else None
+    n, decides = reading.estimate.n, limit
     if speaker is not None:
-        verdict = Verdict.PASS
+        verdict, n, decides = Verdict.PASS, speaker.estimate.n, speaker.limit
         reason = f"{speaker.measure} {_words(speaker.estimate, speaker.limit, verdict)} (in place of: {reason})"
-    elif _too_few(reading, limit, verdict):
-        return Verdict.INCONCLUSIVE, f"{reason}, but a bound on n = {reading.estimate.n} needs n ≥ {reading.min_n}"
-    elif _contradicted(reading, limit, verdict):
-        return Verdict.INCONCLUSIVE, f"{reason}, but the {_cross_words(reading, limit)} disagrees"
+    if verdict is Verdict.PASS and decides.by != "value" and n < reading.min_n:
+        return Verdict.INCONCLUSIVE, f"{reason}, but a bound on n = {n} needs n ≥ {reading.min_n}"
+    if speaker is None and _contradicted(reading, limit, verdict):
+        return Verdict.INCONCLUSIVE, f"{reason}, but the {_cross_words(reading, limit, verdict)} disagrees"
     if verdict is Verdict.PASS:
         return _proven(reading, limit, reason, speaker)
     return verdict, reason
 
 
 def _proven(reading: Reading, limit: Limit, reason: str, speaker: Alternative | None) -> tuple[Verdict, str]:
-    control = reading.control
-    if control is None or (speaker is not None and speaker.broken is None):
+    """The whole row is the gate: its speaker must refuse the defect, and none of its measures may let it pass."""
+    control, others = reading.control, reading.alternatives
+    if control is None or any(one.broken is None for one in others):
         return Verdict.INCONCLUSIVE, f"{reason}, but no planted defect was shown to this gate"
-    shown = control.estimate if speaker is None or speaker.broken is None else speaker.broken
-    if verdict_of(shown, limit if speaker is None else speaker.limit) is not Verdict.REFUSE:
+    shown = [(control.estimate, limit), *((one.broken, one.limit) for one in others if one.broken is not None)]
+    speaks = shown[0] if speaker is None else shown[1 + others.index(speaker)]
+    missed = [broken for broken, own in shown if verdict_of(broken, own) is Verdict.PASS]
+    missed += [speaks[0]] if verdict_of(*speaks) is not Verdict.REFUSE else []
+    if missed:
         return Verdict.INCONCLUSIVE, (f"{reason}, but the planted defect {control.defect} was not refused "
-                                      f"(measured {shown.value:.6g})")
+                                      f"(measured {missed[0].value:.6g})")
     return Verdict.PASS, reason
 
 
 def _speaking(alternatives: Sequence[Alternative]) -> Alternative | None:
     return next((one for one in alternatives if verdict_of(one.estimate, one.limit) is Verdict.PASS), None)
-
-
-def _too_few(reading: Reading, limit: Limit, verdict: Verdict) -> bool:
-    return verdict is Verdict.PASS and limit.by != "value" and reading.estimate.n < reading.min_n
 
 
 def _contradicted(reading: Reading, limit: Limit, verdict: Verdict) -> bool:
@@ -186,9 +189,14 @@ def _contradicted(reading: Reading, limit: Limit, verdict: Verdict) -> bool:
     resampled = reading.estimate._replace(low=cross.low, high=cross.high)
     if verdict_of(resampled, limit) is verdict:
         return False
-    low_end = (limit.direction == "at_least") == (verdict is Verdict.PASS)
+    low_end = _low_decides(limit, verdict)
     gap = abs(cross.low - reading.estimate.low) if low_end else abs(cross.high - reading.estimate.high)
     return not gap <= 3.0 * (cross.low_se if low_end else cross.high_se)
+
+
+def _low_decides(limit: Limit, verdict: Verdict) -> bool:
+    """True where the interval's lower end gave this verdict."""
+    return (limit.direction == "at_least") == (verdict is Verdict.PASS)
 
 
 def _needed_n(reading: Reading, limit: Limit) -> int | None:
@@ -198,8 +206,10 @@ def _needed_n(reading: Reading, limit: Limit) -> int | None:
     reach = estimate.value - estimate.low if estimate.value >= limit.bound else estimate.high - estimate.value
     if not (math.isfinite(gap) and math.isfinite(reach)) or gap == 0.0 or estimate.n < 2:
         return reading.min_n if reading.min_n > estimate.n else None
-    needed = math.ceil(estimate.n * (reach / gap) ** 2)
-    needed = max(needed, reading.min_n)
+    rows = estimate.n * (reach / gap) * (reach / gap)
+    if rows > _MOST_N:
+        return None
+    needed = max(math.ceil(rows), reading.min_n)
     return needed if needed > estimate.n else None
 
 
@@ -220,8 +230,7 @@ def _words(estimate: Estimate, limit: Limit, verdict: Verdict) -> str:
     return f"{name} {number:.6g} {holds} {limit.bound:g}"
 
 
-def _cross_words(reading: Reading, limit: Limit) -> str:
+def _cross_words(reading: Reading, limit: Limit, verdict: Verdict) -> str:
     cross = reading.cross
     assert cross is not None
-    end = cross.low if limit.direction == "at_least" else cross.high
-    return f"{cross.method} bound {end:.6g}"
+    return f"{cross.method} bound {cross.low if _low_decides(limit, verdict) else cross.high:.6g}"

@@ -12,7 +12,8 @@ import pytest
 from tests.house.source import HARNESS, dotted, short, tree
 
 HEAVY = ("numpy", "pandas", "scipy", "pyarrow", "sklearn", "lightgbm", "faiss", "matplotlib", "jinja2", "yaml",
-         "pydantic", "typer", "rich", "pytest", "hypothesis", "securesystemslib", "cryptography", "threadpoolctl")  # fmt: skip
+         "pydantic", "typer", "rich", "pytest", "hypothesis", "securesystemslib", "cryptography",
+         "threadpoolctl")  # fmt: skip
 _ASK = """
 import sys
 from harness.__main__ import main
