@@ -159,7 +159,7 @@ def test_the_gates_bound_and_its_cross_check_do_not_quarrel(rng, world):
 
 
 def test_the_cross_check_catches_a_gate_blind_to_clusters(rng):
-    """The broken twin: against an interval that takes clustered rows as independent, BCa by cluster objects each time."""
+    """The broken twin: to an interval that takes clustered rows as independent, BCa by cluster objects each time."""
     for _ in range(20):
         x, code = clustered(rng, 60)
         check = bootstrap_ends(x, clusters=code, rng=rng, resamples=2000)
