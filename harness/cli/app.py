@@ -81,8 +81,8 @@ def help_text() -> str:
 
 
 _ENDING = [
-    "signoff VERB --help tells a verb's options; --json, where a verb reports, puts one",
-    "JSON document on stdout; --debug shows tracebacks; --version the version.",
+    "signoff VERB --help tells a verb's options. With --json, where a verb reports,",
+    "stdout is one JSON document. --debug shows tracebacks, --version the version.",
     "",
     "Exit codes: 0 passed, 2 usage or unreadable input, 10 refused, 11 inconclusive,",
     "            12 evidence or attestation invalid, 1 anything unforeseen.",
@@ -122,6 +122,8 @@ def _invoke(name: str, words: list[str]) -> int:
             raise
         message = " ".join(str(getattr(error, "format_message", error.__str__)()).split()).rstrip(".")
         raise UsageError(f"{name}: {message} (see signoff {name} --help)") from None
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
     return int(code or 0)
 
 

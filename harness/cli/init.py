@@ -45,7 +45,7 @@ def command(
 def starter_files(release: str) -> Mapping[str, bytes]:
     """Relative path → content, for a release of that name. The manifest among them loads."""
     if not _NAME.fullmatch(release) or release == "trust":
-        raise UsageError(f"init: {release!r} names no release; expected letters, digits, '.', '_', '-', and not 'trust'")
+        raise UsageError(f"init: {release!r} is no name; expected letters, digits, '.', '_', '-', and not 'trust'")
     manifest = (_STARTER / "manifest.yaml").read_bytes().replace(b"@RELEASE@", release.encode())
     parse_manifest(manifest, where="the starter manifest")
     return {f"manifests/{release}.yaml": manifest, "tox.ini": (_STARTER / "tox.ini").read_bytes(),

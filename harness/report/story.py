@@ -127,6 +127,8 @@ def _next(evidence: Evidence, verdict: Verdict, blocking: list[Finding], lost: b
 
 def _settle(finding: Finding) -> str:
     n, gate = finding.reading.estimate.n, finding.check.id
+    if n < finding.reading.min_n:
+        return f"To settle {gate}, measure {finding.reading.min_n:,} or more (now {n:,}): fewer prove no bound."
     if finding.needed_n:
         return (f"To settle {gate}, measure about {finding.needed_n:,} observations (now {n:,}), or state an "
                 "allowed loss in the policy, with its reason.")
