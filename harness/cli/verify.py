@@ -19,7 +19,7 @@ from harness.release.predicates import time_text
 from harness.release.trust import Trust, development_trust, load_trust, parse_trust
 from harness.release.verify import Verified, verify
 
-__all__ = ["command"]
+__all__ = ["TRUST_FILE", "bundle_bytes", "command", "hash_now"]
 
 TRUST_FILE = "trust.yaml"
 
@@ -50,7 +50,7 @@ def command(
         source = bundle or bundle_path(loaded)
         folder = artifacts or Path("artifacts") / loaded.manifest.release
         verified = verify(
-            _bundle(source, manifest), manifest=loaded, subjects=_hash_now(loaded, folder),
+            bundle_bytes(source, manifest), manifest=loaded, subjects=hash_now(loaded, folder),
             trust=terms.trust.aged(max_age), now=datetime.now(UTC), release=release, policy=terms.policy, where=source)
     except SignoffError as error:
         if as_json:
@@ -83,7 +83,8 @@ def _at_base(ref: str, path: Path) -> bytes:
     return done.stdout
 
 
-def _bundle(source: Path, manifest: Path) -> bytes:
+def bundle_bytes(source: Path, manifest: Path) -> bytes:
+    """The bundle as it lies there; a release without one is not signed (exit code 12)."""
     try:
         return source.read_bytes()
     except OSError as error:
@@ -91,7 +92,7 @@ def _bundle(source: Path, manifest: Path) -> bytes:
                             hint=f"signoff sign {manifest}") from None
 
 
-def _hash_now(loaded: Loaded, artifacts: Path) -> dict[str, str]:
+def hash_now(loaded: Loaded, artifacts: Path) -> dict[str, str]:
     """The digests of what is there; a file that is gone makes the attestation invalid, not the call."""
     try:
         return hash_subjects(loaded, artifacts)

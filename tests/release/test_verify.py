@@ -71,7 +71,8 @@ def test_verify_needs_a_moment_with_an_offset():
 def test_a_trust_file_names_keys_by_text_or_path(tmp_path):
     """Inline PEM and a path beside the file are the same key."""
     private, public = keygen(tmp_path / "keys" / "release.pem")
-    (tmp_path / "trust.yaml").write_text("threshold: 1\nmax_age_days: 30\nkeys: [{name: release, public: keys/release.pub}]\n")
+    (tmp_path / "trust.yaml").write_text("threshold: 1\nmax_age_days: 30\n"
+                                         "keys: [{name: release, public: keys/release.pub}]\n")
     trust = load_trust(tmp_path / "trust.yaml")
     text = json.dumps({"keys": [{"name": "release", "public": public.read_text()}]})
     assert trust.keys[0].keyid == parse(text).keys[0].keyid
@@ -109,7 +110,7 @@ def test_a_trust_file_that_is_not_clear_is_an_error(text, because):
 def test_one_key_under_two_names_is_one_signer():
     """A threshold of two cannot be met by listing one key twice, whatever ids it is given."""
     twice = "threshold: 2\n" + inline("a", "b").replace("name: b\n", "name: b\n    keyid: other\n")
-    with pytest.raises(InputError, match="can never be met.*at most 1"):
+    with pytest.raises(InputError, match=r"can never be met.*at most 1"):
         parse(twice)
 
 
@@ -297,3 +298,31 @@ def test_another_release_and_an_old_one_are_refused_by_option(project, capsys):
     assert "another release" in run(capsys, "verify", M, "--release", "small-v2")[2]
     assert "not an age" in run(capsys, "verify", M, "--max-age", "0")[2]
     assert run(capsys, "verify", M, "--max-age", "1")[0] == Exit.PASSED
+
+
+def test_two_people_sign_one_after_the_other(project, capsys):
+    """Under a threshold of two the first signature is not enough, the second person's makes it so, strangers cannot."""
+    for name in ("release", "second", "stranger"):
+        run(capsys, "keygen", f"keys/{name}.pem")
+    keys = [{"name": name, "public": f"../keys/{name}.pub"} for name in ("release", "second")]
+    (project / "manifests" / "trust.yaml").write_text(json.dumps({"keys": keys, "threshold": 2}))
+    assert "not signed" in run(capsys, "sign", M, "--countersign", "--key", "keys/second.pem")[2]
+    run(capsys, "sign", M, "--key", "keys/release.pem")
+    assert "too few distinct keys" in run(capsys, "verify", M)[2]
+    assert "not trusted" in run(capsys, "sign", M, "--countersign", "--key", "keys/stranger.pem")[2]
+    assert "already" in run(capsys, "sign", M, "--countersign", "--key", "keys/release.pem")[2]
+    assert run(capsys, "sign", M, "--countersign", "--key", "keys/second.pem")[0] == Exit.PASSED
+    code, out, _ = run(capsys, "verify", M)
+    assert (code, "signed by release, second" in out) == (Exit.PASSED, True)
+
+
+def test_a_changed_release_is_not_countersigned(project, capsys):
+    """A second signature is given only to what verifies now; the bundle stays as it was."""
+    release_key(project, capsys)
+    run(capsys, "sign", M, "--key", "keys/release.pem")
+    bundle = project / "manifests" / "signed" / "small-v1.intoto.jsonl"
+    before = bundle.read_bytes()
+    (project / "artifacts" / "small-v1" / "SHA256SUMS").write_text("edited")
+    code, _, err = run(capsys, "sign", M, "--countersign", "--key", "keys/release.pem")
+    assert (code, "SHA256SUMS: changed since it was signed" in err) == (Exit.INVALID, True)
+    assert bundle.read_bytes() == before
