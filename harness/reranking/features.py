@@ -43,6 +43,12 @@ class FeatureMaker:
     `query_module` of `features` marks candidates of the query's own module (the checklist's same-article filter). Pass
     it where the query's page is known, as in see_also; in known_item it would give the target away, so leave it
     None: the column is then 0 throughout.
+
+    >>> maker = FeatureMaker(["sort rows", "solve it"], ["lib sort", "lib solve"], ["lib", "lib"], np.eye(2),
+    ...                      lexical=lambda text, codes: np.zeros(len(codes)))
+    >>> rows = maker.features("sort", [1.0, 0.0], [1, 0], [0.1, 0.9])
+    >>> rows[:, maker.names.index("title_recall")].tolist()
+    [0.0, 1.0]
     """
 
     def __init__(self, texts: Sequence[str], titles: Sequence[str], modules: Sequence[str], vectors: Any,
