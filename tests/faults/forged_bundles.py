@@ -1,29 +1,18 @@
-"""Forgeries of everything around the evidence: bytes, signatures, statements, and the moment they are shown."""
+"""Forgeries of what carries the evidence: bytes, envelopes, signatures, statements."""
 
 from __future__ import annotations
 
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from fixtures.attested import MANIFEST, NOW, STARTED, attested, trusted
 from harness.data.canonical import digest_of
 from harness.release.attest import countersign
 from harness.release.bundle import MAX_BYTES, RELEASE
-from harness.release.manifest import Loaded, parse_manifest
-from harness.release.policy import Guard, Row
-from harness.release.trust import Trust
 from tests.faults.forging import (
-    HONEST,
     KEY,
-    PLAY,
-    SECOND,
     STRANGER,
-    TRUST,
     Forgery,
     Statements,
     envelopes,
@@ -35,8 +24,6 @@ from tests.faults.forging import (
 GOOD = lying()
 LINES = GOOD.splitlines(keepends=True)
 PAYLOADS = payloads_of(GOOD)
-TWO = replace(TRUST, keys=(trusted(KEY), trusted(SECOND)), threshold=2)
-ALIASED = replace(TRUST, keys=(trusted(KEY), trusted(KEY, keyid="alias"), trusted(SECOND)), threshold=2)
 
 
 def _text(old: bytes, new: bytes, line: int = 1) -> bytes:
@@ -55,12 +42,6 @@ def _kept(old: bytes, new: bytes, line: int = 1) -> bytes:
         lines[line]["payload"] = base64.b64encode(PAYLOADS[line].replace(old, new, 1)).decode()
 
     return envelopes(GOOD, edit)
-
-
-def _aliased() -> bytes:
-    """One key signs under two ids."""
-    return envelopes(GOOD, lambda lines: [line["signatures"].append({**line["signatures"][0], "keyid": "alias"})
-                                          for line in lines])
 
 
 def _signature(edit: Callable[[dict[str, Any]], object]) -> bytes:
@@ -212,87 +193,4 @@ BYTES: list[tuple[str, str, bytes]] = [
      lying(say=_said("signedAt", "2025-03-01T11:00:00Z"))),
 ]
 
-
-def _manifest(old: str, new: str) -> dict[str, Any]:
-    """What a verifier sees after the manifest was edited in place."""
-    text = MANIFEST.replace(old, new)
-    assert text != MANIFEST
-    loaded = Loaded(parse_manifest(text.encode(), where="edited"), text.encode(), Path("manifests/small-v1.yaml"))
-    return {"manifest": loaded, "subjects": {**HONEST.subjects, "small-v1.yaml": loaded.sha256}}
-
-
-def _base(*edits: tuple[int, dict[str, Any]], more: tuple[Row, ...] = ()) -> dict[str, Any]:
-    """A base branch whose policy asks for other things than the signed one."""
-    rows = list(HONEST.loaded.manifest.policy)
-    for place, update in edits:
-        rows[place] = rows[place].model_copy(update=update)
-    return {"policy": (*rows, *more)}
-
-
-def _files(**digests: str | None) -> dict[str, Any]:
-    subjects = {**HONEST.subjects, **{name: digest for name, digest in digests.items() if digest}}
-    return {"subjects": {name: digest for name, digest in subjects.items() if digests.get(name, "kept") is not None}}
-
-
-_OTHER = attested(MANIFEST.replace("release: small-v1", "release: small-v2"))
-
-SHOWN: list[tuple[str, str, bytes, dict[str, Any]]] = [
-    ("one_file_edited", "SHA256SUMS: changed since it was signed.*expected e6351d.*found '0000", GOOD,
-     _files(SHA256SUMS="0" * 64)),
-    ("one_file_gone", "SHA256SUMS: signed, and missing now", GOOD, _files(SHA256SUMS=None)),
-    ("one_file_more", "extra: there now, and was not signed", GOOD, _files(extra="0" * 64)),
-    ("manifest_edited", "small-v1.yaml: changed since it was signed;", GOOD, _manifest("seed: 7", "seed: 8")),
-    ("limit_lowered_after_signing", "changed since it was signed, and its policy weakened.*limit moved", GOOD,
-     _manifest("at_least: 0.3,", "at_least: 0.2,")),
-    ("row_dropped_after_signing", "policy weakened.*no longer asked for", GOOD,
-     _manifest("  - {gate: no_dead_links}\n", "")),
-    ("row_excused_after_signing", "policy weakened.*no longer required", GOOD,
-     _manifest("at_most: 8.0}", "at_most: 8.0, required: false, why: slow week}")),
-    ("confidence_lowered_after_signing", "policy weakened.*confidence lowered", GOOD,
-     _manifest("at_most: 8.0}", "at_most: 8.0, confidence: 0.6}")),
-    ("alternative_added_after_signing", "policy weakened.*alternative", GOOD,
-     _manifest("{measure: RR, at_least: 0.2}", "{measure: RR, at_least: 0.2}, {measure: AP, at_least: 0.0}")),
-    ("guard_dropped_after_signing", "policy weakened.*guard was changed", GOOD,
-     _manifest(",\n     guard: {for: 3m, severity: critical, then: rollback}}", "}")),
-    ("manifest_not_hashed", "not among the files hashed now", GOOD, _files(**{"small-v1.yaml": None})),
-    ("base_asks_for_more", "demands less than the base.*limit moved from value ≥ 0.35", GOOD,
-     _base((0, {"at_least": 0.35}))),
-    ("base_asks_for_another_row", "demands less than the base.*no longer asked for", GOOD,
-     _base(more=(Row(measure="AP", at_least=0.1),))),
-    ("base_requires_what_is_excused", "demands less than the base.*no longer required", GOOD,
-     _base((3, {"required": True}))),
-    ("base_knows_no_alternative", "demands less than the base.*alternative", GOOD, _base((0, {"any_with": ()}))),
-    ("base_has_another_guard", "demands less than the base.*guard", GOOD,
-     _base((2, {"guard": Guard.model_validate({"for": "1m", "severity": "critical", "then": "rollback"})}))),
-    ("base_row_that_kept_only_its_name", "demands less than the base.*task moved", GOOD,
-     _base((0, {"task": None, "slices": ("see_also-all",)}))),
-    ("another_release_expected", "another release", GOOD, {"release": "small-v2"}),
-    ("shown_for_another_manifest", "another release", GOOD,
-     {"manifest": _OTHER.loaded, "subjects": _OTHER.subjects, "release": "small-v2"}),
-    ("another_manifest_for_this_release", "manifest at hand: another release", GOOD,
-     {"manifest": _OTHER.loaded, "subjects": _OTHER.subjects, "release": "small-v1"}),
-    ("too_few_keys", "too few distinct keys.*expected 2", GOOD, {"trust": TWO}),
-    ("one_key_under_two_ids", "too few distinct keys.*expected 2", _aliased(), {"trust": ALIASED}),
-    ("two_keys_on_one_statement_only", "too few distinct keys",
-     countersign(GOOD, SECOND).splitlines(keepends=True)[0] + LINES[1] + LINES[2], {"trust": TWO}),
-    ("statements_by_different_keys", "signed by different keys",
-     LINES[0] + lying(keys=(SECOND,)).splitlines(keepends=True)[1] + LINES[2],
-     {"trust": replace(TWO, threshold=1)}),
-    ("nobody_is_trusted", "no key is trusted", GOOD, {"trust": Trust(())}),
-    ("development_key_not_allowed", "signed by a development key", lying(keys=(PLAY,)),
-     {"trust": replace(TRUST, keys=(trusted(PLAY),))}),
-    ("development_key_without_its_mark", "development key and not marked so",
-     lying(keys=(PLAY,), say=_said("development", False)),
-     {"trust": replace(TRUST, keys=(trusted(PLAY),), allow_development=True)}),
-    ("too_old", "too old.*90 days", GOOD, {"now": NOW + timedelta(days=91)}),
-    ("too_old_for_a_stricter_trust", "too old.*7 days", GOOD, {"now": NOW + timedelta(days=8), "trust": TRUST.aged(7)}),
-    ("from_the_future", "from the future", GOOD, {"now": STARTED - timedelta(hours=1)}),
-    ("signed_six_minutes_ahead", "from the future.*signed before now", GOOD, {"now": NOW - timedelta(minutes=6)}),
-    ("replayed", "admitted before", GOOD, {"seen": {"8f14e45f-0001"}}),
-    ("older_than_the_one_admitted", "older than the release admitted last", GOOD,
-     {"not_before": STARTED + timedelta(seconds=1)}),
-]
-
-FORGERIES = [Forgery(name, because, raw) for name, because, raw in BYTES] \
-    + [Forgery(name, because, raw, given) for name, because, raw, given in SHOWN]
-
+FORGERIES = [Forgery(name, because, raw) for name, because, raw in BYTES]

@@ -170,6 +170,8 @@ TABLE: list[tuple[str, str, Callable[[Rows], object]]] = [
     ("control_outside_its_interval", "control shuffled_ranking lies outside", put(R5, "control", "value", value=0.2)),
     ("alternative_control_outside", "RR under the control lies outside",
      put(R5, "alternatives", 0, "broken", "value", value=0.5)),
+    ("alternative_control_without_confidence", "RR under the control has no confidence",
+     put(R5, "alternatives", 0, "broken", "confidence", value=0.2)),
     # verdicts that follow
     ("refused_written_as_passed", "verdict does not follow.*REFUSE",
      lambda rows: (failing(rows), rows[R5].update(verdict="PASS", reason="value 0.2 ≥ 0.3"))),

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from fixtures.attested import NOW, trusted
 from harness.errors import EvidenceError, Exit
 from harness.release.attest import countersign, sign_release
-from tests.faults import forged_bundles, forged_evidence
+from tests.faults import forged_bundles, forged_evidence, forged_moments
 from tests.faults.forging import HONEST, KEY, PLAY, SECOND, TRUST, Forgery, look, lying, payloads_of, sealed_raw
 
-FORGERIES = [*forged_bundles.FORGERIES, *forged_evidence.FORGERIES]
+FORGERIES = [*forged_bundles.FORGERIES, *forged_moments.FORGERIES, *forged_evidence.FORGERIES]
 GOOD = lying()
 
 

@@ -116,6 +116,20 @@ def test_a_policy_without_a_required_row_shows_nothing():
         sign(attested(text.replace("baseline: small-v0\n", ""), change=lambda rows: rows[0].update(baseline=None)))
 
 
+def test_an_alternative_cannot_speak_on_fewer_observations_than_its_row_could():
+    """A bound that needs 200 queries needs them where it stands in for another measure, too."""
+    text = MANIFEST[: MANIFEST.index("policy:")] + (
+        "policy:\n  - {measure: delta nDCG@10, task: see_also, by: lcb, at_least: 0.02, "
+        "any_with: [{measure: delta RR, at_least: 0.2}]}\n")
+    assert sign(attested(text))
+
+    def few(rows):
+        rows[1]["alternatives"][0]["estimate"]["n"] = 50
+
+    with pytest.raises(EvidenceError, match=r"delta RR speaks on too few observations.*n ≥ 200, found 50"):
+        sign(attested(text, change=few))
+
+
 @pytest.mark.parametrize(("name", "because", "edit"),
                          [row for row in TABLE if not row[0].startswith(("a_refusal", "a_doubt"))],
                          ids=[row[0] for row in TABLE if not row[0].startswith(("a_refusal", "a_doubt"))])
