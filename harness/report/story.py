@@ -26,7 +26,8 @@ class Story(NamedTuple):
         headline: One line: what was decided.
         why: Sentences: by which numbers.
         next: Sentences: what to do now.
-        counts: How many required gates ended in each verdict, and how many rows were not required.
+        counts: Required gates that passed, blocking gates by verdict (a refusal blocks, required or not), and rows
+            that are not required.
     """
 
     release: str
@@ -44,22 +45,27 @@ def tell(evidence: Evidence, *, signed: str | None = None) -> Story:
     verdict = max(decide(findings), Verdict.INCONCLUSIVE) if lost else decide(findings)
     release = str(evidence.header.get("release", "release"))
     required = [finding for finding in findings if finding.check.required]
-    counts = {name.name: sum(one.verdict is name for one in required) for name in Verdict}
+    blocking = sorted((one for one in findings if one.blocks), key=lambda one: -one.verdict)
+    counts = {"PASS": sum(one.verdict is Verdict.PASS for one in required)}
+    for name in (Verdict.INCONCLUSIVE, Verdict.REFUSE):
+        counts[name.name] = sum(one.verdict is name for one in blocking)
     counts["not required"] = len(findings) - len(required)
-    blocking = sorted((one for one in required if one.blocks), key=lambda one: -one.verdict)
     why = (_passes(required), *_closest(required)) if verdict is Verdict.PASS else tuple(map(_sentence, blocking))
-    return Story(release, verdict, _headline(release, verdict, counts, len(required)),
+    return Story(release, verdict, _headline(release, verdict, counts, len(findings)),
                  (*lost, *why, *_open_rows(findings)), _next(evidence, verdict, blocking, bool(lost), signed), counts)
 
 
-def _headline(release: str, verdict: Verdict, counts: dict[str, int], required: int) -> str:
-    of = f"{required} required gate{'' if required == 1 else 's'}"
+def _headline(release: str, verdict: Verdict, counts: dict[str, int], gates: int) -> str:
     if verdict is Verdict.PASS:
-        return f"{release} passed {'its' if required == 1 else 'all'} {of}"
+        return f"{release} passed all {gates - counts['not required']} required gates"
     parts = [f"{counts[name]} {word}" for name, word in (("REFUSE", "refused"), ("INCONCLUSIVE", "inconclusive"))
              if counts[name]]
     what = "is refused" if verdict is Verdict.REFUSE else "is inconclusive"
-    return f"{release} {what}: {' and '.join(parts) or 'no proof'} of {of}"
+    return f"{release} {what}: {' and '.join(parts) or 'no proof'} of {_gates(gates)}"
+
+
+def _gates(count: int) -> str:
+    return f"{count} gate" if count == 1 else f"{count} gates"
 
 
 def _passes(required: list[Finding]) -> str:
@@ -93,8 +99,8 @@ def _room(finding: Finding) -> float:
 
 
 def _open_rows(findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    rows = [one for one in findings if not one.check.required and one.verdict is not Verdict.PASS]
-    return tuple(f"Not required, and not passed: {one.check.id} ({one.verdict.name}): {one.reason}. "
+    rows = [one for one in findings if not one.check.required and one.verdict is Verdict.INCONCLUSIVE]
+    return tuple(f"Not required, and left open: {one.check.id} ({one.verdict.name}): {one.reason}. "
                  f"The policy's reason: {one.check.why}." for one in rows)
 
 

@@ -9,6 +9,7 @@ from harness.estimate import Estimate
 from harness.release.evidence import Evidence, EvidenceWriter, read_evidence, rounded
 from harness.release.judge import Alternative, Control, CrossCheck, Reading, judge
 from harness.release.manifest import Manifest, parse_manifest
+from harness.release.policy import Limit
 
 MANIFEST = """
 release: retriever-v0
@@ -76,14 +77,15 @@ def _header(release: str) -> dict[str, object]:
             "started": "2026-01-02T03:04:05+00:00", "plugin_version": "0.1.0", "threads": 1}
 
 
-def _reading(measure: str, name: str, others: tuple[tuple[str, object], ...], numbers: Numbers) -> Reading:
+def _reading(measure: str, name: str, others: tuple[tuple[str, Limit], ...], numbers: Numbers) -> Reading:
     value, low, high, n, unit = numbers.get(f"{measure}/{name}") or numbers[measure]
     bad, spread = _BAD[measure], abs(_BAD[measure]) / 20
     delta = measure.startswith(("delta ", "lift "))
     return Reading(
         Estimate(value, low, high, n, 0.9, "t by cluster, skew-corrected", unit), min_n=200 if delta else 0,
         cross=CrossCheck(low, high, 0.0004, 0.0004, "clustered bootstrap") if delta else None,
-        alternatives=tuple(Alternative(str(other), Estimate(*numbers[other][:4], 0.9, "t", "1"), limit)  # type: ignore[arg-type]
+        alternatives=tuple(Alternative(str(other), Estimate(*numbers[other][:4], 0.9, "t", "1"), limit,
+                                       Estimate(0.02, 0.01, 0.03, n, 0.9, "planted defect"))
                            for other, limit in others),
         control=Control("shuffled_ranking", 1.0, bad, bad - spread, bad + spread, n),
         details={"p5 of queries": 0.7, "threads": "1"} if measure == "agreement@10" else {},

@@ -1,0 +1,87 @@
+"""The words that close a report follow from the evidence and never claim more."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from harness.release.evidence import Evidence
+from harness.release.judge import Verdict
+from harness.report.story import tell
+from tests.report.samples import BROKEN, SOUND, evidence
+
+
+def test_a_pass_names_its_closest_call(tmp_path: Path) -> None:
+    """A passing run says how many gates passed and where the room was smallest."""
+    story = tell(evidence(tmp_path))
+    assert story.verdict is Verdict.PASS
+    assert story.headline == "retriever-v0 passed all 9 required gates"
+    assert "closest call was see_also-hard_nl-delta nDCG@10-lcb: lcb +0.11 pp" in " ".join(story.why)
+    assert story.next == ("Nothing is signed yet. To sign it: signoff sign retriever-v0.yaml",)
+
+
+def test_a_signed_pass_says_where(tmp_path: Path) -> None:
+    """With a signature the next step is to verify it."""
+    told = " ".join(tell(evidence(tmp_path), signed="x.intoto.jsonl by release-key").next)
+    assert "Signed: x.intoto.jsonl by release-key" in told
+    assert "signoff verify" in told
+
+
+def test_a_refusal_names_gate_number_limit_and_n(tmp_path: Path) -> None:
+    """Every blocking gate is told with its number, its limit and its n; the gravest first."""
+    story = tell(evidence(tmp_path, BROKEN))
+    assert story.verdict is Verdict.REFUSE
+    assert story.headline == "retriever-v0 is refused: 2 refused and 1 inconclusive of 10 gates"
+    assert story.why[0] == "all-p95 retrieval_ms-ucb (REFUSE): lcb 10.4 > 8 (n = 40)."
+    assert "lcb -0.021 < 0" in story.why[2]
+    assert "measure 200 or more (now 158)" in " ".join(story.next)
+    assert "Nothing was signed." in story.next
+
+
+def test_the_n_that_would_settle_it_is_told(tmp_path: Path) -> None:
+    """An inconclusive gate with observations enough for a bound says how many would settle it."""
+    wide = {**SOUND, "delta nDCG@10/all": (0.01, -0.01, 0.03, 400, "1")}
+    story = tell(evidence(tmp_path, wide))
+    assert story.verdict is Verdict.INCONCLUSIVE
+    assert "measure about 1,600 observations (now 400)" in " ".join(story.next)
+
+
+def test_a_row_that_is_not_required_may_stay_open_and_is_told(tmp_path: Path) -> None:
+    """A doubt set aside is still told and counted, with the policy's reason for setting it aside."""
+    story = tell(evidence(tmp_path, {**SOUND, "acceptance": (math.nan, math.nan, math.nan, 0, "1")}))
+    assert story.verdict is Verdict.PASS
+    assert story.counts == {"PASS": 9, "INCONCLUSIVE": 0, "REFUSE": 0, "not required": 1}
+    assert "Not required, and left open: all-acceptance-value (INCONCLUSIVE)" in story.why[-1]
+    assert "until a month of traffic" in story.why[-1]
+
+
+def test_a_refusal_blocks_though_not_required(tmp_path: Path) -> None:
+    """A row set aside that is refused keeps the release from passing, and is counted among the refusals."""
+    story = tell(evidence(tmp_path, {**SOUND, "acceptance": BROKEN["acceptance"]}))
+    assert story.verdict is Verdict.REFUSE
+    assert story.counts == {"PASS": 9, "INCONCLUSIVE": 0, "REFUSE": 1, "not required": 1}
+    assert story.why[0].startswith("all-acceptance-value (REFUSE)")
+
+
+@pytest.mark.parametrize("lost", ["skipped", "deselected", "xfailed", "errors"])
+def test_a_run_that_lost_gates_is_no_pass(lost: str, tmp_path: Path) -> None:
+    """Whatever the findings say, a gate that did not run keeps the story from saying passed."""
+    story = tell(evidence(tmp_path, **{lost: 1}))
+    assert story.verdict is Verdict.INCONCLUSIVE
+    assert f"1 {lost}" in story.why[0]
+
+
+def test_without_findings_nothing_passes() -> None:
+    """An empty run is told as inconclusive, not as all of nothing passed."""
+    story = tell(Evidence({"release": "r"}, (), {"ran": 0}))
+    assert story.verdict is Verdict.INCONCLUSIVE
+    assert "No gate left a finding" in " ".join(story.why)
+
+
+def test_findings_that_went_missing_are_told(tmp_path: Path) -> None:
+    """Ten gates that ran and nine findings are not the same run."""
+    story = tell(evidence(tmp_path, ran=11))
+    assert story.verdict is Verdict.INCONCLUSIVE
+    assert "11 gates ran but 10 findings were written" in " ".join(story.why)
