@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from harness.codes import Coded
 
-__all__ = ["ascending", "coded", "plain"]
+__all__ = ["MAX_ID", "ascending", "coded", "plain"]
+
+MAX_ID = 65_536  # bytes; a longer id is a sign of a file of another kind
 
 _WIDEST = 64  # bytes; wider ids are left to Arrow's own sort
 
@@ -27,7 +29,8 @@ def coded(column: Any) -> Coded:
 def plain(ids: Any) -> bool:
     """Whether every id of an Arrow string array is non-empty, without white space or control characters, no comment."""
     offsets, data = _bytes(ids)
-    if not len(ids) or (np.diff(offsets) == 0).any():
+    lengths = np.diff(offsets)
+    if not len(ids) or lengths.min() == 0 or lengths.max() > MAX_ID:
         return False
     return bool((data[offsets[0] : offsets[-1]] > ord(" ")).all() and (data[offsets[:-1]] != ord("#")).all())
 

@@ -38,7 +38,7 @@ def read_bytes(path: Path | str) -> bytes | mmap.mmap:
             return unpack(head + stream.read())
     except FileNotFoundError:
         raise InputError("no such file", where=where, hint=_neighbour(where)) from None
-    except (EOFError, zlib.error, lzma.LZMAError) as error:
+    except (EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise InputError("compressed file is cut short or damaged", where=where, found=str(error)) from None
     except OSError as error:
         raise InputError("cannot be read", where=where, found=error.strerror or str(error)) from None

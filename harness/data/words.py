@@ -13,13 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from harness.codes import Coded, code
-from harness.data.arrow import coded, plain
+from harness.data.arrow import MAX_ID, coded, plain
 from harness.errors import InputError
 from harness.records import Floats
 
 __all__ = ["Layout", "read_columns"]
 
-MAX_WORD = 65_536  # bytes; a longer word is a sign of a file of another kind
 _BLOCK = 16 << 20
 Record = TypeVar("Record")
 Build = Callable[[Coded, Coded, Floats], Record]
@@ -126,8 +125,8 @@ def _lines(data: bytes, layout: Layout, where: object) -> Iterator[tuple[int, Se
 
 
 def _text(word: bytes, where: object, line: int, column: str) -> str:
-    if len(word) > MAX_WORD:
-        raise InputError("id too long", where=where, row=line, column=column, expected=f"at most {MAX_WORD} bytes",
+    if len(word) > MAX_ID:
+        raise InputError("id too long", where=where, row=line, column=column, expected=f"at most {MAX_ID} bytes",
                          found=len(word))
     try:
         return word.decode("utf-8")
