@@ -25,7 +25,10 @@ from harness.retrieval.hits import checked_depth
 from harness.retrieval.protocols import Hits
 from harness.retrieval.texts import checked_texts
 
-__all__ = ["Answers", "CallableSource", "CommandSource", "ExternalRetriever", "HttpSource", "Source", "external_source"]
+__all__ = [
+    "Answers", "CallableSource", "CommandSource", "ExternalRetriever", "HttpSource", "Source", "checked_answers",
+    "external_source",
+]
 
 Answers = list[list[tuple[str, float]]]
 _LARGEST = float(np.finfo(np.float32).max)

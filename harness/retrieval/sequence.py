@@ -87,10 +87,10 @@ class AmnV0(SequenceModel):
     (decayed by `key_decay`) and, weighed by `heading`, the direction of its last step.
     """
 
-    beta: float = 16.0
+    beta: float = 12.0
     share: float = 1.0
     decay: float = 0.5
-    key_decay: float = 1.0
+    key_decay: float = 0.7
     heading: float = 0.3
     _keys: Vectors = field(default_factory=lambda: np.empty((0, 0), np.float32), repr=False)
     _moves: Vectors = field(default_factory=lambda: np.empty((0, 0), np.float32), repr=False)

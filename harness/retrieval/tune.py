@@ -82,10 +82,7 @@ def sweep_nprobe(
     so that a slow moment of the machine falls on all alike; its best time counts. The index keeps its own nprobe.
     """
     queries = checked_vectors(queries, where="query vectors", dimension=flat.dimension)
-    probes = [probe for probe in dict.fromkeys(grid) if 1 <= probe <= len(index.cell_sizes())]
-    if not probes or not len(queries) or timed < 1 or rounds < 1:
-        raise InputError("nothing to sweep", where="nprobe", found=list(grid),
-                         expected=f"queries, rounds, and values from 1 to {len(index.cell_sizes())}")
+    probes = _probes(index, grid, (len(queries), timed, rounds))
     removed = None if judged is None else judged.removed
     deep = k + (0 if removed is None else removed.reshape(len(queries), -1).shape[1])
     truth = flat.search(queries, k=deep)
@@ -131,6 +128,15 @@ def _misses(row: ProbeRow, target: Target, lower: Lower) -> list[str]:
     if target.p95_ms is not None and not row.p95_ms <= target.p95_ms:
         misses.append(f"latency: p95 {row.p95_ms:.3f} ms > {target.p95_ms:g} ms")
     return misses
+
+
+def _probes(index: FaissIndex, grid: Sequence[int], amounts: tuple[int, ...]) -> list[int]:
+    lists = len(index.cell_sizes())
+    probes = [probe for probe in dict.fromkeys(grid) if 1 <= probe <= lists]
+    if not probes or min(amounts) < 1:
+        raise InputError("nothing to sweep", where="nprobe", found=list(grid),
+                         expected=f"queries, rounds, and values from 1 to {lists}")
+    return probes
 
 
 def _searches(index: FaissIndex, queries: Vectors, probes: Sequence[int], depth: int) -> Iterator[tuple[int, Hits]]:
