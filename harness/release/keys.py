@@ -157,19 +157,19 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     >>> clean_environment({"PATH": "/bin", "SIGNOFF_KEY": "release.pem", "COPY": "release.pem"})
     {'PATH': '/bin'}
     """
-    secrets = {value.strip() for name, value in environ.items() if name.startswith(ENVIRONMENT_KEY)} - {""}
+    secrets = {environ.get(ENVIRONMENT_KEY, "").strip()} - {""}
     return {name: value for name, value in environ.items()
             if not name.upper().startswith(ENVIRONMENT_KEY) and _PRIVATE_MARK not in value
             and value.strip() not in secrets}
 
 
 def _new_pair() -> tuple[bytes, bytes]:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-    from securesystemslib.signer import CryptoSigner
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-    signer = CryptoSigner.generate_ed25519()
-    public = signer._private_key.public_key()
-    return signer.private_bytes, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    key = Ed25519PrivateKey.generate()
+    return (key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _write_new(path: Path, data: bytes, *, mode: int) -> None:

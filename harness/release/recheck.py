@@ -72,8 +72,8 @@ def _header(header: Mapping[str, Any], loaded: Loaded, subjects: Subjects, where
             raise EvidenceError(f"{key} is not this manifest's", where=where, expected=str(expected),
                                 found=header[key])
     for key in ("run_id", "plugin_version"):
-        if not isinstance(header[key], str) or not header[key].strip():
-            raise EvidenceError(f"no {key}", where=where, expected="text", found=header[key])
+        if not isinstance(header[key], str) or not header[key].strip() or not header[key].isprintable():
+            raise EvidenceError(f"no {key}", where=where, expected="printable text", found=header[key])
     if not _count(header["threads"]) or header["threads"] < 1:
         raise EvidenceError("no thread count", where=where, expected="an integer ≥ 1", found=header["threads"])
     time_of(header["started"], what="started", where=where)

@@ -79,6 +79,7 @@ TABLE: list[tuple[str, str, Callable[[Rows], object]]] = [
     ("header_of_another_seed", "seed is not this manifest's", put(0, "seed", value=8)),
     ("header_without_run_id", "field is missing.*run_id", drop(0, "run_id")),
     ("header_with_blank_run_id", "no run_id", put(0, "run_id", value=" ")),
+    ("header_with_a_run_id_for_the_terminal", "no run_id", put(0, "run_id", value="\x1b[2Jverified")),
     ("header_without_threads", "field is missing.*threads", drop(0, "threads")),
     ("header_with_no_thread", "no thread count", put(0, "threads", value=0)),
     ("header_with_true_threads", "no thread count", put(0, "threads", value=True)),

@@ -51,8 +51,9 @@ def lying(*, rows: Callable[[Rows], object] = lambda _: None, say: Callable[[Sta
     evidence = copy.deepcopy(HONEST.rows)
     rows(evidence)
     header, findings, closing = evidence[0], evidence[1:-1], evidence[-1]
-    passed = [row.get("gate") for row in findings if row.get("verdict") == "PASS"]
-    warned = [row.get("gate") for row in findings if row.get("verdict") != "PASS"]
+    told = [(row.get("gate"), row.get("verdict")) for row in findings if isinstance(row, dict)]
+    passed = [gate for gate, verdict in told if verdict == "PASS"]
+    warned = [gate for gate, verdict in told if verdict != "PASS"]
     policy = policy_rows(HONEST.loaded.manifest.policy)
     gates = {
         "release": "small-v1", "verdict": "PASS",
@@ -63,7 +64,8 @@ def lying(*, rows: Callable[[Rows], object] = lambda _: None, say: Callable[[Sta
     generic = {"result": "WARNED" if warned else "PASSED",
                "configuration": [{"name": "small-v1.yaml", "digest": {"sha256": HONEST.loaded.sha256}}],
                "passedTests": passed, "warnedTests": warned, "failedTests": []}
-    mentioned = {"config_hash": "", "baseline": None, "run_id": "", "started": ""} | header
+    mentioned = {"config_hash": "", "baseline": None, "run_id": "", "started": ""}
+    mentioned |= header if isinstance(header, dict) else {}
     said = release_result({**gates, "header": mentioned}, signed_at=NOW, signers=[key.name for key in keys],
                           development=any(key.development for key in keys))
     statements: Statements = copy.deepcopy([[kind, predicate, dict(HONEST.subjects)] for kind, predicate in (

@@ -111,4 +111,35 @@ def test_no_signed_payload_with_changed_text_is_accepted_unless_it_says_the_same
     assert [one.verdict for one in verified.findings] == [one.verdict for one in look(GOOD).findings]
 
 
+def _leaves(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Paths to everything inside nested dictionaries and lists, containers too."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [here for key, item in inside for here in ((*path, key), *_leaves(item, (*path, key)))]
+
+
+_LEAVES = _leaves(HONEST.rows)
+_VALUES = st.one_of(st.none(), st.booleans(), st.integers(-(10**400), 10**400), st.integers(-2, 2000),
+                    st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=5), st.just([]), st.just({}),
+                    st.sampled_from(["inf", "-inf", "nan", "PASS", "REFUSE", [[]], [1.0, 2.0], {"a": 1}]))
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from(_LEAVES), _VALUES)
+def test_no_edited_field_of_signed_evidence_crashes_a_verifier_or_excuses_a_gate(path, value):
+    """Any field of the evidence set to anything, digests fitting: refused, or still a pass by its own numbers."""
+
+    def edit(rows):
+        target = rows
+        for key in path[:-1]:
+            target = target[key]
+        target[path[-1]] = value
+
+    try:
+        verified = look(lying(rows=edit))
+    except EvidenceError:
+        return
+    assert not [finding for finding in verified.findings if finding.blocks]
+    assert {finding.check for finding in verified.findings} == set(HONEST.loaded.manifest.checks)
+
+
 _PIECES = [b"NaN", b"null", b"true", b"1e999", b"-1", b"[]", b"{}", b'""', b'"inf"', b",", b"9" * 40, b"\\ud800", b" "]

@@ -211,6 +211,14 @@ def test_an_artifact_cannot_take_the_manifests_place(tmp_path):
         hash_subjects(HONEST.loaded, tmp_path)
 
 
+def test_a_file_name_that_cannot_be_said_is_an_error(tmp_path):
+    """A name with a line break would make two lines of one: it is refused before anything is signed."""
+    (tmp_path / "two\nlines").write_text("x")
+    with pytest.raises(InputError, match="not a printable file name") as error:
+        hash_subjects(HONEST.loaded, tmp_path)
+    assert "\n" not in str(error.value)
+
+
 RECORDED = """\
 release: own
 seed: 1

@@ -155,6 +155,11 @@ def test_a_child_process_with_a_clean_environment_sees_no_key(tmp_path):
         assert str(private) not in told
 
 
+def test_cleaning_takes_no_bystanders():
+    """A variable that only shares a value with the key's name is kept."""
+    assert clean_environment({"SIGNOFF_KEY_NAME": "ci", "STAGE": "ci"}) == {"STAGE": "ci"}
+
+
 def test_cleaning_leaves_the_environment_it_was_given():
     """The input is not changed, and without a key nothing is lost."""
     environ = {"PATH": "/bin", "EMPTY": ""}
