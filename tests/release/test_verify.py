@@ -107,6 +107,12 @@ def test_a_trust_file_that_is_not_clear_is_an_error(text, because):
     assert "\n" not in str(error.value)
 
 
+def test_a_trust_file_in_another_encoding_is_an_error():
+    """Bytes that are no UTF-8 are told as such."""
+    with pytest.raises(InputError, match="not UTF-8"):
+        parse_trust(b"\xff\xfe", where="trust.yaml", read=_nothing)
+
+
 def test_one_key_under_two_names_is_one_signer():
     """A threshold of two cannot be met by listing one key twice, whatever ids it is given."""
     twice = "threshold: 2\n" + inline("a", "b").replace("name: b\n", "name: b\n    keyid: other\n")
