@@ -80,7 +80,7 @@ def interval_text(estimate: Estimate, *, measure: str, limit: float | None = Non
 
 
 def limit_text(limit: Limit, *, measure: str, unit: str = "1") -> str:
-    """The limit with the end of the interval that must clear it.
+    """The limit with the end of the interval that must clear it; counted things are named beside the value only.
 
     >>> limit_text(Limit("at_least", 0.0, "lcb"), measure="delta nDCG@10")
     'lcb ≥ 0 pp'
@@ -89,7 +89,7 @@ def limit_text(limit: Limit, *, measure: str, unit: str = "1") -> str:
     bound = f"{round(limit.bound * (100.0 if points else 1.0), 9):g}".replace("-", "−")
     end = "" if limit.by == "value" else f"{limit.by} "
     sign = "≥" if limit.direction == "at_least" else "≤"
-    return f"{end}{sign} {bound}{' pp' if points else '' if unit == '1' else f' {unit}'}"
+    return f"{end}{sign} {bound}{' pp' if points else ' ms' if unit == 'ms' else ''}"
 
 
 def caught(finding: Finding) -> bool:

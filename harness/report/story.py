@@ -95,7 +95,8 @@ def _room(finding: Finding) -> float:
     end = {"value": estimate.value, "lcb": estimate.low, "ucb": estimate.high}[limit.by]
     width = estimate.half_width
     gap = end - limit.bound if limit.direction == "at_least" else limit.bound - end
-    return gap / width if math.isfinite(width) and width > 0 and gap >= 0 else math.inf
+    on_target = limit.by == "value" and gap == 0.0  # none of what must not be is no close call
+    return gap / width if math.isfinite(width) and width > 0 and gap >= 0 and not on_target else math.inf
 
 
 def _open_rows(findings: tuple[Finding, ...]) -> tuple[str, ...]:

@@ -16,43 +16,59 @@ if TYPE_CHECKING:
 __all__ = ["STYLES", "terminal_table"]
 
 STYLES = {"PASS": "green", "INCONCLUSIVE": "yellow", "REFUSE": "bold red"}
-WIDE = 118
+_LEAST_GATE = 22
+_BETWEEN = 3  # what the grid takes beside each column
 
 
 def terminal_table(evidence: Evidence, console: Console, *, signed: str | None = None) -> None:
-    """Print the table and the closing paragraph; narrow terminals get two lines a gate instead of eight columns."""
+    """Print the table and the closing paragraph; narrow terminals get two lines a gate instead of eight columns.
+
+    Only names fold: from 80 columns on, no number, limit or verdict is cut.
+    """
     rows = gate_rows(findings_in(evidence))
-    console.print(_wide(rows) if console.width >= WIDE else _narrow(rows))
+    wide = [_wide(row) for row in rows]
+    room = console.width - _width(wide, len(_WIDE))
+    if room >= _LEAST_GATE:
+        console.print(_table(_WIDE, wide, room))
+    else:
+        narrow = [_narrow(row) for row in rows]
+        console.print(_table(_NARROW, narrow, max(console.width - _width(narrow, len(_NARROW)), 8)))
     _closing(tell(evidence, signed=signed), console)
 
 
-def _table(*columns: tuple[str, str]) -> Table:
+_WIDE = ("gate", "task", "slice", "value>", "interval>", "n>", "limit", "verdict")
+_NARROW = ("gate, task, slice", "value, interval>", "n, limit>", "verdict")
+
+
+def _width(cells: list[tuple[str, ...]], columns: int) -> int:
+    """Columns of the terminal that everything but the first column takes."""
+    widest = [max((len(line) for row in cells for line in row[place].split("\n")), default=0)
+              for place in range(1, columns)]
+    return sum(max(width, len("verdict")) for width in widest) + _BETWEEN * columns
+
+
+def _table(titles: tuple[str, ...], cells: list[tuple[str, ...]], room: int) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", expand=False)
-    for title, side in columns:
-        table.add_column(title, justify="right" if side == "right" else "left", no_wrap=title not in {"gate", "task"},
-                         overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for place, title in enumerate(titles):
+        table.add_column(title.removesuffix(">"), justify="right" if title.endswith(">") else "left", overflow="fold",
+                         no_wrap=place > 0, max_width=room if place == 0 else None)
+    for row in cells:
+        table.add_row(*map(_text, row[:-1]), _verdict(row[-1]))
     return table
 
 
-def _wide(rows: tuple[GateRow, ...]) -> Table:
-    table = _table(("gate", ""), ("task", ""), ("slice", ""), ("value", "right"), ("interval", "right"), ("n", "right"),
-                   ("limit", ""), ("verdict", ""))
-    for row in rows:
-        table.add_row(_text(row.measure), _text(row.task), _text(row.slice), _text(row.value), _text(row.interval),
-                      _text(row.n), _text(row.limit), _verdict(row))
-    return table
+def _wide(row: GateRow) -> tuple[str, ...]:
+    verdict = row.verdict + ("" if row.required else " (not required)")
+    return row.measure, row.task, row.slice, row.value, row.interval, row.n, row.limit, verdict
 
 
-def _narrow(rows: tuple[GateRow, ...]) -> Table:
-    table = _table(("gate, task, slice", ""), ("value, interval", "right"), ("n, limit", "right"), ("verdict", ""))
-    for row in rows:
-        place = " · ".join(part for part in (row.task, row.slice) if part != "–")
-        table.add_row(_text(f"{row.measure}\n  {place}"), _text(f"{row.value}\n{row.interval}"),
-                      _text(f"n = {row.n}\n{row.limit}"), _verdict(row, joint="\n"))
-    return table
+def _narrow(row: GateRow) -> tuple[str, ...]:
+    place = " · ".join(part for part in (row.task, row.slice) if part != "–")
+    return (f"{row.measure}\n  {place}", f"{row.value}\n{row.interval}", f"n = {row.n}\n{row.limit}",
+            row.verdict + ("" if row.required else "\n(not required)"))
 
 
 def _text(words: str) -> Text:
@@ -61,10 +77,10 @@ def _text(words: str) -> Text:
     return Text(words)
 
 
-def _verdict(row: GateRow, *, joint: str = " ") -> Text:
+def _verdict(words: str) -> Text:
     from rich.text import Text
 
-    return Text(row.verdict + ("" if row.required else f"{joint}(not required)"), style=STYLES[row.verdict])
+    return Text(words, style=STYLES[words.split(maxsplit=1)[0]])
 
 
 def _closing(story: Story, console: Console) -> None:

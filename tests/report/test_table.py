@@ -32,6 +32,19 @@ def test_no_number_is_cut_at_any_width(width: int, tmp_path: Path) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_only_long_names_fold(width: int, tmp_path: Path) -> None:
+    """A measure with a long name and a long unit takes no room from numbers, limits and verdicts."""
+    name = "violations of a_property_with_a_very_long_name"
+    told = evidence(tmp_path)
+    rows = [{**row, "measure": name, "estimate": {**row["estimate"], "unit": "counterexamples"}} if index == 8 else row
+            for index, row in enumerate(told.findings)]
+    text = printed(Evidence(told.header, tuple(rows), told.closing), width)
+    for part in ("0 counterexamples", "[0.3182, 0.3660]", "lcb ≥ 0 pp", "(not required)", "PASS", "ucb ≤ 8 ms"):
+        assert part in text
+    assert "name" in text
+
+
 def test_names_are_text_and_not_markup(tmp_path: Path) -> None:
     """A release called [bold red] is shown as it is called."""
     assert "[bold red]" in printed(evidence(tmp_path, release="[bold red]"), 80)
