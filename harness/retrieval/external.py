@@ -27,7 +27,7 @@ from harness.retrieval.texts import checked_texts
 
 __all__ = [
     "Answers", "CallableSource", "CommandSource", "ExternalRetriever", "HttpSource", "Source", "checked_answers",
-    "external_source",
+    "external_retriever", "external_source",
 ]
 
 Answers = list[list[tuple[str, float]]]
@@ -178,6 +178,12 @@ def external_source(kind: str, target: str, *, timeout_s: float = 60.0) -> Sourc
     if kind == "http":
         return HttpSource(target, timeout_s=timeout_s)
     raise InputError("no such kind of retriever", expected="callable, command, http", found=kind)
+
+
+def external_retriever(kind: str, target: str, *, ids: Sequence[str], timeout_s: float = 60.0) -> ExternalRetriever:
+    """The same as a retriever over the documents `ids`, whose places are their codes."""
+    source = external_source(kind, target, timeout_s=timeout_s)
+    return ExternalRetriever(source, {name: code for code, name in enumerate(ids)})
 
 
 def checked_answers(answer: Any, n: int, *, k: int, where: str) -> Answers:

@@ -13,7 +13,7 @@ from harness.retrieval.hits import checked_vectors
 from harness.retrieval.indexes import FaissIndex
 from harness.retrieval.protocols import Hits, Vectors
 
-__all__ = ["IndexHealth", "diversity", "duplicates", "gini", "index_health"]
+__all__ = ["IndexHealth", "diversity", "duplicates", "gini", "health_of", "index_health"]
 
 
 class IndexHealth(NamedTuple):
@@ -44,7 +44,7 @@ class IndexHealth(NamedTuple):
     memory_bytes: int
 
 
-def index_health(index: FaissIndex, *, expected: int) -> IndexHealth:
+def health_of(index: FaissIndex, *, expected: int) -> IndexHealth:
     """The health of an index that should hold the codes 0 … expected - 1."""
     vectors, ids = index.vectors(), index.ids
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
@@ -58,6 +58,21 @@ def index_health(index: FaissIndex, *, expected: int) -> IndexHealth:
         duplicates(vectors), None if sizes is None else len(sizes), None if sizes is None else int(sizes.max()),
         None if sizes is None else int((sizes == 0).sum()), None if sizes is None else gini(sizes),
         index.memory_bytes())
+
+
+def index_health(index: FaissIndex, queries: Vectors, *, expected: int | None = None) -> dict[str, Any]:
+    """The same as facts to show, what does not apply left out, with the variety of the first five hits of `queries`.
+
+    Without `expected`, the highest stored code says how many documents there should be.
+    """
+    ids = index.ids
+    size = expected if expected is not None else int(ids.max(initial=-1)) + 1
+    facts = {name: value for name, value in health_of(index, expected=size)._asdict().items() if value is not None}
+    by_code = np.zeros((max(size, int(ids.max(initial=-1)) + 1, 1), index.dimension), dtype=np.float32)
+    by_code[ids[ids >= 0]] = index.vectors()[ids >= 0]
+    spread = diversity(index.search(queries, k=5), by_code)
+    seen = spread[~np.isnan(spread)]
+    return facts | {"top5_diversity": float(seen.mean()) if seen.size else float("nan")}
 
 
 def gini(sizes: NDArray[Any]) -> float:

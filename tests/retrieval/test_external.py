@@ -18,6 +18,7 @@ from harness.retrieval.external import (
     ExternalRetriever,
     HttpSource,
     checked_answers,
+    external_retriever,
     external_source,
 )
 from harness.retrieval.protocols import Retriever
@@ -196,3 +197,9 @@ def test_a_manifest_names_its_source():
     assert external_source("http", "http://x") == HttpSource("http://x")
     with pytest.raises(InputError, match="callable, command, http"):
         external_source("grpc", "x")
+
+
+def test_places_of_ids_are_codes():
+    """A retriever made from a manifest numbers the documents as the corpus does."""
+    retriever = external_retriever("callable", f"{__name__}:by_letter", ids=("b", "c", "a"))
+    assert retriever.retrieve(["aab"], k=2).codes.tolist() == [[2, 0]]

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import InputError
 from harness.retrieval.agreement import flat_agreement, overlap
-from harness.retrieval.health import diversity, duplicates, gini, index_health
+from harness.retrieval.health import diversity, duplicates, gini, health_of, index_health
 from harness.retrieval.hits import without
 from harness.retrieval.indexes import FaissIndex
 from harness.retrieval.protocols import Hits
@@ -188,7 +188,7 @@ def test_gini_knows_its_ends():
 def test_health_of_a_sound_and_of_a_sick_index(parts):
     """Every fault shows in its own number: a missing, a doubled, a foreign id, a long vector, a copied vector."""
     index, _, gallery, _ = parts
-    sound = index_health(index, expected=800)
+    sound = health_of(index, expected=800)
     assert (sound.missing_ids, sound.doubled_ids, sound.foreign_ids, sound.duplicates) == (0, 0, 0, 0)
     assert sound.worst_norm_error < 1e-6
     assert sound.memory_bytes > gallery.nbytes
@@ -197,10 +197,22 @@ def test_health_of_a_sound_and_of_a_sick_index(parts):
     ids, sick = np.arange(800), gallery.copy()
     ids[:2] = [5, 900]
     sick[7], sick[9] = sick[8], sick[9] * 1.5
-    found = index_health(FaissIndex("flat").build(sick, ids=ids), expected=800)
+    found = health_of(FaissIndex("flat").build(sick, ids=ids), expected=800)
     assert (found.missing_ids, found.doubled_ids, found.foreign_ids, found.duplicates) == (2, 1, 1, 1)
     assert found.worst_norm_error == pytest.approx(0.5, abs=1e-6)
     assert found.cells is None
+
+
+def test_facts_to_show_hold_what_applies(parts):
+    """The facts are the health's numbers, without those of cells where there are none, and the first hits' variety."""
+    index, flat, gallery, queries = parts
+    facts = index_health(flat, queries)
+    assert facts["vectors"] == 800
+    assert not any("cell" in name for name in facts)
+    assert facts["top5_diversity"] == pytest.approx(diversity(flat.search(queries, k=5), gallery).mean())
+    assert index_health(index, queries)["cells"] == 20
+    assert index_health(flat, queries, expected=801)["missing_ids"] == 1
+    assert np.isnan(index_health(flat, np.zeros((1, 12)))["top5_diversity"])
 
 
 def test_diversity_is_the_literal_mean_distance(parts):

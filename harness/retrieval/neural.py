@@ -40,6 +40,13 @@ class SentenceEncoder:
     batch: int = 32
     _model: Any = field(default=None, repr=False)
 
+    @classmethod
+    def of(cls, impl: str) -> Self:
+        """The encoder of a manifest's name. Raises InputError where it is no sentence-transformers name."""
+        if not impl.removeprefix(SENTENCE_PREFIX) or not impl.startswith(SENTENCE_PREFIX):
+            raise InputError("not a pretrained encoder", expected=f"{SENTENCE_PREFIX}NAME", found=impl)
+        return cls(impl)
+
     @property
     def dimension(self) -> int:
         """Width of the vectors."""

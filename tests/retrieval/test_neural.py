@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from harness.errors import InputError, UsageError
-from harness.retrieval.encoders import SentenceEncoder, make_encoder
 from harness.retrieval.lsa import LsaEncoder
+from harness.retrieval.neural import SentenceEncoder, make_encoder
 from harness.retrieval.protocols import Encoder
 
 
@@ -94,3 +94,7 @@ def test_wrong_names_are_one_line(library):
     with pytest.raises(UsageError, match="dimensions"):
         make_encoder("lsa", dimensions=3)
     assert isinstance(make_encoder("lsa"), LsaEncoder)
+    assert SentenceEncoder.of("sentence-transformers/m").name == "sentence-transformers/m"
+    for wrong in ("lsa", "sentence-transformers/"):
+        with pytest.raises(InputError, match="not a pretrained encoder"):
+            SentenceEncoder.of(wrong)
