@@ -37,7 +37,8 @@ class Defect:
 DEFECTS: dict[str, Defect] = {}
 
 
-def defect(name: str, *, caught_by: Callable[[str], bool], grades: tuple[float, ...] = (0.1, 0.5, 1.0)) -> Callable[[Plant], Plant]:
+def defect(name: str, *, caught_by: Callable[[str], bool],
+           grades: tuple[float, ...] = (0.1, 0.5, 1.0)) -> Callable[[Plant], Plant]:
     """Register a plant under a name; names are given once."""
 
     def register(plant: Plant) -> Plant:

@@ -40,5 +40,9 @@ def family_of(measure: str) -> str:
 
 def read(trial: Trial, check: Check) -> Reading:
     """Measure one check on a trial. Input that the check needs and the trial lacks is an `InputError`, never a pass."""
-    reader: Callable[[Trial, Check], Reading] = _FAMILIES[family_of(check.measure)].read
+    family = family_of(check.measure)
+    if family == PROPERTIES:
+        raise InputError("a property is tried, not read off records", where=check.id, expected="harness.hunting",
+                         found=check.measure)
+    reader: Callable[[Trial, Check], Reading] = _FAMILIES[family].read
     return reader(trial, check)

@@ -36,20 +36,22 @@ def read(trial: Trial, check: Check) -> Reading:
         return _agreement(index, check, trial.seed)
     value, n, unit = _COUNTS[check.measure](index)
     details: dict[str, float | str] = {}
-    if check.measure == "largest cell share" and len(index.cells):
+    if check.measure == "largest cell share" and n:
         details = {"cells": float(len(index.cells)), "Gini": _gini(index.cells)}
     return Reading(Estimate(value, value, value, n, check.confidence, "counted", unit), details=details)
 
 
 def _agreement(index: IndexObserved, check: Check, seed: int) -> Reading:
     x, clusters = index.agreement, index.clusters
+    if not len(x) or np.isnan(x).any():  # an index without cells cannot be under-probed: no number, so no proof
+        return Reading(Estimate(math.nan, -math.inf, math.inf, 0, check.confidence, "not measured"), MIN_QUERIES)
     ends = bootstrap_ends(x, clusters=clusters, confidence=check.confidence, resamples=RESAMPLES, method="bca",
                           rng=np.random.default_rng(seed))
     cross = CrossCheck(ends.estimate.low, ends.estimate.high, ends.low_se, ends.high_se, ends.estimate.method)
-    low = float(np.quantile(x, 0.05)) if len(x) else math.nan
-    return Reading(estimate=mean_interval(x, clusters=clusters, confidence=check.confidence, support=(0.0, 1.0)), min_n=MIN_QUERIES,
-                   cross=cross, details={"5th percentile of queries": low,
-                                         "queries under 0.5": float((x < 0.5).mean()) if len(x) else math.nan})
+    estimate = mean_interval(x, clusters=clusters, confidence=check.confidence, support=(0.0, 1.0))
+    return Reading(estimate=estimate, min_n=MIN_QUERIES, cross=cross,
+                   details={"5th percentile of queries": float(np.quantile(x, 0.05)),
+                            "queries under 0.5": float((x < 0.5).mean())})
 
 
 def _norm_error(index: IndexObserved) -> tuple[float, int, str]:

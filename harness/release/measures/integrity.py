@@ -13,8 +13,8 @@ from harness.release.policy import Check
 __all__ = ["EXAMPLES", "RUN_MANIFEST_KEYS", "owns", "read"]
 
 EXAMPLES = ("run manifest gaps", "digest mismatches", "replay differences")
-RUN_MANIFEST_KEYS = ("release", "CONFIG_HASH", "seed", "data", "artifacts", "versions", "python", "git_commit", "threads",
-                     "few_shot_ids", "prompt_hash")
+RUN_MANIFEST_KEYS = ("release", "CONFIG_HASH", "seed", "data", "artifacts", "versions", "python", "git_commit",
+                     "threads", "few_shot_ids", "prompt_hash")
 
 
 def owns(measure: str) -> bool:
@@ -29,7 +29,8 @@ def read(trial: Trial, check: Check) -> Reading:
         raise InputError("no integrity facts were observed", where=trial.candidate.release,
                          expected="a frozen release", found=check.measure)
     faults, n = _COUNTS[check.measure](facts)
-    estimate = Estimate(float(len(faults)), float(len(faults)), float(len(faults)), n, check.confidence, "counted", "faults")
+    count = float(len(faults))
+    estimate = Estimate(count, count, count, n, check.confidence, "counted", "faults")
     return Reading(estimate, note=", ".join(faults[:3]))
 
 

@@ -24,9 +24,8 @@ from harness.release.policy import Check
 
 __all__ = ["EXAMPLES", "MIN_N", "owns", "read", "values_of"]
 
-EXAMPLES = ("R@5", "RR", "RR@10", "Success@50", "nDCG@10", "AP", "P@10", "delta nDCG@10", "lift R@5", "over last_vector R@5",
-            "acceptance",
-            "unanswered", "unjudged@10", "cosine>=0.5")
+EXAMPLES = ("R@5", "RR", "RR@10", "Success@50", "nDCG@10", "AP", "P@10", "delta nDCG@10", "lift R@5",
+            "over last_vector R@5", "acceptance", "unanswered", "unjudged@10", "cosine>=0.5")
 MIN_N = 200  # a lower bound of a mean difference with rare big losses is too high below this (docs/estimators.md)
 RESAMPLES = 2000
 _PREFIXES = ("delta ", "lift ", "over ")
@@ -41,10 +40,9 @@ def owns(measure: str) -> bool:
     if name in {"acceptance", "unanswered"} or _COSINE.match(name) or _UNJUDGED.match(name):
         return name == measure
     try:
-        parse(name)
+        return not parse(name).compares_runs
     except (InputError, UsageError):
         return False
-    return True
 
 
 def read(trial: Trial, check: Check) -> Reading:
@@ -55,12 +53,14 @@ def read(trial: Trial, check: Check) -> Reading:
     clusters = None if task.clusters is None else task.clusters[mask]
     bound = check.limit is not None and check.limit.by != "value"
     paired = check.measure.startswith(_PREFIXES)
+    least = MIN_N if paired or any(name.startswith(_PREFIXES) for name, _ in check.any_with) else 0
     return Reading(
         estimate=_interval(x, clusters, check.confidence, check.measure),
-        min_n=MIN_N if bound and paired else 0,
+        min_n=least if bound else 0,
         cross=_resampled(x, clusters, check.confidence, trial.seed) if bound and len(x) > 1 else None,
         alternatives=tuple(
-            Alternative(name, _interval(values_of(trial, name, check.task)[mask], clusters, check.confidence, name), limit)
+            Alternative(name, _interval(values_of(trial, name, check.task)[mask], clusters, check.confidence, name),
+                        limit)
             for name, limit in check.any_with),
         details=_details(x, clusters, paired=paired),
         note=_note(trial, check.measure),
@@ -74,7 +74,7 @@ def values_of(trial: Trial, measure: str, task_name: str | None) -> Floats:
         other = _baseline(trial).task(task_name)
         if not np.array_equal(other.qrels.queries, task.qrels.queries):
             raise InputError("candidate and baseline are judged on different queries", where=f"task {task.name}",
-                             expected=len(task.qrels.queries), found=len(other.qrels.queries))
+                             expected=f"{len(task.qrels.queries)} queries", found=len(other.qrels.queries))
         return _values(task, task.run, _bare(measure)) - _values(other, other.run, _bare(measure))
     if measure.startswith("lift "):
         return _values(task, task.run, _bare(measure)) - _values(task, _before(task), _bare(measure))
@@ -107,7 +107,8 @@ def _changed_first(task: TaskObserved, after: Run, before: Run) -> Floats:
 def _interval(x: Floats, clusters: Ids | None, confidence: float, measure: str) -> Estimate:
     if not len(x):
         return Estimate(np.nan, -np.inf, np.inf, 0, confidence, "nothing to average")
-    support = (-1.0, 1.0) if measure.startswith(_PREFIXES) else (0.0, 1.0)  # every measure here is a share or a mean of them
+    # every measure here is a share, or a mean of shares
+    support = (-1.0, 1.0) if measure.startswith(_PREFIXES) else (0.0, 1.0)
     return mean_interval(x, clusters=clusters, confidence=confidence, support=support)
 
 
@@ -132,22 +133,23 @@ def _note(trial: Trial, measure: str) -> str:
 
 
 def _bare(measure: str) -> str:
-    if matched := _OVER.match(measure):
-        return matched[2]
+    if measure.startswith("over "):
+        matched = _OVER.match(measure)
+        return matched[2] if matched else measure
     return next((measure[len(prefix):] for prefix in _PREFIXES if measure.startswith(prefix)), measure)
 
 
 def _reference(task: TaskObserved, name: str) -> Run:
     if name not in task.references:
-        raise InputError("no such reference", where=f"task {task.name}",
-                         expected=f"one of {', '.join(task.references)}" if task.references else "a task with references",
-                         found=name, hint=nearest(name, task.references))
+        known = f"one of {', '.join(task.references)}" if task.references else "a task with references"
+        raise InputError("no such reference", where=f"task {task.name}", expected=known, found=name,
+                         hint=nearest(name, task.references))
     return task.references[name]
 
 
 def _baseline(trial: Trial) -> Observed:
     if trial.baseline is None:
-        raise InputError("a delta needs a baseline", where=trial.candidate.release, expected="a baseline run", found=None)
+        raise InputError("a delta needs a baseline", where=trial.candidate.release, expected="a baseline run")
     return trial.baseline
 
 

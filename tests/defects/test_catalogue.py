@@ -1,0 +1,180 @@
+"""Every gate has been seen to pass and to refuse: each measure on the sound trial, and on the defect it owns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from fixtures.trials import sound
+from harness.defects.catalogue import DEFECTS, defect, owner
+from harness.errors import InputError
+from harness.release.evidence import rounded
+from harness.release.judge import Control, Finding, Verdict, judge
+from harness.release.measures import EXAMPLES, PROPERTIES, family_of, read
+from harness.release.observed import Trial
+from harness.release.policy import Check, Limit
+
+# Measure → a limit that a fair policy would set for the sound trial.
+LIMITS = {
+    "R@5": ("at_least", 0.9, "lcb"), "RR": ("at_least", 0.8, "lcb"), "RR@10": ("at_least", 0.8, "value"),
+    "Success@50": ("at_least", 0.95, "value"), "nDCG@10": ("at_least", 0.8, "lcb"), "AP": ("at_least", 0.6, "lcb"),
+    "P@10": ("at_least", 0.15, "value"), "delta nDCG@10": ("at_least", 0.0, "lcb"),
+    "lift R@5": ("at_least", 0.0, "lcb"), "over last_vector R@5": ("at_least", 0.0, "lcb"),
+    "acceptance": ("at_least", 0.1, "value"), "unanswered": ("at_most", 0.0, "value"),
+    "unjudged@10": ("at_most", 0.2, "value"), "cosine>=0.5": ("at_least", 0.9, "value"),
+    "p50 total_ms": ("at_most", 8.0, "ucb"), "p95 retrieval_ms": ("at_most", 8.0, "ucb"),
+    "p95 rerank_ms": ("at_most", 2.0, "ucb"), "p95 total_ms": ("at_most", 8.0, "ucb"),
+    "p99 total_ms": ("at_most", 8.0, "ucb"),
+    "agreement@10": ("at_least", 0.9, "lcb"), "norm error": ("at_most", 0.001, "value"),
+    "ids missing": ("at_most", 0.0, "value"), "ids doubled": ("at_most", 0.0, "value"),
+    "largest cell share": ("at_most", 0.2, "value"),
+    "run manifest gaps": ("at_most", 0.0, "value"), "digest mismatches": ("at_most", 0.0, "value"),
+    "replay differences": ("at_most", 0.0, "value"),
+}  # fmt: skip
+
+
+def check(measure: str) -> Check:
+    return Check(measure, measure, None, "all", Limit(*LIMITS[measure]))
+
+
+def gated(measure: str, trial: Trial, severity: float | None = None) -> Finding:
+    """A trial judged as the gate judges it: with its defect planted beside it."""
+    plant, row = owner(measure), check(measure)
+    broken = read(plant.plant(trial, plant.grades[-1] if severity is None else severity), row).estimate
+    control = Control(plant.name, 1.0, broken.value, broken.low, broken.high, broken.n)
+    return judge(row, rounded(replace(read(trial, row), control=control)))
+
+
+@pytest.fixture(scope="module")
+def fair() -> Trial:
+    return sound()
+
+
+def test_the_table_covers_every_measure_that_is_read():
+    """A new example of a measure is not left without both outcomes."""
+    assert {name for name in EXAMPLES if family_of(name) != PROPERTIES} <= set(LIMITS)
+
+
+@pytest.mark.parametrize("measure", LIMITS)
+def test_each_gate_has_seen_both_outcomes(measure, fair):
+    """The sound trial passes, its defect at full severity is refused by the limit, and so is a release that has it."""
+    finding = gated(measure, fair)
+    assert finding.verdict is Verdict.PASS, finding.reason
+    plant = owner(measure)
+    broken = plant.plant(fair, plant.grades[-1])
+    assert gated(measure, broken).verdict is Verdict.REFUSE
+
+
+@pytest.mark.parametrize("measure", LIMITS)
+def test_severity_zero_changes_nothing(measure, fair):
+    """A defect that was not planted leaves the reading as it was, and the gate unproven."""
+    plant, row = owner(measure), check(measure)
+    assert read(plant.plant(fair, 0.0), row).estimate == read(fair, row).estimate
+    assert gated(measure, fair, severity=0.0).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("measure", LIMITS)
+def test_a_graver_defect_measures_no_better(measure, fair):
+    """Along its grades a defect only gets worse, in the measure that owns it."""
+    plant, row = owner(measure), check(measure)
+    values = [read(plant.plant(fair, severity), row).estimate.value for severity in (0.0, *plant.grades)]
+    sign = 1.0 if row.limit.direction == "at_most" else -1.0
+    assert all(sign * (late - early) >= -1e-12 for early, late in pairwise(values)), values
+    assert sign * (values[-1] - values[0]) > 0.0
+
+
+@pytest.mark.parametrize("measure", LIMITS)
+def test_planting_leaves_the_trial_alone(measure, fair):
+    """A defect is pure: what was measured before it was planted is measured after, and twice is the same."""
+    plant, row = owner(measure), check(measure)
+    before = read(fair, row).estimate
+    one = read(plant.plant(fair, plant.grades[-1]), row).estimate
+    two = read(plant.plant(fair, plant.grades[-1]), row).estimate
+    assert read(fair, row).estimate == before and one == two
+
+
+def test_a_trial_without_the_thing_to_break_is_left_as_it_is():
+    """No trace, no index, no reranker, no frozen bytes: planting is no crash, and proves nothing either."""
+    trial = sound(queries=20)
+    task = replace(trial.candidate.task(None), before=None, best=None)
+    bare = replace(trial, candidate=replace(trial.candidate, trace=None, index=None, integrity=None,
+                                            tasks={task.name: task}))
+    owner("R@5")  # registers all
+    for one in DEFECTS.values():
+        one.plant(bare, 1.0)
+
+
+ALONE = {  # family of the defect's measures → a measure of another family, which must not notice
+    "quality": "p95 total_ms", "latency": "nDCG@10", "index": "nDCG@10", "integrity": "p95 total_ms",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("measure", LIMITS)
+def test_a_defect_breaks_one_family_only(measure, fair):
+    """Each fault has its gates: one of another family passes as before."""
+    plant, other = owner(measure), ALONE[family_of(measure)]
+    assert gated(other, plant.plant(fair, plant.grades[-1])).verdict is Verdict.PASS
+
+
+def test_every_defect_is_owned_by_some_measure():
+    """A defect that no measure catches would never be planted."""
+    owned = {owner(measure).name for measure in LIMITS}
+    assert owned == set(DEFECTS)
+
+
+@pytest.mark.parametrize("measure", LIMITS)
+def test_grades_rise_to_the_one_that_is_shown(measure):
+    """Severities are above 0 and ascending."""
+    grades = owner(measure).grades
+    assert grades == tuple(sorted(set(grades))) and grades[0] > 0.0
+
+
+@pytest.mark.parametrize("measure", ["violations of topk_prefix", "no such thing", "p95 total", ""])
+def test_a_measure_without_a_defect_has_no_owner(measure):
+    """A measure that nothing is planted for is an error: its gate could pass anything."""
+    with pytest.raises(InputError, match="no planted defect"):
+        owner(measure)
+
+
+def test_a_name_is_registered_once():
+    """A second defect under a taken name would hide the first."""
+    owner("R@5")
+    with pytest.raises(ValueError, match="registered twice"):
+        defect("slow_tail", caught_by=lambda _: True)(lambda trial, _: trial)
+    assert DEFECTS["slow_tail"].caught_by("R@5") is False
+
+
+def test_hits_of_another_query_keep_their_number(fair):
+    """The rotated run has as many hits a query as before: nothing is lost, all of it is wrong."""
+    task = owner("R@5").plant(fair, 1.0).candidate.task(None)
+    assert task.run.hits.tolist() == fair.candidate.task(None).run.hits.tolist()
+    assert read(owner("R@5").plant(fair, 1.0), check("R@5")).estimate.value == 0.0
+
+
+def test_half_the_severity_breaks_about_half(fair):
+    """Severity is the share that is broken: at 0.5, the R@5 of half the queries is gone."""
+    whole = read(fair, check("R@5")).estimate.value
+    half = read(owner("R@5").plant(fair, 0.5), check("R@5")).estimate.value
+    assert half == pytest.approx(whole / 2, abs=0.01)
+
+
+def test_a_larger_severity_breaks_a_superset(fair):
+    """Queries dropped at 0.1 are dropped at 0.5 too."""
+    from harness.release.measures.quality import values_of
+
+    few, many = (values_of(owner("unanswered").plant(fair, share), "unanswered", None) for share in (0.1, 0.5))
+    assert few.sum() == 60 and many.sum() == 300
+    assert np.all(many[few == 1.0] == 1.0)
+
+
+def test_an_index_that_cannot_be_under_probed_is_not_proven(fair):
+    """Without cells there is no nprobe to lower: the gate ends in doubt, not in an error and not in a pass."""
+    index = fair.candidate.index
+    assert index is not None
+    flat = replace(fair, candidate=replace(fair.candidate, index=replace(
+        index, under_probed=np.full(len(index.agreement), np.nan), cells=np.empty(0, dtype=np.int64))))
+    finding = gated("agreement@10", flat)
+    assert finding.verdict is Verdict.INCONCLUSIVE and "under_probed was not refused" in finding.reason
