@@ -72,8 +72,8 @@ def _read(source: Path, manifest: Path) -> bytes:
     try:
         return source.read_bytes()
     except OSError as error:
-        raise EvidenceError("no evidence", where=source, expected="the file that gates write",
-                            found=error.strerror or str(error), hint=f"signoff gates {manifest}") from None
+        raise EvidenceError("no evidence", where=source, expected=f"a file (made by: signoff gates {manifest})",
+                            found=error.strerror or str(error)) from None
 
 
 def _tell(release: str, target: Path, keys: list[SigningKey], *, as_json: bool) -> None:

@@ -88,8 +88,8 @@ def bundle_bytes(source: Path, manifest: Path) -> bytes:
     try:
         return source.read_bytes()
     except OSError as error:
-        raise EvidenceError("not signed", where=source, expected="an attestation", found=error.strerror or str(error),
-                            hint=f"signoff sign {manifest}") from None
+        raise EvidenceError("not signed", where=source, expected=f"a bundle (made by: signoff sign {manifest})",
+                            found=error.strerror or str(error)) from None
 
 
 def hash_now(loaded: Loaded, artifacts: Path) -> dict[str, str]:

@@ -114,8 +114,8 @@ def _as_written(raw: bytes, where: object) -> Evidence:
 def _artifacts(loaded: Loaded, folder: Path | None) -> dict[str, str]:
     if loaded.manifest.recorded is None:
         if folder is None or not folder.is_dir():
-            raise InputError("no artifacts", where=folder or "artifacts", expected="a frozen release's folder",
-                             hint=f"signoff freeze {loaded.path}")
+            raise InputError("no artifacts", where=folder or "artifacts",
+                             expected=f"a frozen release's folder (made by: signoff freeze {loaded.path})")
         return sha256_tree(folder)
     digests: dict[str, str] = {}
     for name, place in recorded_files(loaded).items():
