@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from harness.errors import InputError
 from harness.retrieval.protocols import Codes, Hits, Vectors
 
-__all__ = ["checked_depth", "checked_vectors", "ordered", "top_k", "without"]
+__all__ = ["checked_depth", "checked_vectors", "ordered", "top_k", "unit", "without"]
 
 
 def ordered(codes: Codes, scores: Vectors) -> Hits:
@@ -75,3 +75,9 @@ def checked_vectors(vectors: NDArray[Any], *, where: str, dimension: int | None 
     if wrong.size:
         raise InputError("vector is not finite", where=where, row=int(wrong[0]) + 1, expected="finite numbers")
     return array
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Rows divided by their length; a zero row stays zero."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(length > 0, length, 1.0), dtype=np.float32)

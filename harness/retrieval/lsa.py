@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from harness.errors import InputError
 from harness.retrieval.files import read_part, write_part
+from harness.retrieval.hits import unit
 from harness.retrieval.protocols import Vectors
 from harness.retrieval.texts import Vocabulary, checked_texts
 
@@ -84,7 +85,7 @@ class LsaEncoder:
         counts = self._fitted().count(checked_texts(texts, where="LsaEncoder.documents"),
                                       lead=self.lead, lead_weight=self.lead_weight)
         with threadpool_limits(1):
-            return _unit(np.asarray(self._weighted(counts) @ self._basis.astype(np.float32)))
+            return unit(np.asarray(self._weighted(counts) @ self._basis.astype(np.float32)))
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         """(n, dimension) float32 of length 1; a text without a known word is the zero vector."""
@@ -93,7 +94,7 @@ class LsaEncoder:
         for vector, text in zip(vectors, texts, strict=True):
             codes, _ = vocabulary.terms(text)
             vector[:] = self._idf[codes] @ self._basis[codes].astype(np.float32)
-        return _unit(vectors)
+        return unit(vectors)
 
     def save(self, folder: Path) -> None:
         """Write vocabulary, weights and factors; the same fit gives the same bytes."""
@@ -123,9 +124,9 @@ class LsaEncoder:
 
 def _unit_rows(matrix: sp.csr_array) -> sp.csr_array:
     length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    unit = matrix.copy()
-    unit.data = matrix.data / np.repeat(np.where(length > 0, length, 1.0), np.diff(matrix.indptr)).astype(np.float32)
-    return unit
+    scaled = matrix.copy()
+    scaled.data = matrix.data / np.repeat(np.where(length > 0, length, 1.0), np.diff(matrix.indptr)).astype(np.float32)
+    return scaled
 
 
 def _basis(matrix: sp.csr_array, rank: int, seed: int) -> Vectors:
@@ -155,8 +156,3 @@ def _gram(matrix: sp.csr_array) -> Vectors:
     product: Vectors = dense @ dense.T
     product += (rare @ rare.T).toarray()
     return product
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, 1.0), dtype=np.float32)

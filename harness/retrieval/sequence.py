@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from harness.errors import InputError, UsageError, nearest
 from harness.retrieval.gru import Weights, corrected, initial, train
-from harness.retrieval.hits import checked_depth, top_k, without
+from harness.retrieval.hits import checked_depth, top_k, unit, without
 from harness.retrieval.protocols import Codes, Hits, Index, Vectors
-from harness.retrieval.steps import SequenceModel, checked_contexts, checked_steps, decayed, learnt, unit
+from harness.retrieval.steps import SequenceModel, checked_contexts, checked_steps, decayed, learnt
 
 __all__ = ["SEQUENCE_MODELS", "AmnV0", "DecayedMean", "GruV0", "LastVector", "Popularity", "sequence_retriever"]
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from harness.errors import InputError
 from harness.retrieval.files import read_part, write_part
-from harness.retrieval.hits import checked_depth, without
+from harness.retrieval.hits import checked_depth, unit, without
 from harness.retrieval.protocols import Codes, Hits, Index, Vectors
 
-__all__ = ["SequenceModel", "checked_contexts", "checked_steps", "decayed", "learnt", "unit"]
+__all__ = ["SequenceModel", "checked_contexts", "checked_steps", "decayed", "learnt"]
 
 
 @dataclass
@@ -64,12 +64,6 @@ def decayed(vectors: Vectors, contexts: Codes, decay: float) -> Vectors:
     """(n, d) unit vectors of the contexts' means, each step back counting `decay` as much."""
     shares = np.asarray(decay, dtype=np.float32) ** np.arange(contexts.shape[1])[::-1]
     return unit(np.einsum("nwd,w->nd", vectors[contexts], shares.astype(np.float32)))
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """Rows divided by their length; a zero row stays zero."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, 1.0), dtype=np.float32)
 
 
 def checked_contexts(contexts: Codes, n_docs: int) -> Codes:
