@@ -66,7 +66,8 @@ def evaluate_release(manifest: Path, task: str, measures: tuple[str, ...], outpu
                   for stage, run in (("after", after), ("before", before)) if run is not None}
         rows[name] = {stage: mean_interval(x, clusters=clusters, support=(0.0, 1.0)) for stage, x in values.items()}
         if "before" in values:
-            rows[name]["lift"] = mean_interval(values["after"] - values["before"], clusters=clusters, support=(-1.0, 1.0))
+            rows[name]["lift"] = mean_interval(values["after"] - values["before"], clusters=clusters,
+                                               support=(-1.0, 1.0))
         frames.append(pd.DataFrame({"query_id": judged.query_ids, "cluster": clusters, "task": task, "measure": name,
                                     "value": values["after"]}))
     target = output or Path("reports") / loaded.manifest.release / f"eval-{task}.json"
@@ -76,7 +77,8 @@ def evaluate_release(manifest: Path, task: str, measures: tuple[str, ...], outpu
     document = {"release": loaded.manifest.release, "task": task, "config_hash": loaded.manifest.config_hash,
                 "n": len(judged), "confidence": 0.9, "file": str(target), "per_query": parquet.name,
                 "measures": {name: stages["after"].value for name, stages in rows.items()},
-                "estimates": {name: {stage: one._asdict() for stage, one in stages.items()} for name, stages in rows.items()}}
+                "estimates": {name: {stage: one._asdict() for stage, one in stages.items()}
+                              for name, stages in rows.items()}}
     import json
 
     from harness.cli.common import plain

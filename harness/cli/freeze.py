@@ -35,9 +35,10 @@ def command(
         return
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     out = console()
-    out.print(f"{name} frozen: {len(found)} files, {size / 2**20:.1f} MiB, in {folder}", markup=False, soft_wrap=True)
+    out.print(f"{name} frozen: {len(found)} files, {size / 2**20:.1f} MiB, in {folder}", soft_wrap=True)
     out.print(f"  CONFIG_HASH {loaded.manifest.config_hash}", soft_wrap=True)
-    out.print(f"  check the bytes: cd {folder} && sha256sum -c SHA256SUMS; what went in: {RUN_MANIFEST}", soft_wrap=True)
+    out.print(f"  check the bytes: cd {folder} && sha256sum -c SHA256SUMS; what went in: {RUN_MANIFEST}",
+              soft_wrap=True)
     out.print(f"  tagged {name}" if tag else f"  to tag this commit: git tag {name}", soft_wrap=True)
 
 

@@ -18,7 +18,7 @@ from harness.release.keys import clean_environment
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import family_of
 
-__all__ = ["GateRun", "REPORTS", "manifests_here", "run_gates"]
+__all__ = ["REPORTS", "GateRun", "manifests_here", "run_gates"]
 
 REPORTS = Path("reports")
 _LEFT = ("evidence.jsonl", "error.json", "junit.xml", "summary.md", "report.html", "per_query.parquet", "trace.parquet",
@@ -48,14 +48,14 @@ class GateRun:
         asked = {check.id for check in self.loaded.manifest.checks}
         if unclean or {row["gate"] for row in self.evidence.findings} != asked:
             return Exit.INVALID
-        return {Verdict.PASS: Exit.PASSED, Verdict.INCONCLUSIVE: Exit.INCONCLUSIVE, Verdict.REFUSE: Exit.REFUSED}[self.verdict]
+        return (Exit.PASSED, Exit.INCONCLUSIVE, Exit.REFUSED)[self.verdict]
 
 
 def manifests_here(folder: Path = Path("manifests")) -> list[Path]:
     """Every manifest of a checkout, by name; none is an error, for nothing gated is nothing shown."""
     found = sorted(path for path in folder.glob("*.yaml") if path.name != "trust.yaml")
     if not found:
-        raise InputError("no manifests", where=folder, expected="manifests/*.yaml, or a path; `signoff init` writes one")
+        raise InputError("no manifests", where=folder, expected="manifests/*.yaml or a path; `signoff init` writes one")
     return found
 
 

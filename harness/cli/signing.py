@@ -1,4 +1,4 @@
-"""What `gates --sign` does after a pass: the steps of `sign`, then the steps of `verify`, on the bytes just measured."""
+"""What `gates --sign` does after a pass: the steps of `sign`, then of `verify`, on the bytes just measured."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def sign_and_verify(run: GateRun, key: Path | None) -> str:
     if trust is None:  # a key of one's own and no trust file: there is nobody here to verify it against
         checked = "not verified here: no trust.yaml names this key"
     else:
-        verify(raw, manifest=loaded, subjects=subjects, trust=trust, now=now, release=loaded.manifest.release, where=target)
+        verify(raw, manifest=loaded, subjects=subjects, trust=trust, now=now, release=loaded.manifest.release,
+               where=target)
     atomic_write_bytes(target, raw)
     kind = "DEVELOPMENT KEY: shows integrity, not authority" if signer.development else f"key {signer.name}"
     return f"{target} ({kind}; {len(subjects)} subjects; {checked})"

@@ -1,1 +1,1 @@
-"""Hypothesis over the real parts: properties that hold for every query, and the search for the query that breaks one."""
+"""Hypothesis over the real parts: properties that hold for every query, and the search for one that breaks them."""

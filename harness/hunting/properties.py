@@ -75,11 +75,11 @@ def surface_of(live: LiveRelease, texts: Sequence[str]) -> Surface:
 
 
 def try_property(name: str, surface: Surface, *, examples: int = EXAMPLES) -> Tried:
-    """Try a property on drawn examples, the same ones every time; the counterexample is the one hypothesis shrank to."""
+    """Try a property on drawn examples, the same every time; the counterexample is what hypothesis shrank to."""
     if name not in PROPERTIES:
         raise InputError("no such property", where="policy", expected=", ".join(PROPERTIES), found=name,
                          hint=nearest(name, PROPERTIES))
-    prop, seen = PROPERTIES[name], {"count": 0, "last": ""}
+    prop, seen, broken = PROPERTIES[name], [0], [""]
 
     @settings(max_examples=examples, derandomize=True, database=None, deadline=None,
               suppress_health_check=list(HealthCheck))
@@ -91,16 +91,16 @@ def try_property(name: str, surface: Surface, *, examples: int = EXAMPLES) -> Tr
             drawn.append(data.draw(strategy))
             return drawn[-1]
 
-        seen["count"] = int(seen["count"]) + 1
+        seen[0] += 1
         if not prop.holds(surface, draw):
-            seen["last"] = f"draws {drawn}, query {surface.texts[drawn[0] % len(surface.texts)]!r}"
+            broken[0] = f"draws {drawn}, query {surface.texts[drawn[0] % len(surface.texts)]!r}"
             raise _Broken
 
     try:
         trial()
     except _Broken:
-        return Tried(int(seen["count"]), str(seen["last"]))
-    return Tried(int(seen["count"]), None)
+        return Tried(seen[0], broken[0])
+    return Tried(seen[0], None)
 
 
 class _Broken(Exception):  # noqa: N818  it reports a find, not an error
@@ -141,7 +141,7 @@ def _order_blind(surface: Surface, draw: Draw) -> bool:
 
 
 def _metric_laws(surface: Surface, draw: Draw) -> bool:
-    """nDCG stays in [0, 1], ideal order scores 1, and lifting a better hit over a worse one never lowers it."""
+    """In [0, 1], ideal order scores 1, and lifting a better hit over a worse one never lowers it."""
     gains = np.array([[draw(st.integers(0, 3)) for _ in range(12)]], dtype=np.float64)
     k, place = draw(st.integers(1, 12)), draw(st.integers(0, 10))
     lifted = gains.copy()
@@ -200,7 +200,8 @@ def _drifting(surface: Surface) -> Surface:
 PROPERTIES: dict[str, Property] = {
     "topk_prefix": Property("the top k are the first k of the top k + 1", _topk_prefix, _odd_depths_reversed),
     "batch_equals_single": Property("a query in a batch gets what it gets alone", _batch_single, _batches_shifted),
-    "reranker_order_blind": Property("the reranker does not see the order of its input", _order_blind, _first_stays_first),
+    "reranker_order_blind": Property("the reranker does not see the order of its input", _order_blind,
+                                     _first_stays_first),
     "same_twice": Property("the same query twice gets the same hits and scores", _stable, _drifting),
     "metric_laws": Property("nDCG is bounded, 1 for the ideal order, and never falls when a better hit rises",
                             _metric_laws, _unnormalised_gain),

@@ -1,4 +1,4 @@
-"""A property's outcome as a reading: counterexamples found, over examples tried, with the spoilt twin as its control."""
+"""A property's outcome as a reading: counterexamples found over examples tried, its spoilt twin as the control."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def property_reading(check: Check, trial: Trial) -> Reading:
     """Try the property that the check names on the candidate's live parts."""
     live = trial.candidate.live
     if live is None:
-        raise InputError("properties are tried on live parts", where=trial.candidate.release, expected="a live manifest",
-                         found=check.measure)
+        raise InputError("properties are tried on live parts", where=trial.candidate.release,
+                         expected="a live manifest", found=check.measure)
     name = check.measure.removeprefix(_PREFIX)
     task = next(one for one in live.world.tasks.values() if one.contexts is None)
     surface = surface_of(live, task.judge().texts)
@@ -32,4 +32,4 @@ def property_reading(check: Check, trial: Trial) -> Reading:
 
 def _estimate(tried: Tried, check: Check) -> Estimate:
     found = float(tried.counterexample is not None)
-    return Estimate(found, found, found, tried.examples, check.confidence, "examples drawn by hypothesis", "counterexamples")
+    return Estimate(found, found, found, tried.examples, check.confidence, "drawn by hypothesis", "found")

@@ -42,10 +42,9 @@ def needed_parts(manifest: Manifest) -> tuple[str, ...]:
     reranked = parts.reranker is not None
     full = reranked and parts.reranker is not None and parts.reranker.features == "full"
     dense = parts.retriever.impl in {"dense", "rrf"} or reranked or parts.sequence is not None
-    wanted = {
-        "world": True, "encoder": dense, "index": dense and not own, "lexical": parts.retriever.impl in {"bm25", "rrf"} or full,
-        "sequence": parts.sequence is not None, "reranker": reranked,
-    }
+    lexical = parts.retriever.impl in {"bm25", "rrf"} or full
+    wanted = {"world": True, "encoder": dense, "index": dense and not own, "lexical": lexical,
+              "sequence": parts.sequence is not None, "reranker": reranked}
     return tuple(name for name, needed in wanted.items() if needed)
 
 
@@ -88,7 +87,8 @@ def _maker(name: str, manifest: Manifest, world: World, folders: dict[str, Path]
         encoder_of(parts.encoder, seed=manifest.seed).fit(texts).save(folder)
 
     def index(folder: Path) -> None:
-        make_index(parts.index, world, folders["encoder"], parts.encoder, seed=manifest.seed).save(folder / "index.faiss")
+        made = make_index(parts.index, world, folders["encoder"], parts.encoder, seed=manifest.seed)
+        made.save(folder / "index.faiss")
 
     def lexical(folder: Path) -> None:
         from harness.retrieval.bm25 import Bm25
@@ -105,7 +105,7 @@ def _maker(name: str, manifest: Manifest, world: World, folders: dict[str, Path]
         first = first_stage(manifest, world, folders)
         stage = rerank_stage(manifest, world, folders)
         assert parts.reranker is not None
-        stage.fit(lists_to_learn(world, first, stage.source, depth=parts.reranker.depth)).save(folder)
+        stage.fit(lists_to_learn(world, first, depth=parts.reranker.depth)).save(folder)
 
     return {"encoder": encoder, "index": index, "lexical": lexical, "sequence": sequence, "reranker": reranker}[name]
 

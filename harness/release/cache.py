@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -99,6 +98,6 @@ def source_digest(*rooms: str) -> str:
 
 def _whole(folder: Path) -> bool:
     stated = read_sums(folder)
-    if not stated or not os.path.isdir(folder):
+    if not stated or not folder.is_dir():
         return False
     return {name: digest for name, digest in sha256_tree(folder).items() if name != SUMS} == stated

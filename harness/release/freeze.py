@@ -28,7 +28,7 @@ def freeze(loaded: Loaded, built: Built, *, root: Path = Path("artifacts")) -> P
     """Copy each part whose bytes are not there yet, write run manifest and SHA256SUMS; returns the release's folder."""
     target = root / loaded.manifest.release
     target.mkdir(parents=True, exist_ok=True)
-    for stale in sorted(set(path.name for path in target.iterdir() if path.is_dir()) - set(built.folders)):
+    for stale in sorted({path.name for path in target.iterdir() if path.is_dir()} - set(built.folders)):
         shutil.rmtree(target / stale)
     for name, folder in built.folders.items():
         _copy(folder, target / name)

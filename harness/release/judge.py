@@ -101,7 +101,7 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """True when this finding keeps a release from being signed: `required: false` excuses doubt, never a refusal."""
+        """True when this keeps a release from being signed: `required: false` excuses doubt, never a refusal."""
         return self.verdict is Verdict.REFUSE or (self.check.required and self.verdict is Verdict.INCONCLUSIVE)
 
 

@@ -48,7 +48,8 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
         integrity = _integrity(folder, replay.finish(folder, candidate))
     finally:
         replay.stop()
-    return Trial(replace(candidate, integrity=integrity), baseline, loaded.manifest.seed, {"threads": 1.0, "repeats": float(REPEATS)})
+    return Trial(replace(candidate, integrity=integrity), baseline, loaded.manifest.seed,
+                 {"threads": 1.0, "repeats": float(REPEATS)})
 
 
 def frozen(loaded: Loaded, *, tell: Tell) -> tuple[Built, Path]:
@@ -126,8 +127,9 @@ def _recorded(loaded: Loaded, tell: Tell) -> Trial:
     tell("reading them again in another process")
     here = rankings_digest(trial.candidate)
     replayed = {"this process": here, "another process": Replay.again(loaded)}
-    return replace(trial, candidate=replace(trial.candidate, integrity=IntegrityObserved(
-        facts, facts["artifacts"], {name: sha256_file(path) for name, path in recorded_files(loaded).items()}, replayed)))
+    found = {name: sha256_file(path) for name, path in recorded_files(loaded).items()}
+    integrity = IntegrityObserved(facts, facts["artifacts"], found, replayed)
+    return replace(trial, candidate=replace(trial.candidate, integrity=integrity))
 
 
 def _task(release: LiveRelease, task: Task, built: Built, loaded: Loaded) -> TaskObserved:

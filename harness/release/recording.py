@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.data.store import sha256_file
 from harness.errors import InputError, nearest
-from harness.records import Ids, Qrels
+from harness.records import Ids, Qrels, Run
 from harness.release.manifest import Loaded, RecordedSide, Source
 from harness.release.observed import Bools, Observed, TaskObserved, Trial
 
@@ -39,20 +39,19 @@ def recorded_trial(loaded: Loaded) -> Trial:
         _digest_holds(loaded, source)
     qrels = read_qrels(_spec(loaded, manifest.data.qrels))
     clusters, slices = _columns(loaded, qrels)
-    candidate = _observed(loaded, recorded.candidate, manifest.release, qrels, clusters, slices)
+    bare = TaskObserved(TASK, qrels, Run.of([], [], []), clusters=clusters, slices=slices)
+    candidate = _observed(loaded, recorded.candidate, manifest.release, bare)
     baseline = None
     if recorded.baseline is not None:
-        baseline = _observed(loaded, recorded.baseline, "baseline", qrels, clusters, slices)
+        baseline = _observed(loaded, recorded.baseline, "baseline", bare)
     return Trial(candidate, baseline, manifest.seed)
 
 
-def _observed(loaded: Loaded, side: RecordedSide, name: str, qrels: Qrels, clusters: Ids | None,
-              slices: Mapping[str, Bools]) -> Observed:
+def _observed(loaded: Loaded, side: RecordedSide, name: str, bare: TaskObserved) -> Observed:
     from harness.data.readers import read_run, read_trace
 
-    task = TaskObserved(
-        TASK, qrels, read_run(_spec(loaded, side.run)),
-        before=None if side.before is None else read_run(_spec(loaded, side.before)), clusters=clusters, slices=slices)
+    task = replace(bare, run=read_run(_spec(loaded, side.run)),
+                   before=None if side.before is None else read_run(_spec(loaded, side.before)))
     trace = None if side.latency is None else read_trace(_spec(loaded, side.latency))
     return Observed(name, loaded.manifest.config_hash, {TASK: task}, trace=trace)
 

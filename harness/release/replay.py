@@ -133,7 +133,8 @@ def _result(child: subprocess.Popen[bytes]) -> str:
         out, errors = child.communicate(timeout=_REBUILD_S)
     except subprocess.TimeoutExpired:
         child.kill()
-        raise InputError("the repeating process did not end", where="replay", expected=f"within {_REBUILD_S} s") from None
+        raise InputError("the repeating process did not end", where="replay",
+                         expected=f"within {_REBUILD_S} s") from None
     lines = out.decode("utf-8", "replace").split("\n")
     if child.returncode != 0 or not lines[0]:
         last = errors.decode("utf-8", "replace").strip().splitlines()[-1:]

@@ -12,20 +12,23 @@ import numpy as np
 from harness.data.corpus import World
 from harness.data.task import Task
 from harness.errors import InputError
+from harness.estimators.intervals import mean_interval
 from harness.release.manifest import EncoderPart, IndexPart, Manifest, RetrieverPart
 from harness.reranking.features import FeatureMaker
 from harness.reranking.protocols import FeatureSource
 from harness.reranking.stage import Lists, RerankStage
 from harness.reranking.vectors import VectorFeatures
+from harness.retrieval.agreement import flat_agreement
 from harness.retrieval.hits import without
 from harness.retrieval.indexes import FaissIndex
 from harness.retrieval.lsa import LsaEncoder
 from harness.retrieval.protocols import Encoder, Hits, Retriever, Vectors
 
-__all__ = ["GRID", "FirstStage", "encoder_of", "first_stage", "lists_to_learn", "load_encoder", "make_index", "rerank_stage"]
+__all__ = ["GRID", "FirstStage", "encoder_of", "first_stage", "lists_to_learn", "load_encoder", "make_index",
+           "rerank_stage"]
 
 GRID = (4, 8, 12, 16, 24, 32, 40, 48, 64, 79)
-AGREEMENT = 0.96  # what `nprobe: tuned` aims at on the fit queries, a point above the gate's 0.95
+AGREEMENT = 0.96  # lower bound that `nprobe: tuned` aims at on the fit queries, a point above the gate's 0.95
 MODULE_TASKS = {"see_also"}  # where the query's own page is known; in known_item the module gives the target away
 
 
@@ -85,10 +88,12 @@ def make_index(part: IndexPart, world: World, encoder_folder: Path, encoder_part
     """Encode the corpus and index it; `nprobe: tuned` is chosen on the fit queries, never on the judged ones."""
     encoder = load_encoder(encoder_part, encoder_folder)
     vectors = encoder.documents([document.text for document in world.corpus.documents])
-    index = FaissIndex(part.impl, seed=seed, nlist=part.nlist, m=None if part.impl == "hnsw" else None, opq=part.opq,
-                       links=part.m, ef_search=part.ef).build(vectors)
-    if index.has_cells:
-        index.nprobe = _tuned(index, vectors, world, encoder) if part.nprobe == "tuned" else min(part.nprobe, _cells(index))
+    index = FaissIndex(part.impl, seed=seed, nlist=part.nlist, opq=part.opq, links=part.m,
+                       ef_search=part.ef).build(vectors)
+    if index.has_cells and part.nprobe == "tuned":
+        index.nprobe = _tuned(index, vectors, world, encoder)
+    elif index.has_cells:
+        index.nprobe = min(int(part.nprobe), _cells(index))
     return index
 
 
@@ -122,12 +127,13 @@ def rerank_stage(manifest: Manifest, world: World, folders: Mapping[str, Path]) 
     return RerankStage(source, part.impl, seed=manifest.seed, accept_share=part.accept_share)
 
 
-def lists_to_learn(world: World, first: FirstStage, source: FeatureSource, *, depth: int) -> Lists:
+def lists_to_learn(world: World, first: FirstStage, *, depth: int) -> Lists:
     """The first stage's candidates for every fit query, with their grades; no judged query is among them."""
     from harness.records import Qrels
 
     texts: list[str] = []
-    columns: dict[str, list[Any]] = {name: [] for name in ("vectors", "codes", "scores", "labels", "clusters", "modules")}
+    names = ("vectors", "codes", "scores", "labels", "clusters", "modules")
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     place = {name: code for code, name in enumerate(world.corpus.ids)}
     for task in _learnable(world):
         vectors = first.vectors(task.texts)
@@ -153,7 +159,8 @@ def _learnable(world: World) -> list[Task]:
     tasks = [task.fit() for task in world.tasks.values() if task.contexts is None]
     kept = [task for task in tasks if len(task)]
     if not kept:
-        raise InputError("nothing to learn from", where=f"corpus {world.corpus.name}", expected="queries in the fit fold")
+        raise InputError("nothing to learn from", where=f"corpus {world.corpus.name}",
+                         expected="queries in the fit fold")
     return kept
 
 
@@ -174,15 +181,15 @@ def _features(manifest: Manifest, world: World, folders: Mapping[str, Path]) -> 
 
 
 def _tuned(index: FaissIndex, vectors: Vectors, world: World, encoder: Encoder) -> int:
-    """The smallest nprobe of the grid whose mean agreement with exhaustive search on the fit queries reaches the aim."""
-    from harness.retrieval.agreement import flat_agreement
-
+    """The smallest nprobe of the grid whose agreement with exhaustive search, on fit queries, is bounded by the aim."""
     flat = FaissIndex("flat").build(vectors)
-    queries = encoder.queries([text for task in _learnable(world) for text in task.texts])
+    task = _learnable(world)[0]
+    queries, clusters = encoder.queries(task.texts), np.asarray(task.clusters, dtype=object)
     cells = _cells(index)
     for nprobe in (*(step for step in GRID if step < cells), cells):
         index.nprobe = nprobe
-        if float(flat_agreement(index, flat, queries, k=10).mean()) >= AGREEMENT:
+        agreed = mean_interval(flat_agreement(index, flat, queries, k=10), clusters=clusters, support=(0.0, 1.0))
+        if agreed.low >= AGREEMENT:
             break
     return index.nprobe
 
