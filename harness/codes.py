@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from harness.errors import InputError
 
-__all__ = ["Coded", "Names", "PairIndex", "code", "match", "objects", "pair_index", "rank_within", "repeated_pair",
-           "trec_order"]
+__all__ = ["Coded", "Names", "PairIndex", "code", "hash_words", "match", "objects", "pair_index", "rank_within",
+           "repeated_pair", "trec_order"]
 
 Codes = NDArray[np.int32]
 Order = NDArray[np.intp]
+_ODD = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio
 
 
 class Coded(NamedTuple):
@@ -26,19 +27,23 @@ class Coded(NamedTuple):
 
     ids: NDArray[np.object_]
     codes: Codes
+    hashes: NDArray[np.uint64] | None = None
 
 
 class Names(NamedTuple):
     """Distinct ids and a way to find them: their 64-bit hashes, ascending, and the code that each belongs to."""
 
     ids: NDArray[np.object_]
-    hashes: NDArray[np.int64]
+    hashes: NDArray[np.uint64]
     codes: Order
 
     @classmethod
-    def of(cls, ids: NDArray[np.object_]) -> Names:
-        """Prepare distinct ids to be matched."""
-        hashes = np.fromiter(map(hash, ids.tolist()), dtype=np.int64, count=len(ids))
+    def of(cls, ids: NDArray[np.object_], hashes: NDArray[np.uint64] | None = None) -> Names:
+        """Prepare distinct ids to be matched; their `hash_words`, where they are known already, save a pass."""
+        if hashes is None:
+            encoded = np.array([name.encode("utf-8", "surrogatepass") for name in ids.tolist()], dtype=bytes)
+            letters = encoded.view(np.uint8).reshape(len(ids), encoded.itemsize if len(ids) else 0)
+            hashes = hash_words(letters)
         order = np.argsort(hashes)
         return cls(ids, hashes[order], order)
 
@@ -57,8 +62,9 @@ class PairIndex(NamedTuple):
         """(n_wanted,) the value of each wanted key, -1 where it is absent; ascending keys are found fastest."""
         if not len(self.keys):
             return np.full(len(wanted), -1, dtype=np.int32)
-        place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-        return np.where(self.keys[place] == wanted, self.values[place], np.int32(-1))
+        place = np.searchsorted(self.keys, wanted)
+        same = self.keys.take(place, mode="clip") == wanted
+        return np.where(same, self.values.take(place, mode="clip"), np.int32(-1))
 
 
 def code(values: Sequence[str], column: str, source: object) -> Coded:
@@ -76,6 +82,18 @@ def code(values: Sequence[str], column: str, source: object) -> Coded:
     return Coded(objects(ids), codes)
 
 
+def hash_words(letters: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """(n,) hashes of (n, width) bytes, zero-padded: a polynomial over words of 8 bytes, whatever the width."""
+    padded = np.zeros((len(letters), -(-letters.shape[1] // 8) * 8), dtype=np.uint8)
+    padded[:, : letters.shape[1]] = letters
+    hashes = np.zeros(len(letters), dtype=np.uint64)
+    factor = _ODD
+    for word in padded.view("<u8").T:
+        hashes += word * np.uint64(factor)
+        factor = factor * _ODD % 2**64
+    return hashes
+
+
 def match(wanted: Names, known: Names) -> Order:
     """(n_wanted,) code of each wanted id among the known ones, -1 where it is absent.
 
@@ -84,8 +102,8 @@ def match(wanted: Names, known: Names) -> Order:
     found = np.full(len(wanted.ids), -1, dtype=np.intp)
     if not len(known.ids):
         return found
-    place = np.minimum(np.searchsorted(known.hashes, wanted.hashes), len(known.ids) - 1)
-    same = np.flatnonzero(known.hashes[place] == wanted.hashes)
+    place = np.searchsorted(known.hashes, wanted.hashes)
+    same = np.flatnonzero(known.hashes.take(place, mode="clip") == wanted.hashes)
     found[wanted.codes[same]] = known.codes[place[same]]
     row = np.flatnonzero(found >= 0)
     if (wanted.ids[row] != known.ids[found[row]]).any():

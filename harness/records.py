@@ -65,6 +65,7 @@ class Run:
         run = cls(query.ids, doc.ids, by_query, by_doc, score, rank_within(by_query))
         if run.index.repeated():
             raise repeated_pair(query, doc, source)
+        run.__dict__["names"] = _names(query, doc)  # in the place of the cached property, while the hashes are at hand
         return run
 
     @cached_property
@@ -121,7 +122,10 @@ class Qrels:
         if index.repeated():
             raise repeated_pair(query, doc, source)
         order = index.values
-        return cls(query.ids, doc.ids, query.codes[order], doc.codes[order], relevance[order].astype(np.int32))
+        grades = relevance[order].astype(np.int32)
+        qrels = cls(query.ids, doc.ids, query.codes[order], doc.codes[order], grades)
+        qrels.__dict__["names"] = _names(query, doc)
+        return qrels
 
     @cached_property
     def names(self) -> tuple[Names, Names]:
@@ -198,3 +202,7 @@ class Log:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+
+def _names(query: Coded, doc: Coded) -> tuple[Names, Names]:
+    return Names.of(query.ids, query.hashes), Names.of(doc.ids, doc.hashes)

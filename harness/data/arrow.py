@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.codes import Coded
+from harness.codes import Coded, hash_words
 
 __all__ = ["MAX_ID", "ascending", "coded", "plain"]
 
@@ -19,11 +19,13 @@ _WIDEST = 64  # bytes; wider ids are left to Arrow's own sort
 def coded(column: Any) -> Coded:
     """Code a chunked array of dictionary type that has one dictionary for all chunks."""
     ids = column.chunk(0).dictionary
-    order = ascending(ids)
+    letters = _letters(ids)
+    order = ascending(ids) if letters is None else _sorted(letters)
     new_code = np.empty(len(order), dtype=np.int32)
     new_code[order] = np.arange(len(order), dtype=np.int32)
     codes = np.concatenate([new_code[chunk.indices.to_numpy()] for chunk in column.chunks])
-    return Coded(ids.take(order).to_numpy(zero_copy_only=False), codes)
+    hashes = None if letters is None else hash_words(letters)[order]
+    return Coded(ids.take(order).to_numpy(zero_copy_only=False), codes, hashes)
 
 
 def plain(ids: Any) -> bool:
@@ -40,17 +42,30 @@ def ascending(ids: Any) -> NDArray[np.intp]:
 
     What all ids share is left out; the rest is cut into words of 8 bytes, each refining the ranks of those before it.
     """
+    letters = _letters(ids)
+    if letters is not None:
+        return _sorted(letters)
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.sort_indices(ids)).astype(np.intp)
+
+
+def _letters(ids: Any) -> NDArray[np.uint8] | None:
+    """(n, width) bytes of the ids, zero-padded; None where they are too wide, or hold zeros of their own."""
     import pyarrow.compute as pc
 
     offsets, data = _bytes(ids)
     width = int(np.diff(offsets).max(initial=1))
-    if width > _WIDEST or not data[offsets[0] : offsets[-1]].all():  # a zero byte looks like padding
-        return np.asarray(pc.sort_indices(ids)).astype(np.intp)
+    if width > _WIDEST or not data[offsets[0] : offsets[-1]].all():
+        return None
     padded = pc.ascii_rpad(ids, width, "\0").buffers()[2]
-    letters = np.frombuffer(padded, dtype=np.uint8, count=len(ids) * width).reshape(len(ids), width)
-    letters = letters[:, (letters != letters[0]).any(axis=0)]
-    words = np.zeros((len(ids), max(-(-letters.shape[1] // 8), 1) * 8), dtype=np.uint8)
-    words[:, : letters.shape[1]] = letters
+    return np.frombuffer(padded, dtype=np.uint8, count=len(ids) * width).reshape(len(ids), width)
+
+
+def _sorted(letters: NDArray[np.uint8]) -> NDArray[np.intp]:
+    varying = letters[:, (letters != letters[0]).any(axis=0)]
+    words = np.zeros((len(letters), max(-(-varying.shape[1] // 8), 1) * 8), dtype=np.uint8)
+    words[:, : varying.shape[1]] = varying
     first, *rest = words.view(">u8").astype(np.uint64).T
     for word in rest:
         first = (_dense(first) << np.uint64(32)) | _dense(word)

@@ -78,9 +78,9 @@ def _records(root: Path, name: str) -> tuple[list[str], dict[str, Sequence[Any]]
             raise InputError("missing field", where=path, column=required, expected="_id and text",
                              found=sorted(columns), hint=nearest(required, columns))
     ids = list(columns["_id"])
-    distinct, codes = code(ids, "_id", path)
-    if len(distinct) < len(ids):
-        row = int(np.setdiff1d(np.arange(len(ids)), np.unique(codes, return_index=True)[1])[0])
+    found = code(ids, "_id", path)
+    if len(found.ids) < len(ids):
+        row = int(np.setdiff1d(np.arange(len(ids)), np.unique(found.codes, return_index=True)[1])[0])
         raise InputError("id given twice", where=path, row=None if rows.lines is None else rows.lines[row],
                          column="_id", expected="each id once", found=ids[row])
     return ids, columns

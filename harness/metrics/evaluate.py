@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,14 @@ from harness.records import Floats, Ids, Qrels, Run
 __all__ = ["Evaluation", "evaluate", "per_query", "unjudged"]
 
 
+class _Ranked(NamedTuple):
+    """Every judgement with its rank in the run (-1: not retrieved), and the length of every judged query's ranking."""
+
+    qrels: Qrels
+    rank: NDArray[np.int32]
+    hits: NDArray[np.intp]
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """Values per judged query.
@@ -30,7 +39,6 @@ class Evaluation:
         specs: What was measured, each once, in the order asked for.
         queries: (n_queries,) judged ids, ascending: the order of every array here.
         values: Measure's spelling → (n_queries,) float64.
-        unjudged: Depth k → (n_queries,) share of the first k hits that carry no judgement; 0 where there is no hit.
         unanswered: Judged ids that the run has no hit for; they score 0.
         no_relevant: Judged ids without a document of grade ≥ 1; they score 0.
         unknown: Number of the run's queries that have no judgements; they are left out.
@@ -39,10 +47,14 @@ class Evaluation:
     specs: tuple[MetricSpec, ...]
     queries: Ids
     values: Mapping[str, Floats]
-    unjudged: Mapping[int, Floats]
     unanswered: Ids
     no_relevant: Ids
     unknown: int
+    _ranked: _Ranked
+
+    def unjudged(self, k: int) -> Floats:
+        """(n_queries,) share of the first k hits that carry no judgement; 0 where there is no hit."""
+        return _unjudged(self._ranked, k)
 
     def mean(self, measure: str) -> float:
         """Mean over all judged queries, as `trec_eval -c` prints it."""
@@ -57,17 +69,13 @@ def evaluate(run: Run, qrels: Qrels, specs: Iterable[MetricSpec | str], *, depth
     wanted = tuple(dict.fromkeys(parse(spec) if isinstance(spec, str) else spec for spec in specs))
     if not len(qrels):
         raise InputError("no judgements", where="qrels", expected="at least one judged query")
-    at_query = match(qrels.names[0], run.names[0])
-    rank = _ranks(run, qrels, at_query, depth)
-    found, judged = _found(qrels, rank), _judged(qrels)
+    ranked = _ranked(run, qrels, depth)
+    found, judged = _found(qrels, ranked.rank), _judged(qrels)
     values = {str(spec): score(spec, found, judged) for spec in wanted}
-    hits = _hits(run, at_query)
-    depths = sorted({spec.k for spec in wanted if spec.k is not None})
     relevant = np.bincount(judged.query, minlength=judged.n)
     return Evaluation(
-        wanted, qrels.queries, values, {k: _unjudged(qrels, rank, hits, min(k, depth or k)) for k in depths},
-        qrels.queries[hits == 0], qrels.queries[relevant == 0],
-        int(np.count_nonzero(run.hits)) - int(np.count_nonzero(hits)),
+        wanted, qrels.queries, values, qrels.queries[ranked.hits == 0], qrels.queries[relevant == 0],
+        int(np.count_nonzero(run.hits)) - int(np.count_nonzero(ranked.hits)), ranked,
     )
 
 
@@ -90,20 +98,20 @@ def per_query(run: Run, qrels: Qrels, spec: MetricSpec | str, *, queries: Sequen
 
 def unjudged(run: Run, qrels: Qrels, *, k: int) -> Floats:
     """(n_queries,) share of each judged query's first k hits that carry no judgement; 0 where there is no hit."""
-    at_query = match(qrels.names[0], run.names[0])
-    return _unjudged(qrels, _ranks(run, qrels, at_query, k), _hits(run, at_query), k)
+    return _unjudged(_ranked(run, qrels, k), k)
 
 
-def _ranks(run: Run, qrels: Qrels, at_query: NDArray[np.intp], depth: int | None) -> NDArray[np.int32]:
-    """(n_judgements,) rank of every judged document in its query's ranking; -1 where it was not retrieved."""
-    at_doc = match(qrels.names[1], run.names[1])
+def _ranked(run: Run, qrels: Qrels, depth: int | None) -> _Ranked:
+    at_query, at_doc = match(qrels.names[0], run.names[0]), match(qrels.names[1], run.names[1])
+    hits = np.append(run.hits, 0)[at_query]  # -1, a query that the run lacks, meets the 0 at the end
     query, doc = at_query[qrels.query], at_doc[qrels.doc]
     known = np.flatnonzero((query >= 0) & (doc >= 0))
     rank = np.full(len(qrels), -1, dtype=np.int32)
     rank[known] = run.index.find(query[known] * len(run.docs) + doc[known])
     if depth is not None:
         rank[rank > depth] = -1
-    return rank
+        hits = np.minimum(hits, depth)
+    return _Ranked(qrels, rank, hits)
 
 
 def _found(qrels: Qrels, rank: NDArray[np.int32]) -> Placed:
@@ -118,14 +126,9 @@ def _judged(qrels: Qrels) -> Placed:
     return Placed(len(qrels.queries), query, rank_within(query), qrels.relevance[order])
 
 
-def _hits(run: Run, at_query: NDArray[np.intp]) -> NDArray[np.intp]:
-    """(n_queries,) length of each judged query's ranking."""
-    return np.append(run.hits, 0)[at_query]  # -1, a query that the run lacks, meets the 0 at the end
-
-
-def _unjudged(qrels: Qrels, rank: NDArray[np.int32], hits: NDArray[np.intp], k: int) -> Floats:
+def _unjudged(ranked: _Ranked, k: int) -> Floats:
     # A negative grade says "seen in the pool, not judged", as trec_eval reads it.
+    qrels, rank = ranked.qrels, ranked.rank
     judged = np.bincount(qrels.query[(rank > 0) & (rank <= k) & (qrels.relevance >= 0)], minlength=len(qrels.queries))
-    shown = np.minimum(hits, k)
+    shown = np.minimum(ranked.hits, k)
     return np.asarray((shown - judged) / np.maximum(shown, 1), dtype=np.float64)
-

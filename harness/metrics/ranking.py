@@ -116,7 +116,8 @@ def placed(gains: Any) -> Placed:
 
 
 def _dcg(found: Placed, gain: str) -> Floats:
-    return _sum(found, _gain(found.grade, gain) / np.log2(found.rank + 1.0))
+    discount = np.log2(np.arange(2, found.rank.max(initial=0) + 2))  # [0] is rank 1's
+    return _sum(found, _gain(found.grade, gain) / discount[found.rank - 1])
 
 
 def _ndcg(found: Placed, ideal: Placed, k: int | None, gain: str) -> Floats:

@@ -53,4 +53,4 @@ def per_query_rows(found: Evaluation) -> list[tuple[str, str, float]]:
 
 
 def _unjudged(found: Evaluation, k: int | None) -> float | None:
-    return None if k is None else float(found.unjudged[k].mean())
+    return None if k is None else float(found.unjudged(k).mean())

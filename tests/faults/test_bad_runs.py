@@ -89,7 +89,7 @@ TABLES: dict[str, tuple[str, str, int | None, str | None, str]] = {
     "jsonl, true score": ("jsonl", '{"qid": "q", "docno": "d", "score": true}\n', 1, "score", "not a number"),
     "jsonl, NaN": ("jsonl", '\n{"qid": "q", "docno": "d", "score": NaN}\n', 2, "score", "not finite"),
     "jsonl, float id": ("jsonl", '\n{"qid": 1.5, "docno": "d", "score": 1}\n', 2, "query_id", "not an id"),
-    "jsonl, missing id": ("jsonl", '{"qid": "q", "docno": "d", "score": 1}\n{"qid": "q"}', 2, "doc_id", "an id"),
+    "jsonl, no id": ("jsonl", '{"qid": "q", "did": "d", "score": 1}\n{"qid": "q", "score": 1}', 2, "doc_id", "an id"),
     "jsonl, list id": ("jsonl", '{"qid": ["q"], "docno": "d", "score": 1}\n', 1, "query_id", "not an id"),
     "csv, no rows": ("csv", "query_id,doc_id,score\n", None, None, "no rows"),
     "csv, short row": ("csv", "query_id,doc_id,score\nq,d,1\nq,e\n", 3, None, "3 fields"),

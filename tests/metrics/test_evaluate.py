@@ -39,7 +39,7 @@ def test_everything_that_is_missing_is_counted() -> None:
 
 def test_unjudged_hits_are_reported() -> None:
     """The share of the first k hits that nobody judged; a grade below 0 means seen but not judged."""
-    assert evaluate(RUN, QRELS, ["nDCG@2"]).unjudged[2].tolist() == [0.5, 0, 0, 0.5]
+    assert evaluate(RUN, QRELS, ["nDCG@2"]).unjudged(2).tolist() == [0.5, 0, 0, 0.5]
     assert unjudged(RUN, QRELS, k=10) == pytest.approx([0.5, 0, 0, 1 / 3])
     assert unjudged(run_of_dict({"q": {"a": 1.0}}), qrels_of_dict({"q": {"a": -1}}), k=1).tolist() == [1]
 
