@@ -14,6 +14,7 @@ import typer
 from harness.cli.common import JsonFlag, MeasureOption, console, print_json
 from harness.cli.sources import DEFAULT_MEASURES, qrels_from, run_from
 from harness.errors import Exit, InputError, UsageError, nearest
+from harness.estimate import Estimate
 from harness.report.comparison import Column, Difference, compare, comparison_table, gravest
 
 __all__ = ["command"]
@@ -34,23 +35,28 @@ def command(
     """Paired differences of two releases and the checklist's decision; a report, so it exits 0 whatever it says."""
     if _is_evaluation(before) != _is_evaluation(after):
         raise UsageError("compare: one side is an evaluation, the other a run; give two of a kind")
+    alike: dict[str, Estimate] = {}
     if _is_evaluation(before):
         sides = [_chosen(_evaluation(Path(name)), measures) for name in (before, after)]
-    elif qrels is None:
-        raise UsageError("compare: two runs need their judgements: --qrels QRELS")
     else:
-        sides = _runs(before, after, qrels, measures)
-    found = compare(sides[0], sides[1], confidence=confidence)
+        sides, alike = _runs(before, after, qrels, measures, confidence)
+    found = compare(sides[0], sides[1], confidence=confidence) if sides else []
     if as_json:
         rows = [{**one._asdict(), "settled": len(one.reach) == 1} for one in found]
-        print_json({"before": before, "after": after, "decision": gravest(found), "differences": rows})
+        print_json({"before": before, "after": after, "decision": gravest(found) if found else None,
+                    "differences": rows, "agreement": alike})
     else:
-        _show(found)
+        _show(found, alike)
     return int(Exit.PASSED)
 
 
-def _show(found: list[Difference]) -> None:
+def _show(found: list[Difference], alike: Mapping[str, Estimate]) -> None:
     out = console()
+    for name, one in alike.items():
+        out.print(f"{name} of the two rankings: {one.value:.4f} [{one.low:.4f}, {one.high:.4f}], n = {one.n:,}",
+                  markup=False)
+    if not found:
+        return
     out.print(comparison_table(found))
     worst = gravest(found)
     by = ", ".join(one.measure for one in found if one.decision == worst)
@@ -67,17 +73,27 @@ def _is_evaluation(name: str) -> bool:
     return Path(name).suffix.lower() == ".json"
 
 
-def _runs(before: str, after: str, qrels: str, measures: list[str] | None) -> list[Columns]:
+def _runs(before: str, after: str, qrels: str | None, measures: list[str] | None, confidence: float
+          ) -> tuple[list[Columns], dict[str, Estimate]]:
+    """Per-query columns of both runs, and how alike their rankings are where RBO or Jaccard@k is asked for."""
+    from harness.estimators.intervals import mean_interval
+    from harness.metrics.agreement import agreement
     from harness.metrics.evaluate import evaluate
     from harness.metrics.spec import parse
 
     specs = [parse(measure) for measure in measures or DEFAULT_MEASURES]
-    for spec in specs:
-        if spec.compares_runs:
-            raise UsageError(f"compare: {spec} has no before and after; name a measure of one run")
-    judged = qrels_from(qrels)
-    found = [evaluate(run_from(name), judged, specs) for name in (before, after)]
-    return [{("default", name): Column(one.queries, values) for name, values in one.values.items()} for one in found]
+    judged = [spec for spec in specs if not spec.compares_runs]
+    if judged and qrels is None:
+        raise UsageError(f"compare: {judged[0]} of two runs needs their judgements: --qrels QRELS")
+    runs = [run_from(name) for name in (before, after)]
+    alike = {str(spec): mean_interval(agreement(runs[0], runs[1], spec).values, confidence=confidence,
+                                      support=(0.0, 1.0)) for spec in specs if spec.compares_runs}
+    if not judged or qrels is None:
+        return [], alike
+    relevant = qrels_from(qrels)
+    found = [evaluate(run, relevant, judged) for run in runs]
+    return [{("default", name): Column(one.queries, values) for name, values in one.values.items()}
+            for one in found], alike
 
 
 def _evaluation(path: Path) -> Columns:

@@ -48,24 +48,33 @@ def command(
 
 
 def _document(found: Evaluation, *, per_query: bool) -> dict[str, Any]:
-    values = {name: dict(zip(found.queries.tolist(), column.tolist(), strict=True))
-              for name, column in found.values.items()}
+    from harness.metrics.summary import rows_of
+
+    queries = found.queries.tolist()
+    values = {name: dict(zip(queries, column.tolist(), strict=True)) for name, column in found.values.items()}
+    rows = rows_of(found)
     return {
-        "queries": len(found.queries), "unanswered": found.unanswered.tolist(),
-        "no_relevant": found.no_relevant.tolist(), "unknown": found.unknown,
-        "unjudged": {f"@{k}": float(column.mean()) for k, column in found.unjudged.items()},
-        "measures": {name: found.mean(name) for name in found.values}, **({"per_query": values} if per_query else {}),
+        "queries": len(queries), "unanswered": found.unanswered.tolist(), "no_relevant": found.no_relevant.tolist(),
+        "unknown": found.unknown, "measures": {row.measure: row.mean for row in rows},
+        "unjudged": {row.measure: row.unjudged for row in rows if row.unjudged is not None},
+        **({"per_query": values} if per_query else {}),
     }
 
 
 def _lines(found: Evaluation, *, per_query: bool) -> Iterator[str]:
-    queries = found.queries.tolist()
-    for name, column in found.values.items() if per_query else ():
-        pairs = zip(queries, column.tolist(), strict=True)
-        yield from (f"{name:<22}\t{query}\t{value:.4f}\n" for query, value in pairs)
-    yield f"{'num_q':<22}\tall\t{len(queries)}\n"
-    yield from (f"{name:<22}\tall\t{found.mean(name):.4f}\n" for name in found.values)
-    yield f"{'unanswered':<22}\tall\t{len(found.unanswered)}\n"
-    yield f"{'no_relevant':<22}\tall\t{len(found.no_relevant)}\n"
-    yield f"{'unknown_queries':<22}\tall\t{found.unknown}\n"
-    yield from (f"{f'unjudged@{k}':<22}\tall\t{column.mean():.4f}\n" for k, column in found.unjudged.items())
+    from harness.metrics.summary import per_query_rows, rows_of
+
+    if per_query:
+        yield from (_line(measure, query, f"{value:.4f}") for measure, query, value in per_query_rows(found))
+    rows = rows_of(found)
+    yield _line("num_q", "all", str(rows[0].n))
+    yield from (_line(row.measure, "all", f"{row.mean:.4f}") for row in rows)
+    yield _line("unanswered", "all", str(rows[0].unanswered))
+    yield _line("no_relevant", "all", str(rows[0].no_relevant))
+    yield _line("unknown_queries", "all", str(rows[0].unknown))
+    shares = {row.measure.rpartition("@")[2]: row.unjudged for row in rows if row.unjudged is not None}
+    yield from (_line(f"unjudged@{k}", "all", f"{share:.4f}") for k, share in shares.items())
+
+
+def _line(measure: str, query: str, value: str) -> str:
+    return f"{measure:<22}\t{query}\t{value}\n"

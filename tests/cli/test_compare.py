@@ -74,6 +74,19 @@ def test_what_cannot_be_compared_is_one_line(case: str, tmp_path: Path, rng: np.
     assert err.count("\n") == 1
 
 
+def test_two_rankings_are_compared_without_judgements(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Jaccard@2 is 1/3 where one of two documents is shared and 1 where all are; no decision is drawn from it."""
+    (tmp_path / "a.run").write_text("q1 Q0 d1 1 2 t\nq1 Q0 d2 2 1 t\nq2 Q0 d1 1 1 t\n")
+    (tmp_path / "b.run").write_text("q1 Q0 d1 1 2 t\nq1 Q0 d3 2 1 t\nq2 Q0 d1 1 1 t\n")
+    words = ["compare", str(tmp_path / "a.run"), str(tmp_path / "b.run"), "-m", "Jaccard@2"]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["agreement"]["Jaccard@2"]["value"] == pytest.approx(2 / 3)
+    assert (told["decision"], told["differences"]) == (None, [])
+    assert main(words) == 0
+    assert "Jaccard@2 of the two rankings: 0.6667" in capsys.readouterr().out
+
+
 def test_real_runs_with_and_without_a_reranker(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On 158 turns the BERT reranker's gain over ANCE is 2 points of nDCG@10, and its interval holds zero."""
     folder = shared_data / "runs_cast2021"
