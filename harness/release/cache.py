@@ -49,7 +49,7 @@ class PartCache:
         aside.mkdir(parents=True)
         try:
             yield aside
-            if folder.exists():
+            if folder.exists() and not _whole(folder):
                 folder.rename(self.root / f".broken-{folder.name}.{secrets.token_hex(4)}")
             with contextlib.suppress(OSError):  # another process made the same part first: its bytes are as good
                 aside.rename(folder)

@@ -148,6 +148,8 @@ def weakened(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
 
 
 def _weaker(old: Check, now: Check) -> list[str]:
+    if (old.measure, old.task, old.slice) != (now.measure, now.task, now.slice):
+        return [f"{old.id}: measures something else under the same name"]
     lines = []
     if old.required and not now.required:
         lines.append(f"{old.id}: no longer required")

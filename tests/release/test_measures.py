@@ -90,7 +90,7 @@ def test_clusters_widen_the_interval_and_are_counted():
 
 
 @pytest.mark.parametrize(("measure", "by", "min_n", "crossed"), [
-    ("RR", "value", 0, False), ("RR", "lcb", 0, True), ("delta RR", "value", 0, False), 
+    ("RR", "value", 0, False), ("RR", "lcb", 0, True), ("delta RR", "value", 0, False),
     ("delta RR", "lcb", MIN_N, True), ("lift RR", "lcb", MIN_N, True), ("over last_vector RR", "lcb", MIN_N, True),
 ])  # fmt: skip
 def test_a_bound_of_a_difference_needs_its_least_n_and_a_cross_check(measure, by, min_n, crossed):
