@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.release.evidence import Evidence
 from harness.report.forest import forest_svg
 from harness.report.page import html
 from harness.report.rows import findings_in, gate_rows
@@ -127,3 +128,11 @@ def test_nothing_measured_is_drawn_as_words(tmp_path: Path) -> None:
     row = next(row for row in gate_rows(findings_in(told)) if row.measure == "agreement@10")
     assert row.verdict == "INCONCLUSIVE"
     assert "nothing was measured" in forest_svg([row])
+
+
+def test_a_run_without_findings_still_has_a_page() -> None:
+    """Nothing shown is told as inconclusive on a whole page, not as an error or an empty success."""
+    page = html(Evidence({"release": "r"}, (), {"ran": 0}))
+    parsed(page)
+    assert "INCONCLUSIVE" in page
+    assert "without findings nothing passes" in page
