@@ -66,6 +66,7 @@ class Run:
         if run.index.repeated():
             raise repeated_pair(query, doc, source)
         run.__dict__["names"] = _names(query, doc)  # in the place of the cached property, while the hashes are at hand
+        _ = run.hits
         return run
 
     @cached_property
@@ -81,7 +82,8 @@ class Run:
     @cached_property
     def hits(self) -> NDArray[np.intp]:
         """(n_queries,) length of each query's ranking."""
-        return np.bincount(self.query, minlength=len(self.queries))
+        edges = np.searchsorted(self.query, np.arange(len(self.queries) + 1, dtype=np.int32))
+        return np.diff(edges)
 
     def __len__(self) -> int:
         return len(self.query)
@@ -125,6 +127,7 @@ class Qrels:
         grades = relevance[order].astype(np.int32)
         qrels = cls(query.ids, doc.ids, query.codes[order], doc.codes[order], grades)
         qrels.__dict__["names"] = _names(query, doc)
+        _ = qrels.best_first
         return qrels
 
     @cached_property

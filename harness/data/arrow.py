@@ -17,13 +17,17 @@ _WIDEST = 64  # bytes; wider ids are left to Arrow's own sort
 
 
 def coded(column: Any) -> Coded:
-    """Code a chunked array of dictionary type that has one dictionary for all chunks."""
+    """Code a dictionary-encoded column of strings that has at least one row, and one dictionary for all its chunks."""
     ids = column.chunk(0).dictionary
     letters = _letters(ids)
     order = ascending(ids) if letters is None else _sorted(letters)
     new_code = np.empty(len(order), dtype=np.int32)
     new_code[order] = np.arange(len(order), dtype=np.int32)
-    codes = np.concatenate([new_code[chunk.indices.to_numpy()] for chunk in column.chunks])
+    codes = np.empty(len(column), dtype=np.int32)
+    stop = 0
+    for chunk in column.chunks:
+        start, stop = stop, stop + len(chunk)
+        np.take(new_code, chunk.indices.to_numpy(), out=codes[start:stop], mode="clip")
     hashes = None if letters is None else hash_words(letters)[order]
     return Coded(ids.take(order).to_numpy(zero_copy_only=False), codes, hashes)
 

@@ -160,6 +160,7 @@ def read_parquet(path: Path | str) -> Any:
 
 def _coded(table: Any, name: str, where: object) -> Coded:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from harness.data.arrow import coded
 
@@ -170,10 +171,10 @@ def _coded(table: Any, name: str, where: object) -> Coded:
         raise InputError("not an id", where=where, column=name, expected="text or whole numbers", found=str(inner))
     if column.null_count:
         raise InputError("not an id", where=where, row=_first_null(column), column=name, expected="non-empty text")
-    column = column.cast(inner).cast(pa.string()).combine_chunks().dictionary_encode()
-    if "" in column.dictionary.to_pylist():
+    column = column.cast(inner).cast(pa.string())
+    if pc.any(pc.equal(pc.binary_length(column), 0)).as_py():
         return code(column.to_pylist(), name, where)  # which names the row
-    return coded(pa.chunked_array([column]))
+    return coded(column.dictionary_encode())
 
 
 def _floats(table: Any, name: str, where: object) -> Floats:

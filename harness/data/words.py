@@ -19,7 +19,7 @@ from harness.records import Floats
 
 __all__ = ["Layout", "read_columns"]
 
-_BLOCK = 16 << 20
+_BLOCK = 4 << 20
 Record = TypeVar("Record")
 Build = Callable[[Coded, Coded, Floats], Record]
 
@@ -73,23 +73,23 @@ def _fast(data: Any, delimiter: str, layout: Layout) -> tuple[Coded, Coded, Floa
     import pyarrow as pa
     from pyarrow import csv
 
-    distinct = pa.dictionary(pa.int32(), pa.string())
     query, doc, value = (layout.words[place] for place in (layout.query, layout.doc, layout.value))
+    types = {query: pa.string(), doc: pa.string(), value: pa.float64()}
     try:
         table = csv.read_csv(
             pa.BufferReader(pa.py_buffer(data)),
             read_options=csv.ReadOptions(column_names=list(layout.words), block_size=_BLOCK),
             parse_options=csv.ParseOptions(delimiter=delimiter, quote_char=False),
-            convert_options=csv.ConvertOptions(include_columns=[query, doc, value], null_values=[],
-                                               column_types={query: distinct, doc: distinct, value: pa.float64()}),
-        ).unify_dictionaries()
+            convert_options=csv.ConvertOptions(include_columns=[*types], column_types=types, null_values=[]),
+        )
     except pa.ArrowInvalid:
         raise _Unusual from None
     if not len(table):
         raise _Unusual
-    if not (plain(table[query].chunk(0).dictionary) and plain(table[doc].chunk(0).dictionary)):
+    queries, docs = table[query].dictionary_encode(), table[doc].dictionary_encode()
+    if not (plain(queries.chunk(0).dictionary) and plain(docs.chunk(0).dictionary)):
         raise _Unusual
-    return coded(table[query]), coded(table[doc]), table[value].to_numpy()
+    return coded(queries), coded(docs), table[value].to_numpy()
 
 
 def _exact(data: bytes, layout: Layout, where: object) -> tuple[list[int], list[str], list[str], list[float]]:
