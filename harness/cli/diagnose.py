@@ -28,7 +28,8 @@ def command(
     width = max(map(len, document["facts"]))
     out.print(f"{document['release']} on {task}", style="bold")
     for name, value in document["facts"].items():
-        out.print(f"  {name:<{width}}  {value}", markup=False, soft_wrap=True)
+        told = f"{value:.6g}" if isinstance(value, float) else str(value)
+        out.print(f"  {name.replace('_', ' '):<{width}}  {told}", markup=False, soft_wrap=True)
     for line in document["advice"]:
         out.print(f"→ {line}", markup=False, soft_wrap=True)
 

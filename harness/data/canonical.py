@@ -49,7 +49,7 @@ def strict_json(text: str | bytes, *, where: object) -> Any:
 
     try:
         return json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: not JSON, not UTF-8, or an integer beyond all bounds
         raise InputError("not JSON", where=where, expected="one JSON document", found=str(error)) from None
 
 

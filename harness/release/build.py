@@ -61,7 +61,7 @@ def part_inputs(loaded: Loaded) -> dict[str, dict[str, Any]]:
     first = {"index": index, "lexical": lexical, "retriever": parts.retriever.model_dump()}
     inputs: dict[str, dict[str, Any]] = {"world": world, "encoder": encoder, "index": index, "lexical": lexical}
     if parts.sequence is not None:
-        inputs["sequence"] = common | {"encoder": encoder, "sequence": parts.sequence.model_dump()}
+        inputs["sequence"] = common | {"index": index, "sequence": parts.sequence.model_dump()}
     if parts.reranker is not None:
         inputs["reranker"] = common | first | {"reranker": parts.reranker.model_dump()}
     return {name: inputs[name] for name in needed_parts(manifest)}
@@ -99,7 +99,7 @@ def _maker(name: str, manifest: Manifest, world: World, folders: dict[str, Path]
         from harness.release.reading import fit_sequence
 
         assert parts.sequence is not None
-        fit_sequence(parts.sequence.impl, world, folders["encoder"], parts.encoder).save(folder)
+        fit_sequence(parts.sequence.impl, manifest, world, folders).save(folder)
 
     def reranker(folder: Path) -> None:
         first = first_stage(manifest, world, folders)

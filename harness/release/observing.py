@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,9 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
         baseline = None
         if loaded.manifest.baseline is not None:
             other = baseline_of(loaded)
-            baseline = observe_live(other, frozen(other, tell=tell)[0], tell=tell, judged_as=loaded, measured=False)
+            compared = sorted({check.task for check in loaded.manifest.checks
+                               if check.task is not None and check.measure.startswith("delta ")})
+            baseline = observe_live(other, frozen(other, tell=tell)[0], tell=tell, tasks=compared, measured=False)
         tell("repeating the rankings in another process")
         integrity = _integrity(folder, replay.finish(folder, candidate))
     finally:
@@ -75,19 +77,18 @@ def baseline_of(loaded: Loaded) -> Loaded:
     return other
 
 
-def observe_live(loaded: Loaded, built: Built, *, tell: Tell, judged_as: Loaded | None = None,
+def observe_live(loaded: Loaded, built: Built, *, tell: Tell, tasks: Sequence[str] = (),
                  measured: bool = True) -> Observed:
-    """Run a frozen release on the judged queries of every task that the policy names.
+    """Run a frozen release on the judged queries of `tasks`, or of every task that its policy names.
 
-    `judged_as` is the manifest whose policy says which tasks are needed; `measured` adds latency and index.
+    `measured` adds latency and index.
     """
-    policy = judged_as or loaded
     release = LiveRelease.load(loaded.manifest, built.world, built.folders)
-    tasks: dict[str, TaskObserved] = {}
-    judged = {name: built.world.task(name).judge() for name in _tasks(policy, built)}
+    answered: dict[str, TaskObserved] = {}
+    judged = {name: built.world.task(name).judge() for name in tasks or _tasks(loaded, built)}
     for name, task in judged.items():
         tell(f"running {loaded.manifest.release} on {name}: {len(task):,} queries")
-        tasks[name] = _task(release, task, built, loaded)
+        answered[name] = _task(release, task, built, loaded)
     first = next((task for task in judged.values() if task.contexts is None), None)
     trace = index = None
     if measured and first is not None and _wants(loaded, "latency"):
@@ -96,7 +97,7 @@ def observe_live(loaded: Loaded, built: Built, *, tell: Tell, judged_as: Loaded 
     if measured and first is not None and _wants(loaded, "index"):
         tell("comparing the index with exhaustive search")
         index = _index(release, first)
-    return Observed(loaded.manifest.release, loaded.manifest.config_hash, tasks, trace=trace, index=index,
+    return Observed(loaded.manifest.release, loaded.manifest.config_hash, answered, trace=trace, index=index,
                     live=release)
 
 

@@ -13,8 +13,8 @@ from harness.data.task import Task
 from harness.errors import InputError
 from harness.records import Run
 from harness.release.live import DEPTH, run_of
-from harness.release.manifest import EncoderPart, Manifest
-from harness.release.stages import FirstStage, load_encoder
+from harness.release.manifest import Manifest
+from harness.release.stages import FirstStage, document_vectors
 from harness.retrieval.protocols import Codes, Vectors
 from harness.retrieval.sequence import SEQUENCE_MODELS, sequence_retriever
 
@@ -24,9 +24,9 @@ REFERENCES = ("last_vector", "decayed_mean", "popularity")
 TASK = "reading_order"
 
 
-def fit_sequence(impl: str, world: World, encoder_folder: Path, part: EncoderPart) -> Any:
+def fit_sequence(impl: str, manifest: Manifest, world: World, folders: Mapping[str, Path]) -> Any:
     """A sequence retriever fitted on the fit fold's steps: whole listings and classes that are never judged."""
-    return _fitted(impl, world, _vectors(world, load_encoder(part, encoder_folder)))
+    return _fitted(impl, world, document_vectors(manifest, world, folders))
 
 
 def answer_reading(manifest: Manifest, task: Task, world: World, folders: Mapping[str, Path],
@@ -37,7 +37,7 @@ def answer_reading(manifest: Manifest, task: Task, world: World, folders: Mappin
         raise InputError("no sequence retriever", where=manifest.release, column="parts.sequence",
                          expected="one, for a policy that names reading_order")
     model = SEQUENCE_MODELS[parts.sequence.impl].load(folders["sequence"])
-    vectors = _vectors(world, first.encoder)
+    vectors = document_vectors(manifest, world, folders)
     contexts = np.asarray(task.contexts, dtype=np.int64)
 
     def run(one: Any) -> Run:
@@ -60,8 +60,3 @@ def _steps(task: Task, world: World) -> tuple[Codes, Codes]:
               for query, doc in zip(task.qrels.query, task.qrels.doc, strict=True)}
     return (np.asarray(task.contexts, dtype=np.int64),
             np.array([target[query] for query in task.query_ids], dtype=np.int64))
-
-
-def _vectors(world: World, encoder: Any) -> Vectors:
-    made: Vectors = encoder.documents([document.text for document in world.corpus.documents])
-    return made

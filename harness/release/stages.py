@@ -24,8 +24,8 @@ from harness.retrieval.indexes import FaissIndex
 from harness.retrieval.lsa import LsaEncoder
 from harness.retrieval.protocols import Encoder, Hits, Retriever, Vectors
 
-__all__ = ["GRID", "FirstStage", "encoder_of", "first_stage", "lists_to_learn", "load_encoder", "make_index",
-           "rerank_stage"]
+__all__ = ["GRID", "MODULE_TASKS", "FirstStage", "document_vectors", "encoder_of", "first_stage", "lists_to_learn",
+           "load_encoder", "make_index", "rerank_stage"]
 
 GRID = (4, 8, 12, 16, 24, 32, 40, 48, 64, 79)
 AGREEMENT = 0.96  # lower bound that `nprobe: tuned` aims at on the fit queries, a point above the gate's 0.95
@@ -164,12 +164,24 @@ def _learnable(world: World) -> list[Task]:
     return kept
 
 
+def document_vectors(manifest: Manifest, world: World, folders: Mapping[str, Path]) -> Vectors:
+    """(n_docs, d): read off the index where it keeps them as they were, encoded again otherwise."""
+    parts = manifest.parts
+    assert parts is not None
+    if "index" in folders:
+        index = FaissIndex.load(folders["index"] / "index.faiss")
+        if index.exact_scores and len(index.ids) == len(world.corpus):
+            return index.vectors()
+    encoder = load_encoder(parts.encoder, folders["encoder"])
+    made: Vectors = encoder.documents([document.text for document in world.corpus.documents])
+    return made
+
+
 def _features(manifest: Manifest, world: World, folders: Mapping[str, Path]) -> FeatureSource:
     parts = manifest.parts
     assert parts is not None and parts.reranker is not None
-    encoder = load_encoder(parts.encoder, folders["encoder"])
     documents = world.corpus.documents
-    vectors = encoder.documents([document.text for document in documents])
+    vectors = document_vectors(manifest, world, folders)
     if parts.reranker.features == "vectors":
         return VectorFeatures(vectors)
     from harness.retrieval.bm25 import Bm25
