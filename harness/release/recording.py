@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.data.store import sha256_file
+from harness.data.canonical import digest_of
+from harness.data.store import sha256_file, sha256_tree
 from harness.errors import InputError, nearest
 from harness.records import Ids, Qrels, Run
 from harness.release.manifest import Loaded, RecordedSide, Source
@@ -24,8 +25,13 @@ _MOST_VALUES = 50  # a column with more distinct values than this is no slice
 
 
 def recorded_files(loaded: Loaded) -> dict[str, Path]:
-    """Every file that a recorded manifest names, path as written → path on disk, in the order of the manifest."""
-    return {source.path: loaded.folder / source.path for source in _sources(loaded)}
+    """Every file that a recorded manifest names, path as written → path on disk; a folder stands for all in it."""
+    files: dict[str, Path] = {}
+    for source in _sources(loaded):
+        path = loaded.folder / source.path
+        inside = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else []
+        files |= {f"{source.path}/{one.relative_to(path).as_posix()}": one for one in inside} or {source.path: path}
+    return files
 
 
 def recorded_trial(loaded: Loaded) -> Trial:
@@ -66,7 +72,9 @@ def _columns(loaded: Loaded, qrels: Qrels) -> tuple[Ids | None, dict[str, Bools]
             raise InputError("cluster names a column of no file", where=loaded.path, column="data.cluster",
                              expected="data.slices beside it", found=data.cluster)
         return None, {}
-    frame = read_frame(_spec(loaded, data.slices)).astype({"query_id": str}).set_index("query_id")
+    frame = read_frame(_spec(loaded, data.slices))
+    _has_column(frame, "query_id", data.slices)
+    frame = frame.astype({"query_id": str}).set_index("query_id")
     missing = [query for query in qrels.queries if query not in frame.index]
     if missing or not frame.index.is_unique:
         raise InputError("slices do not cover the judged queries once each", where=data.slices.path, column="query_id",
@@ -74,11 +82,21 @@ def _columns(loaded: Loaded, qrels: Qrels) -> tuple[Ids | None, dict[str, Bools]
     frame = frame.loc[list(qrels.queries)]
     clusters = None
     if data.cluster is not None:
-        if data.cluster not in frame.columns:
-            raise InputError("no such column", where=data.slices.path, column=data.cluster,
-                             found=list(map(str, frame.columns)), hint=nearest(data.cluster, map(str, frame.columns)))
-        clusters = frame.pop(data.cluster).astype(str).to_numpy(dtype=object)
+        _has_column(frame, data.cluster, data.slices)
+        labels = frame.pop(data.cluster)
+        bare = labels.isna() | (labels.astype(str).str.strip() == "")
+        if bare.any():
+            raise InputError("queries without a cluster", where=data.slices.path, column=data.cluster,
+                             expected="a label for each", found=frame.index[bare][:3].tolist())
+        clusters = labels.astype(str).to_numpy(dtype=object)
     return clusters, _masks(frame)
+
+
+def _has_column(frame: pd.DataFrame, name: str, source: Source) -> None:
+    present = list(map(str, frame.columns))
+    if name not in present:
+        raise InputError("no such column", where=source.path, column=name, expected=name, found=present,
+                         hint=nearest(name, present))
 
 
 def _masks(frame: pd.DataFrame) -> dict[str, Bools]:
@@ -110,7 +128,8 @@ def _spec(loaded: Loaded, source: Source) -> dict[str, str]:
 def _digest_holds(loaded: Loaded, source: Source) -> None:
     if source.sha256 is None:
         return
-    found = sha256_file(loaded.folder / source.path)
+    path = loaded.folder / source.path
+    found = digest_of(sha256_tree(path)) if path.is_dir() else sha256_file(path)
     if found != source.sha256:
-        raise InputError("the file is not the one that was frozen", where=loaded.folder / source.path, column="sha256",
-                         expected=source.sha256, found=found)
+        raise InputError("not the bytes that were frozen", where=path, column="sha256", expected=source.sha256,
+                         found=found)
