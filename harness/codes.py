@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from harness.errors import InputError
 
-__all__ = ["Coded", "Names", "PairIndex", "code", "hash_words", "match", "objects", "pair_index", "rank_within",
-           "repeated_pair", "trec_order"]
+__all__ = ["WIDEST", "Coded", "Names", "PairIndex", "code", "hash_words", "match", "objects", "pair_index",
+           "rank_within", "repeated_pair", "trec_order"]
 
 Codes = NDArray[np.int32]
 Order = NDArray[np.intp]
+WIDEST = 64  # bytes of an id that are hashed, its last: one gigantic id must not make a gigantic table
 _ODD = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio
 
 
@@ -41,7 +42,7 @@ class Names(NamedTuple):
     def of(cls, ids: NDArray[np.object_], hashes: NDArray[np.uint64] | None = None) -> Names:
         """Prepare distinct ids to be matched; their `hash_words`, where they are known already, save a pass."""
         if hashes is None:
-            encoded = np.array([name.encode("utf-8", "surrogatepass") for name in ids.tolist()], dtype=bytes)
+            encoded = np.array([name.encode("utf-8", "surrogatepass")[-WIDEST:] for name in ids.tolist()], dtype=bytes)
             letters = encoded.view(np.uint8).reshape(len(ids), encoded.itemsize if len(ids) else 0)
             hashes = hash_words(letters)
         order = np.argsort(hashes)

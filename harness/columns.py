@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 def floats(values: Any, column: str, source: object) -> Floats:
     """(n,) float64 column; InputError names the first row that is no number."""
     try:
-        return np.asarray(values, dtype=np.float64)
+        return np.array(values, dtype=np.float64)  # a copy: what the caller does to theirs later is not ours
     except (TypeError, ValueError):
         for row, value in enumerate(values):
             if not _is_number(value):

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.codes import Coded, hash_words
+from harness.codes import WIDEST, Coded, hash_words
 
 __all__ = ["MAX_ID", "ascending", "coded", "plain"]
 
 MAX_ID = 65_536  # bytes; a longer id is a sign of a file of another kind
 
-_WIDEST = 64  # bytes; wider ids are left to Arrow's own sort
 
 
 def coded(column: Any) -> Coded:
@@ -60,7 +59,7 @@ def _letters(ids: Any) -> NDArray[np.uint8] | None:
 
     offsets, data = _bytes(ids)
     width = int(np.diff(offsets).max(initial=1))
-    if width > _WIDEST or not data[offsets[0] : offsets[-1]].all():
+    if width > WIDEST or not data[offsets[0] : offsets[-1]].all():
         return None
     padded = pc.ascii_rpad(ids, width, "\0").buffers()[2]
     return np.frombuffer(padded, dtype=np.uint8, count=len(ids) * width).reshape(len(ids), width)

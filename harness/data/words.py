@@ -82,12 +82,10 @@ def _fast(data: Any, delimiter: str, layout: Layout) -> tuple[Coded, Coded, Floa
             parse_options=csv.ParseOptions(delimiter=delimiter, quote_char=False),
             convert_options=csv.ConvertOptions(include_columns=[*types], column_types=types, null_values=[]),
         )
-    except pa.ArrowInvalid:
+        queries, docs = table[query].dictionary_encode(), table[doc].dictionary_encode()
+    except pa.ArrowException:
         raise _Unusual from None
-    if not len(table):
-        raise _Unusual
-    queries, docs = table[query].dictionary_encode(), table[doc].dictionary_encode()
-    if not (plain(queries.chunk(0).dictionary) and plain(docs.chunk(0).dictionary)):
+    if not len(table) or not (plain(queries.chunk(0).dictionary) and plain(docs.chunk(0).dictionary)):
         raise _Unusual
     return coded(queries), coded(docs), table[value].to_numpy()
 

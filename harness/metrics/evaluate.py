@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.codes import Names, match, rank_within
+from harness.codes import Names, match, pair_index, rank_within
 from harness.errors import InputError, nearest
 from harness.metrics.ranking import Placed, score
 from harness.metrics.spec import MetricSpec, parse
@@ -104,10 +104,10 @@ def unjudged(run: Run, qrels: Qrels, *, k: int) -> Floats:
 def _ranked(run: Run, qrels: Qrels, depth: int | None) -> _Ranked:
     at_query, at_doc = match(qrels.names[0], run.names[0]), match(qrels.names[1], run.names[1])
     hits = np.append(run.hits, 0)[at_query]  # -1, a query that the run lacks, meets the 0 at the end
-    query, doc = at_query[qrels.query], at_doc[qrels.doc]
-    known = np.flatnonzero((query >= 0) & (doc >= 0))
-    rank = np.full(len(qrels), -1, dtype=np.int32)
-    rank[known] = run.index.find(query[known] * len(run.docs) + doc[known])
+    doc = at_doc[qrels.doc]
+    key = at_query[qrels.query] * len(run.docs) + doc  # negative where the run lacks the query
+    key[doc < 0] = -1
+    rank = run.index.find(key)
     if depth is not None:
         rank[rank > depth] = -1
         hits = np.minimum(hits, depth)
@@ -115,8 +115,8 @@ def _ranked(run: Run, qrels: Qrels, depth: int | None) -> _Ranked:
 
 
 def _found(qrels: Qrels, rank: NDArray[np.int32]) -> Placed:
-    row = np.flatnonzero((rank > 0) & (qrels.relevance > 0))
-    order = row[np.argsort((qrels.query[row].astype(np.int64) << 32) | rank[row])]
+    row = np.flatnonzero((rank > 0) & (qrels.relevance > 0)).astype(np.int32)
+    order = pair_index(qrels.query[row], rank[row], int(rank.max(initial=0)) + 1, row).values
     return Placed(len(qrels.queries), qrels.query[order], rank[order], qrels.relevance[order])
 
 

@@ -146,3 +146,36 @@ def world(rng: np.random.Generator) -> tuple[dict[str, dict[str, int]], dict[str
         hits = rng.choice(docs, int(rng.integers(0, 50)), replace=False)
         scores[f"q{number + 3}"] = {str(doc): float(rng.integers(0, 9)) for doc in hits}
     return grades, scores
+
+
+def test_an_order_of_ties_that_follows_the_file_would_be_seen() -> None:
+    """Of five tied documents the last by id ranks first, for RR and RR@10 alike; the file's order would say 1/5."""
+    run = Run.of(["q"] * 5, ["a", "b", "c", "d", "e"], [0.5] * 5)
+    found = evaluate(run, qrels_of_dict({"q": {"e": 1}}), ["RR", "RR@10"])
+    assert found.values["RR"].tolist() == found.values["RR@10"].tolist() == [1.0]
+    as_in_the_file = Run.of(["q"] * 5, ["a", "b", "c", "d", "e"], [0.5, 0.4, 0.3, 0.2, 0.1])
+    assert per_query(as_in_the_file, qrels_of_dict({"q": {"e": 1}}), "RR").tolist() == [0.2]
+
+
+def test_a_run_is_its_own() -> None:
+    """What the caller does later to the array of scores does not reach the run."""
+    scores = np.array([2.0, 1.0])
+    run = Run.of(["q", "q"], ["a", "b"], scores)
+    scores[:] = 0.0
+    assert run.score.tolist() == [2.0, 1.0]
+
+
+def test_long_ids_meet(rng: np.random.Generator) -> None:
+    """Ids longer than what is hashed, alike in their ends or their beginnings, still find only themselves."""
+    ids = [start + "x" * 90 + end for start in ("a", "b", "") for end in ("1", "2")]
+    run = run_of_dict({"q": {name: float(rank) for rank, name in enumerate(ids)}})
+    for rank, name in enumerate(reversed(ids), start=1):
+        assert per_query(run, qrels_of_dict({"q": {name: 1}}), "RR").tolist() == [1 / rank]
+
+
+def test_the_same_call_gives_the_same_bytes() -> None:
+    """Nothing is remembered from one call to the next, and the records stay as they were."""
+    before = RUN.doc.tolist(), QRELS.relevance.tolist()
+    first, second = (evaluate(RUN, QRELS, map(str, ONE_RUN)) for _ in range(2))
+    assert all(first.values[name].tobytes() == second.values[name].tobytes() for name in first.values)
+    assert (RUN.doc.tolist(), QRELS.relevance.tolist()) == before

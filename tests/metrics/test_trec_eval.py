@@ -52,3 +52,13 @@ def test_every_printed_digit_agrees(shared_data: Path, out: str, qrels: str, run
 def _with_level(spelling: str, rel: int | None) -> str:
     name, _, k = spelling.partition("@")
     return f"{name}(rel={rel})" + (f"@{k}" if k else "") if rel and name != "nDCG" else spelling
+
+
+def test_the_agreement_has_teeth(shared_data: Path) -> None:
+    """Leaving out the topic without a relevant document gives map .2779, which is not what trec_eval prints."""
+    folder = shared_data / "trec_eval"
+    found = evaluate(read_trec_run(folder / "results.comment.test.gz"), read_trec_qrels(folder / "qrels.comment.test"),
+                     ["AP"])
+    assert len(found.no_relevant) == 1
+    assert f"{found.mean('AP'):.4f}" == "0.2689"
+    assert f"{found.values['AP'].sum() / (len(found.queries) - 1):.4f}" == "0.2779"
