@@ -59,8 +59,8 @@ def sweep(manifest: Path, task: str, *, p95_ms: float, loss: float) -> dict[str,
     for row in rows[1:]:
         delta = row.recall_delta if row.recall_delta is not None else np.full(len(row.agreement), np.nan)
         known = ~np.isnan(delta)
-        shown.append({"nprobe": row.nprobe, "agreement@10": float(row.agreement.mean()),
-                      "delta R@10": mean_interval(delta[known], clusters=clusters[known], support=(-1.0, 1.0))._asdict(),
+        moved = mean_interval(delta[known], clusters=clusters[known], support=(-1.0, 1.0))
+        shown.append({"nprobe": row.nprobe, "agreement@10": float(row.agreement.mean()), "delta R@10": moved._asdict(),
                       "p50_ms": row.p50_ms, "p95_ms": row.p95_ms, "misses": choice.reasons.get(row.nprobe, [])})
     document = {"release": loaded.manifest.release, "task": task, "n": len(queries), "chosen": choice.nprobe,
                 "serving": index.nprobe, "exhaustive_p95_ms": rows[0].p95_ms, "rows": shown,

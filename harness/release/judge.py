@@ -111,7 +111,7 @@ def judge(check: Check, reading: Reading, *, limit: Limit | None = None) -> Find
     if bound is None:
         raise ValueError(f"the gate {check.id!r} states no limit")
     verdict, reason = _decide(reading, bound)
-    needed = _needed_n(reading, bound) if verdict is Verdict.INCONCLUSIVE else None
+    needed = _needed_n(reading, bound) if verdict is Verdict.INCONCLUSIVE and _wants_more(reading, bound) else None
     if needed:
         reason += f"; about n = {needed:,} would settle it"
     return Finding(check, bound, reading, verdict, reason, needed)
@@ -197,6 +197,12 @@ def _contradicted(reading: Reading, limit: Limit, verdict: Verdict) -> bool:
 def _low_decides(limit: Limit, verdict: Verdict) -> bool:
     """True where the interval's lower end gave this verdict."""
     return (limit.direction == "at_least") == (verdict is Verdict.PASS)
+
+
+def _wants_more(reading: Reading, limit: Limit) -> bool:
+    """True where more observations could settle it; no number of them replaces a planted defect."""
+    open_bound = verdict_of(reading.estimate, limit) is Verdict.INCONCLUSIVE
+    return limit.by != "value" and (open_bound or reading.estimate.n < reading.min_n)
 
 
 def _needed_n(reading: Reading, limit: Limit) -> int | None:

@@ -8,18 +8,23 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.store import atomic_write_text, atomic_writer
+from harness.metrics.evaluate import per_query
 from harness.release.measures import family_of
 from harness.release.measures.quality import values_of
-from harness.release.observed import Trial
+from harness.release.observed import TaskObserved, Trial
 from harness.release.policy import Check
 
-__all__ = ["INDEX", "PER_QUERY", "TRACE", "keep_records"]
+__all__ = ["INDEX", "PER_QUERY", "STAGES", "TRACE", "keep_records"]
 
-PER_QUERY, TRACE, INDEX = "per_query.parquet", "trace.parquet", "index.json"
+PER_QUERY, TRACE, INDEX, STAGES = "per_query.parquet", "trace.parquet", "index.json", "stages.json"
+_SHOWN = ("R@5", "RR", "nDCG@10", "Success@50")
 
 
 def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
-    """Write `per_query.parquet` (query_id, cluster, task, measure, value), `trace.parquet` and `index.json`."""
+    """Write `per_query.parquet` (query_id, cluster, task, measure, value), `trace.parquet`, `index.json`, `stages.json`.
+
+    The last holds mean measures before and after the second stage, by task.
+    """
     import pandas as pd
 
     frames = []
@@ -34,10 +39,19 @@ def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
     if trial.candidate.trace is not None:
         with atomic_writer(folder / TRACE) as stream:
             trial.candidate.trace.frame.to_parquet(stream, index=False)
+    stages = {name: _before_after(task) for name, task in trial.candidate.tasks.items() if task.before is not None}
+    if stages:
+        atomic_write_text(folder / STAGES, json.dumps(stages) + "\n")
     index = trial.candidate.index
     if index is not None:
         facts = {"cells": index.cells.tolist(), "agreement": np.sort(index.agreement).round(6).tolist()}
         atomic_write_text(folder / INDEX, json.dumps(facts) + "\n")
+
+
+def _before_after(task: TaskObserved) -> dict[str, list[float]]:
+    assert task.before is not None
+    return {name: [round(float(per_query(run, task.qrels, name).mean()), 6) for run in (task.before, task.run)]
+            for name in _SHOWN}
 
 
 def _is_quality(check: Check) -> bool:

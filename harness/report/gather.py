@@ -20,7 +20,7 @@ _STAGE = re.compile(r"p\d+(?:\.\d+)? ([a-z]+)_ms$")
 
 
 def pictures_of(folder: Path, findings: Sequence[Finding]) -> dict[str, str]:
-    """Title → SVG, from `per_query.parquet`, `trace.parquet` and `index.json` in `folder`, as far as they are there."""
+    """Title → SVG, from the records that a run kept in `folder`, as far as they are there."""
     pictures: dict[str, str] = {}
     if (folder / "per_query.parquet").is_file():
         pictures |= _differences(folder / "per_query.parquet")
@@ -28,6 +28,23 @@ def pictures_of(folder: Path, findings: Sequence[Finding]) -> dict[str, str]:
         pictures |= _latencies(folder / "trace.parquet", findings)
     if (folder / "index.json").is_file():
         pictures |= _index(folder / "index.json")
+    if (folder / "stages.json").is_file():
+        pictures |= _before_after(folder / "stages.json")
+    return pictures
+
+
+def _before_after(path: Path) -> dict[str, str]:
+    """What the second stage changed: mean measures before and after it, per task."""
+    stages = strict_json(path.read_bytes(), where=path)
+    if not isinstance(stages, Mapping):
+        raise InputError("not stage means", where=path, expected="task, measure, before and after",
+                         found=type(stages).__name__)
+    pictures = {}
+    for task, measures in stages.items():
+        title = f"Before and after the reranker, {task}"
+        pictures[title] = bars_svg({"before": [pair[0] for pair in measures.values()],
+                                    "after": [pair[1] for pair in measures.values()]},
+                                   labels=list(measures), title=title, y_label="mean over queries")
     return pictures
 
 

@@ -107,6 +107,9 @@ def _changed_first(task: TaskObserved, after: Run, before: Run) -> Floats:
 def _interval(x: Floats, clusters: Ids | None, confidence: float, measure: str) -> Estimate:
     if not len(x):
         return Estimate(np.nan, -np.inf, np.inf, 0, confidence, "nothing to average")
+    if measure == "unanswered":  # a count over all judged queries, not a sample of them
+        share = float(x.mean())
+        return Estimate(share, share, share, len(x), confidence, "counted")
     # every measure here is a share, or a mean of shares
     support = (-1.0, 1.0) if measure.startswith(_PREFIXES) else (0.0, 1.0)
     return mean_interval(x, clusters=clusters, confidence=confidence, support=support)
