@@ -13,9 +13,10 @@ from harness.errors import InputError, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Floats", "finite", "floats", "integral", "latencies", "numbers", "require", "same_length"]
+__all__ = ["LARGEST_GRADE", "Floats", "finite", "floats", "integral", "latencies", "numbers", "require", "same_length"]
 
 Floats = NDArray[np.float64]
+LARGEST_GRADE = 2**31 - 1
 
 
 def floats(values: Any, column: str, source: object) -> Floats:
@@ -40,7 +41,7 @@ def _is_number(value: Any) -> bool:
 
 def integral(grades: Floats, source: object) -> None:
     """Refuse grades that are fractional or beyond 32 bits: a truncated grade is a wrong one."""
-    wrong = np.flatnonzero((grades != np.rint(grades)) | (np.abs(grades) > np.iinfo(np.int32).max))
+    wrong = np.flatnonzero((grades != np.rint(grades)) | (np.abs(grades) > LARGEST_GRADE))
     if wrong.size:
         raise InputError("grade is fractional or too large", where=source, row=int(wrong[0]) + 1, column="relevance",
                          expected="an integer", found=float(grades[wrong[0]]))

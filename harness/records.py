@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.codes import Coded, Names, PairIndex, code, pair_index, rank_within, repeated_pair, trec_order
-from harness.columns import Floats, finite, floats, integral, latencies, numbers, require, same_length
+from harness.columns import LARGEST_GRADE, Floats, finite, floats, integral, latencies, numbers, require, same_length
 from harness.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Qrels:
     def best_first(self) -> NDArray[np.intp]:
         """Rows of grade ≥ 1, by query, then by grade descending: an ideal ranking."""
         row = np.flatnonzero(self.relevance > 0)
-        key = (self.query[row].astype(np.int64) << 32) | (np.iinfo(np.int32).max - self.relevance[row])
+        key = (self.query[row].astype(np.int64) << 32) | (LARGEST_GRADE - self.relevance[row])
         return row[np.argsort(key, kind="stable")]
 
     def __len__(self) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.data.beir import read_beir, read_beir_qrels
+from harness.data.beir import read_beir_qrels
 from harness.data.tables import KINDS, QUERY, read_parquet, read_rows, read_table_qrels, read_table_run
 from harness.data.trec import read_trec_qrels, read_trec_run
 from harness.errors import InputError, UsageError, nearest
@@ -18,9 +18,7 @@ from harness.records import Qrels, Run, Trace
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.data.corpus import World
-
-__all__ = ["SourceSpec", "beir_world", "read_frame", "read_qrels", "read_run", "read_trace"]
+__all__ = ["SourceSpec", "read_frame", "read_qrels", "read_run", "read_trace"]
 
 SourceSpec = Mapping[str, str | Path] | str | Path
 _FORMATS = ("trec", "beir", *KINDS)
@@ -47,14 +45,6 @@ def read_qrels(source: SourceSpec) -> Qrels:
 def read_trace(source: SourceSpec) -> Trace:
     """Read queries as served: `query_id` and one `<stage>_ms` column per stage."""
     return Trace.of(read_frame(source), source=_resolve(source)[1])
-
-
-def beir_world(folder: Path | str, *, seed: int, split: str | None = None) -> World:
-    """A BEIR folder as a world: its corpus, and one task `search` over its judged queries."""
-    from harness.data.plain import world_of
-
-    found = read_beir(folder, split=split)
-    return world_of(found.passages, found.queries, found.qrels, name=Path(folder).resolve().name, seed=seed)
 
 
 def read_frame(source: SourceSpec) -> pd.DataFrame:

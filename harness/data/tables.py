@@ -124,7 +124,9 @@ def _csv(path: Path | str) -> Rows:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ",", strict=True)
     lines, records = [], []
     try:
-        names = next(reader)
+        names = next(reader, [])
+        if len(set(names)) < len(names):
+            raise InputError("column given twice", where=path, row=1, expected="each name once", found=names)
         for record in reader:
             if record and len(record) != len(names):
                 raise InputError("wrong number of fields", where=path, row=reader.line_num,

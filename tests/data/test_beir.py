@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from harness.data.beir import read_beir
-from harness.data.readers import beir_world, read_qrels
+from harness.data.readers import read_qrels
 
 
 def folder(root: Path, grades: str) -> Path:
@@ -42,10 +42,3 @@ def test_cranfield_is_as_its_readme_says(shared_data: Path) -> None:
     assert found.strays == ()
     assert sum(not passage.text for passage in found.passages) == 2
     assert len(read_qrels(shared_data / "cranfield")) == 1837
-
-
-def test_a_collection_becomes_a_world(tmp_path: Path) -> None:
-    """The folder's name is the world's; its judged queries are one task."""
-    world = beir_world(folder(tmp_path, "q1\td1\t2\n"), seed=1)
-    assert [task.query_ids for task in world.tasks.values()] == [("q1",)]
-    assert len(world.corpus) == 2

@@ -96,6 +96,8 @@ TABLES: dict[str, tuple[str, str, int | None, str | None, str]] = {
     "csv, word": ("csv", "query_id,doc_id,score\n\nq,d,x\n", 3, "score", "'x'"),
     "csv, repeated pair": ("csv", "query_id,doc_id,score\nq,d,1\nq,d,2\n", 3, None, "duplicate"),
     "csv, no header": ("csv", "q,d,1\n", None, None, "no rows"),
+    "csv, a column twice": ("csv", "query_id,doc_id,score,score\nq,d,1,2\n", 1, None, "given twice"),
+    "csv, a byte order mark alone": ("csv", "\ufeff", None, None, "no rows"),
     "csv, open quote": ("csv", 'query_id,doc_id,score\nq,"d,1\n', 2, None, "CSV"),
     "csv, empty id": ("csv", "query_id,doc_id,score\nq,,1\n", 2, "doc_id", "non-empty"),
     "parquet, text": ("parquet", "hello", None, None, "not readable as Parquet"),
@@ -107,7 +109,7 @@ def test_a_bad_table_is_one_line(tmp_path: Path, name: str) -> None:
     """JSON lines, CSV and Parquet name the line of the file, not of the frame."""
     kind, text, row, column, part = TABLES[name]
     path = tmp_path / f"bad.{kind}"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     error = told(lambda: read_run({kind: path}))
     assert (error.row, error.column) == (row, column)
     assert part in str(error)
