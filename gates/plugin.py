@@ -109,6 +109,7 @@ class _Outcomes:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._session.counts["errors"] += report.failed
+        self._session.counts["skipped"] += report.skipped  # a whole file, by a skip at its top
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:

@@ -29,7 +29,7 @@ from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import family_of, read
 from harness.release.observed import Trial
 from harness.release.observing import observe, planned_header
-from harness.release.policy import Check, Limit
+from harness.release.policy import Check, Limit, Row, checks_of
 
 __all__ = ["ERROR", "Gate", "GateSession"]
 
@@ -51,10 +51,11 @@ class GateSession:
     @classmethod
     def open(cls, manifest: Path, *, evidence: Path | None) -> GateSession:
         """Load the manifest; evidence goes to `reports/<release>/evidence.jsonl` unless said otherwise."""
+        if evidence is not None:
+            _forget(evidence)
         loaded = load_manifest(manifest)
         target = evidence or Path("reports") / loaded.manifest.release / "evidence.jsonl"
-        for stale in (target, target.with_name(ERROR)):  # an older run's evidence must not speak for this one
-            stale.unlink(missing_ok=True)
+        _forget(target)
         return cls(loaded, target)
 
     @property
@@ -157,14 +158,26 @@ class Gate:
         if check is None:
             raise InputError("no such gate in the policy", where=self._session.loaded.path, found=name,
                              expected="a policy row `- gate: NAME`")
-        if (at_least is None) == (at_most is None) or by not in {"value", "lcb", "ucb"}:
-            raise InputError("not a limit", where=name, expected="one of at_least, at_most, and by value, lcb or ucb",
-                             found={"at_least": at_least, "at_most": at_most, "by": by})
-        bound = at_least if at_least is not None else at_most
-        assert bound is not None
-        limit = Limit("at_least" if at_least is not None else "at_most", bound, by)  # type: ignore[arg-type]  # checked above
+        limit = _limit(name, at_least=at_least, at_most=at_most, by=by)
         control = Control(defect, 1.0, broken.value, broken.low, broken.high, broken.n)
         return self.judge(check, Reading(estimate, min_n=min_n, control=control), limit=limit)
+
+
+def _forget(evidence: Path) -> None:
+    for stale in (evidence, evidence.with_name(ERROR)):  # an older run's evidence must not speak for this one
+        stale.unlink(missing_ok=True)
+
+
+def _limit(name: str, *, at_least: float | None, at_most: float | None, by: str) -> Limit:
+    """A limit as a policy row would allow it: one bound, finite, by the value or by the end that proves something."""
+    try:
+        row = Row.model_validate({"measure": name, "at_least": at_least, "at_most": at_most, "by": by})
+    except ValueError:
+        raise InputError("not a limit", where=name, expected="at_least by value or lcb, or at_most by value or ucb",
+                         found={"at_least": at_least, "at_most": at_most, "by": by}) from None
+    limit = checks_of([row])[0].limit
+    assert limit is not None
+    return limit
 
 
 def _now() -> str:
