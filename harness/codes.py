@@ -42,7 +42,7 @@ class Names(NamedTuple):
     def of(cls, ids: NDArray[np.object_], hashes: NDArray[np.uint64] | None = None) -> Names:
         """Prepare distinct ids to be matched; their `hash_words`, where they are known already, save a pass."""
         if hashes is None:
-            encoded = np.array([name.encode("utf-8", "surrogatepass")[-WIDEST:] for name in ids.tolist()], dtype=bytes)
+            encoded = np.array([name.encode()[-WIDEST:] for name in ids.tolist()], dtype=bytes)
             letters = encoded.view(np.uint8).reshape(len(ids), encoded.itemsize if len(ids) else 0)
             hashes = hash_words(letters)
         order = np.argsort(hashes)
@@ -75,7 +75,7 @@ def code(values: Sequence[str], column: str, source: object) -> Coded:
         distinct = set(rows)
     except TypeError:  # something unhashable, which is no id
         distinct = {None}
-    if not all(isinstance(value, str) and value for value in distinct):
+    if not all(map(_is_id, distinct)):
         raise _not_an_id(rows, column, source)
     ids = sorted(distinct)
     lookup = dict(zip(ids, range(len(ids)), strict=True))
@@ -217,6 +217,13 @@ def _starts(query: NDArray[Any]) -> Order:
     return np.concatenate(([0], np.flatnonzero(query[1:] != query[:-1]) + 1))
 
 
+def _is_id(value: object) -> bool:
+    """Text that can be written: a lone surrogate, which JSON allows, cannot."""
+    if not isinstance(value, str) or not value:
+        return False
+    return value.isascii() or not any("\ud800" <= letter < "\ue000" for letter in value)
+
+
 def _not_an_id(rows: Sequence[Any], column: str, source: object) -> InputError:
-    row = next(row for row, value in enumerate(rows) if not isinstance(value, str) or not value)
+    row = next(row for row, value in enumerate(rows) if not _is_id(value))
     return InputError("not an id", where=source, row=row + 1, column=column, expected="non-empty text", found=rows[row])

@@ -23,7 +23,7 @@ def floats(values: Any, column: str, source: object) -> Floats:
     """(n,) float64 column; InputError names the first row that is no number."""
     try:
         return np.array(values, dtype=np.float64)  # a copy: what the caller does to theirs later is not ours
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         for row, value in enumerate(values):
             if not _is_number(value):
                 raise InputError("not a number", where=source, row=row + 1, column=column, expected="a finite number",
@@ -34,7 +34,7 @@ def floats(values: Any, column: str, source: object) -> Floats:
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True
 

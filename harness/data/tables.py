@@ -94,7 +94,7 @@ def _numbers(values: Sequence[Any], column: str, where: object) -> list[float]:
             if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
                 raise ValueError
             numbers.append(float(value))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError("not a number", where=where, row=row, column=column, expected="a finite number",
                              found=value) from None
     return numbers
@@ -108,7 +108,7 @@ def _jsonl(path: Path | str) -> Rows:
             continue
         try:
             record = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InputError("not JSON", where=path, row=line, expected="one JSON object a line", found=text) from None
         if not isinstance(record, dict):
             raise InputError("not a JSON object", where=path, row=line, expected="an object", found=record)

@@ -55,6 +55,6 @@ def _words_only(ids: list[str], path: Path | str) -> None:
 
 
 def _one_word(name: str, where: object) -> None:
-    if name.split() != [name] or name.startswith("#"):
+    if name.split() != [name] or name.startswith("#") or "\x00" in name:
         raise InputError("not writable as one word", where=where, expected="an id without white space or leading #",
                          found=name)

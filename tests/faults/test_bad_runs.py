@@ -90,6 +90,9 @@ TABLES: dict[str, tuple[str, str, int | None, str | None, str]] = {
     "jsonl, NaN": ("jsonl", '\n{"qid": "q", "docno": "d", "score": NaN}\n', 2, "score", "not finite"),
     "jsonl, float id": ("jsonl", '\n{"qid": 1.5, "docno": "d", "score": 1}\n', 2, "query_id", "not an id"),
     "jsonl, no id": ("jsonl", '{"qid": "q", "did": "d", "score": 1}\n{"qid": "q", "score": 1}', 2, "doc_id", "an id"),
+    "jsonl, lone surrogate": ("jsonl", '{"qid": "\\ud800", "docno": "d", "score": 1}\n', 1, "query_id", "not an id"),
+    "jsonl, nested without end": ("jsonl", "[" * 99_999, 1, None, "not JSON"),
+    "jsonl, beyond a double": ("jsonl", '{"qid": "q", "did": "d", "score": 1' + "0" * 400 + "}", 1, "score", "a num"),
     "jsonl, list id": ("jsonl", '{"qid": ["q"], "docno": "d", "score": 1}\n', 1, "query_id", "not an id"),
     "csv, no rows": ("csv", "query_id,doc_id,score\n", None, None, "no rows"),
     "csv, short row": ("csv", "query_id,doc_id,score\nq,d,1\nq,e\n", 3, None, "3 fields"),
@@ -197,7 +200,9 @@ def test_a_missing_split_names_those_there_are(tmp_path: Path) -> None:
     assert "['dev', 'train']" in str(told(lambda: read_qrels({"beir": tmp_path})))
 
 
-PIECES = [b"q", b"#", b" ", b"\t", b"\n", b"\r", b"1", b".", b"e", b"-", b"\xff"]
+PIECES = [b"q", b"#", b" ", b"\t", b"\n", b"\r", b"1", b".", b"e", b"-", b"\xff", b",", b'"', b"{", b"}", b"[",
+          b"\x1f\x8b",
+          b"query_id,doc_id,score\n", b"q,d,1\n", b'{"qid":"q","docno":"d","score":', b"1}\n", b"q1 Q0 d1 1 1 t\n"]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
