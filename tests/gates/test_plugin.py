@@ -175,7 +175,7 @@ def test_a_crash_in_a_gate_leaves_no_finding_of_it(bench):
 
 @pytest.mark.parametrize(("own", "expected"), [
     ("import nowhere_to_be_found\n", "errors"),
-    ("import pytest\n\n@pytest.fixture\ndef dead():\n    raise OSError\n\ndef test_x(dead, gate):\n    pass\n", "errors"),
+    ("import pytest\n\n@pytest.fixture\ndef f():\n    raise OSError\n\ndef test_x(f, gate):\n    pass\n", "errors"),
     ("import pytest\n\ndef test_x(gate):\n    pytest.skip('not today')\n", "skipped"),
     ("import pytest\n\n@pytest.mark.skipif(True, reason='x')\ndef test_x(gate):\n    pass\n", "skipped"),
     ("import pytest\n\npytest.skip('all of it', allow_module_level=True)\n", "skipped"),
