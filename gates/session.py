@@ -29,6 +29,7 @@ from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import family_of, read
 from harness.release.observed import Trial
 from harness.release.observing import observe, planned_header
+from harness.release.overrides import overridden
 from harness.release.policy import Check, Limit, Row, checks_of
 
 __all__ = ["ERROR", "Gate", "GateSession"]
@@ -53,7 +54,7 @@ class GateSession:
         """Load the manifest; evidence goes to `reports/<release>/evidence.jsonl` unless said otherwise."""
         if evidence is not None:
             _forget(evidence)
-        loaded = load_manifest(manifest)
+        loaded = overridden(load_manifest(manifest), os.environ)
         target = evidence or Path("reports") / loaded.manifest.release / "evidence.jsonl"
         _forget(target)
         return cls(loaded, target)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.common import JsonFlag, console, print_json
-from harness.cli.live import live_release, tell
+from harness.cli.live import TaskOption, live_release, task_of, tell
+from harness.errors import InputError
 
 __all__ = ["command", "diagnosis"]
 
@@ -16,7 +17,7 @@ __all__ = ["command", "diagnosis"]
 def command(
     manifest: Annotated[Path, typer.Argument(help="The release's manifest, with live parts.")],
     *,
-    task: Annotated[str, typer.Option(help="Whose judged queries are asked.")] = "see_also",
+    task: TaskOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Cell sizes and Gini, norms, duplicates, diversity, memory; the share of first hits that the reranker changed."""
@@ -34,14 +35,16 @@ def command(
         out.print(f"→ {line}", markup=False, soft_wrap=True)
 
 
-def diagnosis(manifest: Path, task: str) -> dict[str, Any]:
+def diagnosis(manifest: Path, task: str | None) -> dict[str, Any]:
     """The facts as shown, and what they advise."""
     from harness.reranking.acceptance import acceptance
     from harness.retrieval.health import index_health
 
     loaded, built, release = live_release(manifest)
+    if release.first.index is None and release.second is None:
+        raise InputError("nothing to look into", where=manifest, column="parts", expected="an index or a reranker")
     facts: dict[str, Any] = {}
-    judged = built.world.task(task).judge()
+    judged = task_of(built.world, task).judge()
     if release.first.index is not None:
         tell("reading the index")
         facts |= index_health(release.first.index, release.first.vectors(judged.texts[:500]))
@@ -54,7 +57,7 @@ def diagnosis(manifest: Path, task: str) -> dict[str, Any]:
         share = float(acceptance(first[0], first[1]).mean())
         facts["first hits changed by the reranker"] = f"{share:.1%} (expected 20 to 40 %, refused under 10 %)"
     tell("")
-    return {"release": loaded.manifest.release, "task": task, "facts": facts, "acceptance": share,
+    return {"release": loaded.manifest.release, "task": judged.name, "facts": facts, "acceptance": share,
             "advice": _advice(facts, share)}
 
 

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.common import JsonFlag, MeasureOption, console, print_json
-from harness.cli.live import live_release, tell
+from harness.cli.common import JsonFlag, MeasureOption, console, plain, print_json
+from harness.cli.live import TaskOption, live_release, task_of, tell
 from harness.data.store import atomic_write_text, atomic_writer
+from harness.data.task import Task
+from harness.estimate import Estimate
+from harness.records import Run
 
 __all__ = ["MEASURES", "command", "evaluate_release"]
 
@@ -21,7 +24,7 @@ def command(
     manifest: Annotated[Path, typer.Argument(help="The release's manifest, with live parts.")],
     *,
     measure: MeasureOption = None,
-    task: Annotated[str, typer.Option(help="The task to judge on.")] = "see_also",
+    task: TaskOption = None,
     history: Annotated[Path, typer.Option(help="Where evaluations are appended.")] = Path("history.jsonl"),
     output: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The evaluation, for `signoff compare`. "
                                                 "Default: reports/RELEASE/eval-TASK.json.")] = None,
@@ -32,59 +35,64 @@ def command(
 
     now = datetime.now(UTC)
     document = evaluate_release(manifest, task, tuple(measure or MEASURES), output)
-    entry = {"release": document["release"], "task": task, "measures": document["measures"]}
-    append(history, entry, at=now)
+    append(history, {name: document[name] for name in ("release", "task", "measures")}, at=now)
     if as_json:
         print_json(document)
         return
     out = console()
     out.print(_table(document))
     lines = [line for line in rolling(read_history(history), now=now) if line.release == document["release"]
-             and line.task == task]
+             and line.task == document["task"]]
     out.print(history_table(lines))
     out.print(f"{document['n']:,} queries, intervals {document['confidence']:.0%} clustered; compare with: "
               f"signoff compare BEFORE {document['file']}", soft_wrap=True, markup=False)
 
 
-def evaluate_release(manifest: Path, task: str, measures: tuple[str, ...], output: Path | None) -> dict[str, Any]:
+def evaluate_release(manifest: Path, task: str | None, measures: tuple[str, ...],
+                     output: Path | None) -> dict[str, Any]:
     """Evaluate and write the evaluation and its per-query values; returns the evaluation."""
+    import json
+
+    loaded, built, release = live_release(manifest)
+    judged = task_of(built.world, task).judge()
+    tell(f"running {loaded.manifest.release} on {judged.name}: {len(judged):,} queries")
+    after, before, _ = release.answer(judged)
+    tell("")
+    rows, frame = _measured({"after": after, "before": before}, judged, measures)
+    target = output or Path("reports") / loaded.manifest.release / f"eval-{judged.name}.json"
+    parquet = target.with_suffix(".parquet")
+    with atomic_writer(parquet) as stream:
+        frame.to_parquet(stream, index=False)
+    document = {"release": loaded.manifest.release, "task": judged.name, "config_hash": loaded.manifest.config_hash,
+                "n": len(judged), "confidence": 0.9, "file": str(target), "per_query": parquet.name,
+                "measures": {name: stages["after"].value for name, stages in rows.items()},
+                "estimates": {name: {stage: one._asdict() for stage, one in stages.items()}
+                              for name, stages in rows.items()}}
+    atomic_write_text(target, json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return document
+
+
+def _measured(runs: dict[str, Run | None], judged: Task, measures: tuple[str, ...]
+              ) -> tuple[dict[str, dict[str, Estimate]], Any]:
+    """Measure → stage → estimate, and a frame of the final ranking's per-query values."""
     import numpy as np
     import pandas as pd
 
     from harness.estimators.intervals import mean_interval
     from harness.metrics.evaluate import per_query
 
-    loaded, built, release = live_release(manifest)
-    judged = built.world.task(task).judge()
-    tell(f"running {loaded.manifest.release} on {task}: {len(judged):,} queries")
-    after, before, _ = release.answer(judged)
-    tell("")
     clusters = np.asarray(judged.clusters, dtype=object)
     frames, rows = [], {}
     for name in measures:
         values = {stage: per_query(run, judged.qrels, name, queries=judged.query_ids)
-                  for stage, run in (("after", after), ("before", before)) if run is not None}
+                  for stage, run in runs.items() if run is not None}
         rows[name] = {stage: mean_interval(x, clusters=clusters, support=(0.0, 1.0)) for stage, x in values.items()}
         if "before" in values:
             rows[name]["lift"] = mean_interval(values["after"] - values["before"], clusters=clusters,
                                                support=(-1.0, 1.0))
-        frames.append(pd.DataFrame({"query_id": judged.query_ids, "cluster": clusters, "task": task, "measure": name,
-                                    "value": values["after"]}))
-    target = output or Path("reports") / loaded.manifest.release / f"eval-{task}.json"
-    parquet = target.with_suffix(".parquet")
-    with atomic_writer(parquet) as stream:
-        pd.concat(frames, ignore_index=True).to_parquet(stream, index=False)
-    document = {"release": loaded.manifest.release, "task": task, "config_hash": loaded.manifest.config_hash,
-                "n": len(judged), "confidence": 0.9, "file": str(target), "per_query": parquet.name,
-                "measures": {name: stages["after"].value for name, stages in rows.items()},
-                "estimates": {name: {stage: one._asdict() for stage, one in stages.items()}
-                              for name, stages in rows.items()}}
-    import json
-
-    from harness.cli.common import plain
-
-    atomic_write_text(target, json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    return document
+        frames.append(pd.DataFrame({"query_id": judged.query_ids, "cluster": clusters, "task": judged.name,
+                                    "measure": name, "value": values["after"]}))
+    return rows, pd.concat(frames, ignore_index=True)
 
 
 def _table(document: dict[str, Any]) -> Any:

@@ -9,6 +9,8 @@ import typer
 
 from harness.cli.common import JsonFlag, console, print_json
 from harness.cli.live import live_release
+from harness.errors import UsageError
+from harness.release.live import LiveRelease
 
 __all__ = ["command"]
 
@@ -21,11 +23,17 @@ def command(
     as_json: JsonFlag = False,
 ) -> None:
     """Show the top hits of one query before and after the second stage."""
-    from harness.errors import UsageError
-
     if not query.strip():
         raise UsageError("explain: the query is empty")
     loaded, _, release = live_release(manifest)
+    document = _explained(loaded.manifest.release, release, query, k)
+    if as_json:
+        print_json(document)
+        return
+    _show(document)
+
+
+def _explained(name: str, release: LiveRelease, query: str, k: int) -> dict[str, Any]:
     answer = release.search(query)
     before = [int(code) for code in answer.before.codes[0] if code >= 0]
     scores = dict(zip(before, answer.before.scores[0].tolist(), strict=False))
@@ -35,15 +43,11 @@ def command(
              "rank_before": before.index(code) + 1, "moved": before.index(code) + 1 - rank}
             for rank, code in enumerate(shown, start=1)]
     values = list(scores.values())
-    document: dict[str, Any] = {
-        "release": loaded.manifest.release, "query": query, "hits": rows,
+    return {
+        "release": name, "query": query, "hits": rows,
         "margin": values[0] - values[1] if len(values) > 1 else None,
         "first_changed": bool(shown and before and shown[0] != before[0]),
         "latency_ms": {"encode": answer.encode_ms, "search": answer.search_ms, "rerank": answer.rerank_ms}}
-    if as_json:
-        print_json(document)
-        return
-    _show(document)
 
 
 def _show(document: dict[str, Any]) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from harness.data.corpus import World
+from harness.data.task import Task
 from harness.errors import InputError
 from harness.release.build import Built
 from harness.release.live import LiveRelease
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.observing import frozen
+from harness.release.overrides import overridden
 
-__all__ = ["built_live", "live_release", "tell"]
+__all__ = ["TaskOption", "built_live", "live_release", "task_of", "tell"]
+
+TaskOption = Annotated[str | None, typer.Option(help="Whose queries are asked. Default: see_also, else the only task.")]
 
 
 def tell(what: str) -> None:
@@ -23,9 +32,11 @@ def tell(what: str) -> None:
 
 def built_live(manifest: Path) -> tuple[Loaded, Built, Path]:
     """A live manifest's parts, built where they are not cached, and frozen. Recorded manifests are refused."""
-    loaded = load_manifest(manifest)
+    loaded = overridden(load_manifest(manifest), os.environ)
     if loaded.manifest.parts is None:
         raise InputError("a recorded manifest has no parts to look into", where=manifest, expected="live parts")
+    if str(Path.cwd()) not in sys.path:  # a callable of the user's own is found from here, as the gates find it
+        sys.path.insert(0, str(Path.cwd()))
     built, folder = frozen(loaded, tell=tell)
     return loaded, built, folder
 
@@ -37,3 +48,11 @@ def live_release(manifest: Path) -> tuple[Loaded, Built, LiveRelease]:
     release = LiveRelease.load(loaded.manifest, built.world, built.folders)
     tell("")
     return loaded, built, release
+
+
+def task_of(world: World, name: str | None) -> Task:
+    """The task of that name; without a name `see_also`, else the only task of query texts."""
+    texts = [task for task in world.tasks.values() if task.contexts is None]
+    if name is None and "see_also" not in world.tasks and len(texts) == 1:
+        return texts[0]
+    return world.task(name or "see_also")

@@ -17,6 +17,7 @@ from harness.release.judge import Verdict, decide
 from harness.release.keys import clean_environment
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import family_of
+from harness.release.overrides import overridden
 
 __all__ = ["REPORTS", "GateRun", "manifests_here", "run_gates"]
 
@@ -41,12 +42,28 @@ class GateRun:
         return REPORTS / self.loaded.manifest.release
 
     @property
+    def other(self) -> str | None:
+        """The name of what was measured, where the environment made it another release than the manifest's."""
+        header = self.evidence.header
+        same = header.get("config_hash") == self.loaded.manifest.config_hash
+        return None if same else str(header.get("release"))
+
+    @property
+    def gaps(self) -> list[str]:
+        """What keeps the run from being whole, in words: gates that did not run, or tests that failed beside them."""
+        closing, rows = self.evidence.closing, self.evidence.findings
+        words = [f"{closing[name]} {name}" for name in ("skipped", "deselected", "xfailed", "errors")
+                 if closing.get(name)]
+        beside = closing["failed"] - sum(finding_of(row).blocks for row in rows)
+        words += [f"{beside} failed beside the findings"] if beside else []
+        found, asked = {row["gate"] for row in rows}, [check.id for check in self.loaded.manifest.checks]
+        return words + [f"no finding of {name}" for name in asked if name not in found] + [
+            f"a finding of {name}, which the policy does not name" for name in sorted(found - set(asked))]
+
+    @property
     def exit_code(self) -> Exit:
         """0, 10 or 11 by the verdict; 12 where the run was not whole."""
-        closing = self.evidence.closing
-        unclean = any(closing.get(name) for name in ("skipped", "deselected", "xfailed", "errors"))
-        asked = {check.id for check in self.loaded.manifest.checks}
-        if unclean or {row["gate"] for row in self.evidence.findings} != asked:
+        if self.gaps or self.other:
             return Exit.INVALID
         return (Exit.PASSED, Exit.INCONCLUSIVE, Exit.REFUSED)[self.verdict]
 
@@ -62,6 +79,7 @@ def manifests_here(folder: Path = Path("manifests")) -> list[Path]:
 def run_gates(manifest: Path) -> GateRun:
     """Run every gate of a manifest and read the evidence. Raises the child's own input error as one line."""
     loaded = load_manifest(manifest)
+    overridden(loaded, os.environ)  # RERANKER=maybe is told here, in one line
     for check in loaded.manifest.checks:  # a misspelt measure is known before anything is built
         if check.own_gate is None:
             family_of(check.measure)
@@ -84,7 +102,8 @@ def run_gates(manifest: Path) -> GateRun:
 
 def _child(manifest: Path, folder: Path) -> int:
     ini = Path(str(find_spec("gates").origin)).parent / "gates.ini"  # type: ignore[union-attr]  # installed with us
-    own = [str(path) for path in [Path("gates")] if path.is_dir() and path.resolve() != ini.parent.resolve()]
+    # by full path: the bare word names our own package
+    own = [str(path.resolve()) for path in [Path("gates")] if path.is_dir() and path.resolve() != ini.parent.resolve()]
     command = [sys.executable, "-m", "pytest", "--pyargs", "gates", *own, "--manifest", str(manifest), "--evidence",
                str(folder / "evidence.jsonl"), "--junitxml", str(folder / "junit.xml"), "-c", str(ini), "--rootdir",
                str(Path.cwd()), "-p", "no:cacheprovider", "--color=no", "--capture=sys"]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.common import JsonFlag, console, plain, print_json
-from harness.cli.live import live_release, tell
+from harness.cli.live import TaskOption, live_release, task_of, tell
 from harness.errors import Exit, InputError, UsageError, nearest
 
 __all__ = ["command", "sweep"]
@@ -21,7 +21,7 @@ def command(
     knob: Annotated[str, typer.Argument(help="What to tune: nprobe.")],
     manifest: Annotated[Path, typer.Argument(help="The release's manifest.")] = Path("manifests/retriever-v0.yaml"),
     *,
-    task: Annotated[str, typer.Option(help="Whose fit queries are asked.")] = "see_also",
+    task: TaskOption = None,
     p95: Annotated[float, typer.Option(metavar="MS", min=0.0, help="Search latency allowed at p95.")] = 8.0,
     loss: Annotated[float, typer.Option(metavar="SHARE", help="Loss of R@10 allowed, as a lower bound.")] = 0.005,
     as_json: JsonFlag = False,
@@ -37,15 +37,14 @@ def command(
     return int(Exit.PASSED if document["chosen"] is not None else Exit.INCONCLUSIVE)
 
 
-def sweep(manifest: Path, task: str, *, p95_ms: float, loss: float) -> dict[str, Any]:
+def sweep(manifest: Path, task: str | None, *, p95_ms: float, loss: float) -> dict[str, Any]:
     """The sweep as plain values, written with its picture under `reports/<release>/`."""
-    import numpy as np
-
     from harness.estimators.intervals import mean_interval
     from harness.retrieval.tune import Target, choose, sweep_nprobe
 
     loaded, built, release = live_release(manifest)
-    index, flat, queries, judged, clusters = _material(manifest, release, built.world.task(task).fit())
+    asked = task_of(built.world, task).fit()
+    index, flat, queries, judged, clusters = _material(manifest, release, asked)
     tell(f"sweeping nprobe over {len(queries):,} queries")
     rows = sweep_nprobe(index, flat, queries, clock=perf_counter, judged=judged)
     tell("")
@@ -55,18 +54,24 @@ def sweep(manifest: Path, task: str, *, p95_ms: float, loss: float) -> dict[str,
         return mean_interval(values, clusters=clusters[places], support=(-1.0, 1.0)).low
 
     choice = choose(rows, target=Target(agreement=None, recall_delta=-loss, p95_ms=p95_ms), lower=lower)
-    shown = []
-    for row in rows[1:]:
-        delta = row.recall_delta if row.recall_delta is not None else np.full(len(row.agreement), np.nan)
-        known = ~np.isnan(delta)
-        moved = mean_interval(delta[known], clusters=clusters[known], support=(-1.0, 1.0))
-        shown.append({"nprobe": row.nprobe, "agreement@10": float(row.agreement.mean()), "delta R@10": moved._asdict(),
-                      "p50_ms": row.p50_ms, "p95_ms": row.p95_ms, "misses": choice.reasons.get(row.nprobe, [])})
-    document = {"release": loaded.manifest.release, "task": task, "n": len(queries), "chosen": choice.nprobe,
+    shown = [_told(row, clusters) | {"misses": choice.reasons.get(row.nprobe, [])} for row in rows[1:]]
+    document = {"release": loaded.manifest.release, "task": asked.name, "n": len(queries), "chosen": choice.nprobe,
                 "serving": index.nprobe, "exhaustive_p95_ms": rows[0].p95_ms, "rows": shown,
                 "target": {"delta R@10, lower bound": -loss, "p95_ms": p95_ms}}
     _keep(document, Path("reports") / loaded.manifest.release)
     return document
+
+
+def _told(row: Any, clusters: Any) -> dict[str, Any]:
+    import numpy as np
+
+    from harness.estimators.intervals import mean_interval
+
+    delta = row.recall_delta if row.recall_delta is not None else np.full(len(row.agreement), np.nan)
+    known = ~np.isnan(delta)
+    moved = mean_interval(delta[known], clusters=clusters[known], support=(-1.0, 1.0))
+    return {"nprobe": row.nprobe, "agreement@10": float(row.agreement.mean()), "delta R@10": moved._asdict(),
+            "p50_ms": row.p50_ms, "p95_ms": row.p95_ms}
 
 
 def _material(manifest: Path, release: Any, task: Any) -> tuple[Any, Any, Any, Any, Any]:

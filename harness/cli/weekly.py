@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.common import JsonFlag, console, print_json
+from harness.cli.live import TaskOption
 
 __all__ = ["command"]
 
@@ -16,7 +17,7 @@ __all__ = ["command"]
 def command(
     manifest: Annotated[Path, typer.Argument(help="The release's manifest, with live parts.")],
     *,
-    task: Annotated[str, typer.Option(help="The task to judge on.")] = "see_also",
+    task: TaskOption = None,
     history: Annotated[Path, typer.Option(help="Where evaluations are appended.")] = Path("history.jsonl"),
     as_json: JsonFlag = False,
 ) -> None:
@@ -25,9 +26,9 @@ def command(
 
     now = datetime.now(UTC)
     document = _week(manifest, task)
-    append(history, {"release": document["release"], "task": task, "measures": document["measures"]}, at=now)
+    append(history, {name: document[name] for name in ("release", "task", "measures")}, at=now)
     lines = [line for line in rolling(read_history(history), now=now)
-             if (line.release, line.task) == (document["release"], task)]
+             if (line.release, line.task) == (document["release"], document["task"])]
     document["rolling"] = [line._asdict() for line in lines]
     if as_json:
         print_json(document)
@@ -35,11 +36,11 @@ def command(
     _show(document, lines)
 
 
-def _week(manifest: Path, task: str) -> dict[str, Any]:
+def _week(manifest: Path, task: str | None) -> dict[str, Any]:
     import numpy as np
 
     from harness.cli.eval import MEASURES, evaluate_release
-    from harness.cli.live import live_release, tell
+    from harness.cli.live import live_release, task_of, tell
     from harness.estimators.intervals import mean_interval
     from harness.retrieval.agreement import flat_agreement
     from harness.retrieval.indexes import FaissIndex
@@ -49,7 +50,7 @@ def _week(manifest: Path, task: str) -> dict[str, Any]:
     index = release.first.index
     if index is not None and release.first.encoder is not None:
         tell("rebuilding the exhaustive truth from the current corpus")
-        judged = built.world.task(task).judge()
+        judged = task_of(built.world, task).judge()
         texts = [one.text for one in built.world.corpus.documents]
         truth = FaissIndex("flat").build(release.first.encoder.documents(texts))
         agreed = flat_agreement(index, truth, release.first.vectors(judged.texts), k=10)

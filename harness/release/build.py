@@ -5,7 +5,7 @@ Fits run on one thread, so that the same manifest, code and library versions giv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,20 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from harness.data.beir import read_beir
+from harness.data.canonical import digest_of
 from harness.data.corpus import World
 from harness.data.plain import world_of
 from harness.data.pydocs.build import build_pydocs, pydocs_versions
 from harness.data.store import sha256_tree
+from harness.errors import InputError
 from harness.release.cache import PartCache, library_versions, source_digest
 from harness.release.manifest import Loaded, Manifest
 from harness.release.stages import encoder_of, first_stage, lists_to_learn, make_index, rerank_stage
 
-__all__ = ["Built", "build", "needed_parts", "part_inputs"]
+__all__ = ["Built", "build", "first_stage_is_own", "needed_parts", "part_inputs"]
 
-_CODE = ("harness/retrieval", "harness/reranking", "harness/release/stages.py", "harness/release/build.py")
+_CODE = ("harness/retrieval", "harness/reranking", "harness/estimators", "harness/release/stages.py",
+         "harness/release/build.py", "harness/release/reading.py")
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,19 @@ def needed_parts(manifest: Manifest) -> tuple[str, ...]:
     """Names of the parts that this manifest builds, each after the ones it stands on."""
     parts = manifest.parts
     assert parts is not None
-    own = parts.retriever.impl in {"callable", "command", "http"}
+    own, sequence = first_stage_is_own(manifest), parts.sequence is not None
     reranked = parts.reranker is not None
     full = reranked and parts.reranker is not None and parts.reranker.features == "full"
-    dense = parts.retriever.impl in {"dense", "rrf"} or reranked or parts.sequence is not None
+    dense = parts.retriever.impl in {"dense", "rrf"} or reranked or sequence
     lexical = parts.retriever.impl in {"bm25", "rrf"} or full
-    wanted = {"world": True, "encoder": dense, "index": dense and not own, "lexical": lexical,
-              "sequence": parts.sequence is not None, "reranker": reranked}
+    wanted = {"world": True, "encoder": dense, "index": dense and (sequence or not own), "lexical": lexical,
+              "sequence": sequence, "reranker": reranked}
     return tuple(name for name, needed in wanted.items() if needed)
+
+
+def first_stage_is_own(manifest: Manifest) -> bool:
+    """Whether the user's own system answers: a callable, a command, an endpoint."""
+    return manifest.parts is not None and manifest.parts.retriever.target is not None
 
 
 def part_inputs(loaded: Loaded) -> dict[str, dict[str, Any]]:
@@ -74,40 +82,63 @@ def build(loaded: Loaded, cache: PartCache) -> Built:
         folder, _ = cache.part("world", inputs["world"], lambda made: _make_world(loaded, made))
         world, folders = World.load(folder), {"world": folder}
         for name in needed_parts(loaded.manifest)[1:]:
+            if name == "reranker" and first_stage_is_own(loaded.manifest):  # whose code no digest here covers
+                inputs[name]["answers"] = _answers(loaded.manifest, world, folders)
             folders[name], _ = cache.part(name, inputs[name], _maker(name, loaded.manifest, world, dict(folders)))
     return Built(world, folders)
 
 
-def _maker(name: str, manifest: Manifest, world: World, folders: dict[str, Path]) -> Any:
+def _maker(name: str, manifest: Manifest, world: World, folders: dict[str, Path]) -> Callable[[Path], None]:
+    makers: dict[str, Callable[[Path], None]] = {
+        "encoder": lambda folder: _make_encoder(manifest, world, folder),
+        "index": lambda folder: _make_index(manifest, world, folders, folder),
+        "lexical": lambda folder: _make_lexical(world, folder),
+        "sequence": lambda folder: _make_sequence(manifest, world, folders, folder),
+        "reranker": lambda folder: _make_reranker(manifest, world, folders, folder)}
+    return makers[name]
+
+
+def _make_encoder(manifest: Manifest, world: World, folder: Path) -> None:
+    assert manifest.parts is not None
+    encoder_of(manifest.parts.encoder, seed=manifest.seed).fit(_texts(world)).save(folder)
+
+
+def _make_index(manifest: Manifest, world: World, folders: Mapping[str, Path], folder: Path) -> None:
     parts = manifest.parts
     assert parts is not None
-    texts = [document.text for document in world.corpus.documents]
+    made = make_index(parts.index, world, folders["encoder"], parts.encoder, seed=manifest.seed)
+    made.save(folder / "index.faiss")
 
-    def encoder(folder: Path) -> None:
-        encoder_of(parts.encoder, seed=manifest.seed).fit(texts).save(folder)
 
-    def index(folder: Path) -> None:
-        made = make_index(parts.index, world, folders["encoder"], parts.encoder, seed=manifest.seed)
-        made.save(folder / "index.faiss")
+def _make_lexical(world: World, folder: Path) -> None:
+    from harness.retrieval.bm25 import Bm25
 
-    def lexical(folder: Path) -> None:
-        from harness.retrieval.bm25 import Bm25
+    Bm25().fit(_texts(world)).save(folder)
 
-        Bm25().fit(texts).save(folder)
 
-    def sequence(folder: Path) -> None:
-        from harness.release.reading import fit_sequence
+def _make_sequence(manifest: Manifest, world: World, folders: Mapping[str, Path], folder: Path) -> None:
+    from harness.release.reading import fit_sequence
 
-        assert parts.sequence is not None
-        fit_sequence(parts.sequence.impl, manifest, world, folders).save(folder)
+    assert manifest.parts is not None and manifest.parts.sequence is not None
+    fit_sequence(manifest.parts.sequence.impl, manifest, world, folders).save(folder)
 
-    def reranker(folder: Path) -> None:
-        first = first_stage(manifest, world, folders)
-        stage = rerank_stage(manifest, world, folders)
-        assert parts.reranker is not None
-        stage.fit(lists_to_learn(world, first, depth=parts.reranker.depth)).save(folder)
 
-    return {"encoder": encoder, "index": index, "lexical": lexical, "sequence": sequence, "reranker": reranker}[name]
+def _make_reranker(manifest: Manifest, world: World, folders: Mapping[str, Path], folder: Path) -> None:
+    assert manifest.parts is not None and manifest.parts.reranker is not None
+    lists = lists_to_learn(world, first_stage(manifest, world, folders), depth=manifest.parts.reranker.depth)
+    rerank_stage(manifest, world, folders).fit(lists).save(folder)
+
+
+def _answers(manifest: Manifest, world: World, folders: Mapping[str, Path]) -> str:
+    """Digest of what the user's own system finds for the queries that its reranker learns from."""
+    assert manifest.parts is not None and manifest.parts.reranker is not None
+    lists = lists_to_learn(world, first_stage(manifest, world, folders), depth=manifest.parts.reranker.depth)
+    return digest_of([[codes.tolist(), [repr(float(score)) for score in scores]]
+                      for codes, scores in zip(lists.codes, lists.scores, strict=True)])
+
+
+def _texts(world: World) -> list[str]:
+    return [document.text for document in world.corpus.documents]
 
 
 def _make_world(loaded: Loaded, folder: Path) -> None:
@@ -125,4 +156,12 @@ def _data_inputs(loaded: Loaded) -> dict[str, Any]:
     if data.corpus == "pydocs":
         return {"corpus": "pydocs", "versions": pydocs_versions()}
     assert data.beir is not None
-    return {"beir": sha256_tree(loaded.folder / data.beir)}
+    if data.slices is not None or data.cluster is not None:
+        raise InputError("slices and clusters of one's own go with recorded files", where=loaded.path,
+                         column="data.slices" if data.slices is not None else "data.cluster",
+                         expected="a beir folder alone beside live parts")
+    digests = sha256_tree(loaded.folder / data.beir)
+    if data.sha256 is not None and digest_of(digests) != data.sha256:
+        raise InputError("the collection is not the one that was frozen", where=loaded.folder / data.beir,
+                         column="data.sha256", expected=data.sha256, found=digest_of(digests))
+    return {"beir": digests}

@@ -2,7 +2,8 @@
 
 `python -m harness.release.replay MANIFEST [--rebuild]` prints one JSON line with the digest of all rankings. A gate run
 starts it beside itself: always once over the frozen parts, and, when this configuration was never built twice, once
-over parts built from nothing in a folder of its own. The second build's digest is kept by the digest of its inputs.
+over parts built from nothing in a folder of its own. The second build's digest is kept by the digest of its inputs
+when it agreed; one that did not is made again the next time.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from harness.release.observed import Observed
 __all__ = ["Replay", "main", "parts_digest", "rankings_digest"]
 
 _REBUILD_S = 900
+_CODE = ("harness/release", "harness/retrieval", "harness/reranking", "harness/records.py", "harness/codes.py")
 
 
 @dataclass
@@ -40,13 +42,14 @@ class Replay:
     @classmethod
     def begin(cls, loaded: Loaded, *, wanted: bool, cache: Path) -> Replay:
         """Start the second build, unless one of exactly these inputs is on record."""
-        from harness.release.build import part_inputs
+        from harness.release.build import first_stage_is_own
 
         replay = cls(loaded, wanted=wanted)
         if not wanted:
             return replay
-        replay.receipt = cache / f"rebuilt-{digest_of(part_inputs(loaded))[:16]}.json"
-        if not replay.receipt.is_file():
+        own = first_stage_is_own(loaded.manifest)  # no earlier build speaks for code that no digest here covers
+        replay.receipt = None if own else cache / f"rebuilt-{_inputs_digest(loaded)[:16]}.json"
+        if replay.receipt is None or not replay.receipt.is_file():
             replay._folder = tempfile.TemporaryDirectory(prefix="signoff-rebuild-")
             replay.rebuilding = _spawn(loaded.path, "--rebuild", replay._folder.name)
         return replay
@@ -58,11 +61,12 @@ class Replay:
         parts = parts_digest(folder)
         found = {"this process": f"{rankings_digest(candidate)} {parts}",
                  "another process": f"{_result(_spawn(self.loaded.path, '--frozen', str(folder)))}"}
-        if self.rebuilding is not None and self.receipt is not None:
-            digest = _result(self.rebuilding)
+        if self.rebuilding is not None:
+            found["a second build"] = _result(self.rebuilding)
             self.rebuilding = None
-            atomic_write_text(self.receipt, json.dumps({"digest": digest}) + "\n")
-        if self.receipt is not None:
+            if self.receipt is not None and len(set(found.values())) == 1:
+                atomic_write_text(self.receipt, json.dumps({"digest": found["a second build"]}) + "\n")
+        elif self.receipt is not None:
             found["a second build"] = str(json.loads(self.receipt.read_bytes())["digest"])
         return found
 
@@ -103,9 +107,10 @@ def main(words: list[str]) -> str:
     from harness.release.cache import PartCache
     from harness.release.freeze import freeze
     from harness.release.observing import observe_live
+    from harness.release.overrides import overridden
     from harness.release.recording import recorded_trial
 
-    loaded = load_manifest(words[0])
+    loaded = overridden(load_manifest(words[0]), os.environ)
     if loaded.manifest.recorded is not None:
         return rankings_digest(recorded_trial(loaded).candidate)
     if words[1] == "--rebuild":
@@ -118,6 +123,15 @@ def main(words: list[str]) -> str:
     built = Built(World.load(folder / "world"), {name: folder / name for name in needed_parts(loaded.manifest)})
     observed = observe_live(loaded, built, tell=lambda _: None, measured=False)
     return f"{rankings_digest(observed)} {parts_digest(folder)}"
+
+
+def _inputs_digest(loaded: Loaded) -> str:
+    """Digest of all that decides parts and rankings: what parts are made of, the tasks asked, the code that asks."""
+    from harness.release.build import part_inputs
+    from harness.release.cache import source_digest
+
+    tasks = sorted({check.task or "" for check in loaded.manifest.checks})
+    return digest_of({"parts": part_inputs(loaded), "tasks": tasks, "code": source_digest("harness/data", *_CODE)})
 
 
 def _spawn(manifest: Path, *words: str) -> subprocess.Popen[bytes]:
