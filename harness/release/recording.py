@@ -80,16 +80,19 @@ def _columns(loaded: Loaded, qrels: Qrels) -> tuple[Ids | None, dict[str, Bools]
         raise InputError("slices do not cover the judged queries once each", where=data.slices.path, column="query_id",
                          expected=f"{len(qrels.queries)} queries", found=missing[:3] or "duplicates")
     frame = frame.loc[list(qrels.queries)]
-    clusters = None
-    if data.cluster is not None:
-        _has_column(frame, data.cluster, data.slices)
-        labels = frame.pop(data.cluster)
-        bare = labels.isna() | (labels.astype(str).str.strip() == "")
-        if bare.any():
-            raise InputError("queries without a cluster", where=data.slices.path, column=data.cluster,
-                             expected="a label for each", found=frame.index[bare][:3].tolist())
-        clusters = labels.astype(str).to_numpy(dtype=object)
-    return clusters, _masks(frame)
+    if data.cluster is None:
+        return None, _masks(frame)
+    return _clusters(frame, data.cluster, data.slices), _masks(frame.drop(columns=data.cluster))
+
+
+def _clusters(frame: pd.DataFrame, name: str, source: Source) -> Ids:
+    _has_column(frame, name, source)
+    labels = frame[name]
+    bare = labels.isna() | (labels.astype(str).str.strip() == "")
+    if bare.any():
+        raise InputError("queries without a cluster", where=source.path, column=name, expected="a label for each",
+                         found=frame.index[bare][:3].tolist())
+    return labels.astype(str).to_numpy(dtype=object)
 
 
 def _has_column(frame: pd.DataFrame, name: str, source: Source) -> None:
