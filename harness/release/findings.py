@@ -14,7 +14,8 @@ from harness.release.policy import Check, Limit
 
 __all__ = ["LEAST_N", "least_n", "recheck_finding"]
 
-LEAST_N = {"delta ": 200, "lift ": 200, "agreement@": 500}  # by the measure's first letters, where a bound decides
+# by the measure's first letters, where a bound decides; the measures state the same (a test compares them)
+LEAST_N = {"delta ": 200, "lift ": 200, "over ": 200, "agreement@": 500}
 _TERMS = ("measure", "task", "slice", "required", "why", "own_gate")
 
 

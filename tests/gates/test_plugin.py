@@ -116,6 +116,13 @@ def test_numbers_are_written_as_they_were_judged(bench):
         assert judge(one.check, one.reading, limit=one.limit).verdict is one.verdict
 
 
+def test_a_gate_judges_the_digits_that_it_writes(bench):
+    """A number a hair under its limit is written as the limit: the verdict is that of the written number."""
+    assert bench.run(OWN, own=OWN_GATE.format(value=0.99 - 1e-9)).ret == 0
+    (row,) = bench.evidence.findings
+    assert (row["estimate"]["value"], row["verdict"]) == (0.99, "PASS")
+
+
 # what keeps a gate from running is counted
 
 

@@ -1,4 +1,4 @@
-"""Laws of the decision: better numbers, looser limits, fewer findings never make it graver; a mirror changes nothing."""
+"""Laws of the decision: better numbers, looser limits, fewer findings never make it graver; nor does a mirror."""
 
 from __future__ import annotations
 
@@ -162,6 +162,28 @@ def test_without_rounding_first_a_verdict_can_depend_on_digits_nobody_wrote():
     read = finding_of(row_of(unrounded))
     assert judge(read.check, read.reading).verdict is not unrounded.verdict
     assert judge(unrounded.check, rounded(reading)).verdict is judge(read.check, read.reading).verdict
+
+
+HAIR = 1e-9
+
+
+@pytest.mark.parametrize("reading", [
+    Reading(Estimate(0.4, 0.3 - HAIR, 0.5, 400, 0.9, "t"), control=refused_by(Limit("at_least", 0.3, "lcb"))),
+    Reading(Estimate(0.4, 0.3, 0.5, 400, 0.9, "t"), cross=CrossCheck(0.3 - HAIR, 0.5, 0.0, 0.0, "BCa"),
+            control=refused_by(Limit("at_least", 0.3, "lcb"))),
+    Reading(Estimate(0.2, 0.1, 0.3 - HAIR, 400, 0.9, "t")),
+    Reading(Estimate(0.4, 0.3, 0.5, 400, 0.9, "t"), control=Control("d", 1.0, 0.2, 0.1, 0.3 - HAIR, 400)),
+    Reading(Estimate(0.2, 0.1, 0.2, 400, 0.9, "t"), control=refused_by(Limit("at_least", 0.3, "lcb")), alternatives=(
+        Alternative("RR", Estimate(0.4, 0.3 - HAIR, 0.5, 400, 0.9, "t"), Limit("at_least", 0.3, "lcb"),
+                    Estimate(0.1, 0.0, 0.3 - HAIR, 400, 0.9, "t")),)),
+], ids=["estimate", "cross, low", "estimate, high", "control", "alternative"])  # fmt: skip
+def test_a_hair_beside_the_limit_is_judged_as_it_is_written(reading):
+    """Every number that decides is rounded before it decides: each within a hair of the limit, one at a time."""
+    row = check(Limit("at_least", 0.3, "lcb"))
+    made = judge(row, rounded(reading))
+    again = finding_of(json.loads(json.dumps(row_of(made))))
+    assert judge(row, again.reading).verdict is made.verdict
+    assert judge(row, reading).verdict is not made.verdict
 
 
 @pytest.mark.parametrize("wrong", [

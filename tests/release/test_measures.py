@@ -10,6 +10,7 @@ import pytest
 
 from fixtures.trials import TASK, index_of, integrity_of, judgements, ranking, sound, trace_of, trial_of
 from harness.errors import InputError
+from harness.release.findings import least_n
 from harness.release.judge import Verdict, judge
 from harness.release.measures import EXAMPLES, PROPERTIES, family_of, read
 from harness.release.measures.integrity import RUN_MANIFEST_KEYS
@@ -98,6 +99,15 @@ def test_a_bound_of_a_difference_needs_its_least_n_and_a_cross_check(measure, by
     reading = read(sound(), check(measure, by=by))
     assert reading.min_n == min_n
     assert (reading.cross is not None) == crossed
+
+
+@pytest.mark.parametrize("measure", [name for name in EXAMPLES if family_of(name) in {"quality", "index"}])
+def test_the_verifier_demands_the_least_n_that_was_measured_with(measure):
+    """What reads a bound and what checks its signature name the same least n, so that neither can be lowered."""
+    limit = Limit("at_least", 0.0, "lcb")
+    measured = read(sound(), replace(check(measure), limit=limit))
+    assert least_n(measure, limit) == measured.min_n
+    assert least_n(measure, replace(limit, by="value")) == 0
 
 
 def test_an_alternative_that_is_a_difference_brings_its_least_n():
