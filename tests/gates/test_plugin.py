@@ -11,6 +11,7 @@ import pytest
 import gates.session
 from gates.session import GateSession
 from harness.defects.catalogue import owner
+from harness.errors import EvidenceError
 from harness.release.evidence import Evidence, finding_of, read_evidence
 from harness.release.judge import Verdict, decide, judge
 from harness.release.measures import read
@@ -40,14 +41,15 @@ class Bench:
         self.file = self.folder / "out" / "evidence.jsonl"
 
     def run(self, *policy: dict[str, Any], own: str | None = None, words: tuple[str, ...] = (),
-            plugin: str | None = None) -> pytest.RunResult:
+            plugin: str | None = None, apart: bool = False) -> pytest.RunResult:
         manifest = checkout(self.folder, *policy, own=own)
         more = [] if own is None else [str(self.folder / "gates")]
         if plugin is not None:
             self._pytester.makepyfile(**{"spoiler": plugin})
             self._pytester.syspathinsert()
             words = ("-p", "spoiler", *words)
-        return self._pytester.runpytest_inprocess(
+        start = self._pytester.runpytest_subprocess if apart else self._pytester.runpytest_inprocess
+        return start(
             "--pyargs", "gates", *more, "--manifest", str(manifest), "--evidence", str(self.file), "-c", str(INI),
             "--rootdir", str(self.folder), "-p", "no:cacheprovider", *words)
 
@@ -123,6 +125,28 @@ def test_a_gate_judges_the_digits_that_it_writes(bench):
     assert (row["estimate"]["value"], row["verdict"]) == (0.99, "PASS")
 
 
+def test_the_values_behind_a_finding_are_kept(bench):
+    """One value a query and measure beside the evidence; their mean is the number that was judged."""
+    import pandas as pd
+
+    bench.run(PASSING, {"measure": "delta RR", "at_least": 0.0})
+    frame = pd.read_parquet(bench.file.with_name("per_query.parquet"))
+    assert list(frame.columns) == ["query_id", "cluster", "task", "measure", "value"]
+    means = frame.groupby("measure")["value"].mean()
+    for row in bench.evidence.findings:
+        assert means[row["measure"]] == pytest.approx(row["estimate"]["value"], abs=1e-6)
+    assert frame.groupby("measure")["query_id"].nunique().tolist() == [12, 12]
+
+
+def test_recorded_files_have_an_identity_too(bench):
+    """Digests, run manifest, and the same rankings read again by another process with another hash seed."""
+    names = ("run manifest gaps", "digest mismatches", "replay differences")
+    assert bench.run(*({"measure": name, "at_most": 0} for name in names)).ret == 0
+    rows = bench.evidence.findings
+    assert [(row["verdict"], row["estimate"]["value"]) for row in rows] == [("PASS", 0.0)] * 3
+    assert [row["estimate"]["n"] for row in rows[1:]] == [3, 2]
+
+
 # what keeps a gate from running is counted
 
 
@@ -184,6 +208,7 @@ def test_a_crash_in_a_gate_leaves_no_finding_of_it(bench):
     ("import nowhere_to_be_found\n", "errors"),
     ("import pytest\n\n@pytest.fixture\ndef f():\n    raise OSError\n\ndef test_x(f, gate):\n    pass\n", "errors"),
     ("import pytest\n\ndef test_x(gate):\n    pytest.skip('not today')\n", "skipped"),
+    ("import pytest\n\ndef test_x(gate):\n    pytest.xfail('not yet')\n", "xfailed"),
     ("import pytest\n\n@pytest.mark.skipif(True, reason='x')\ndef test_x(gate):\n    pass\n", "skipped"),
     ("import pytest\n\npytest.skip('all of it', allow_module_level=True)\n", "skipped"),
 ])  # fmt: skip
@@ -197,6 +222,36 @@ def test_a_collection_error_leaves_no_evidence(bench):
     """Pytest gives up before any gate has run: nothing was found, nothing is left."""
     assert bench.run(PASSING, OWN, own="import nowhere_to_be_found\n").ret == 2
     assert not bench.file.exists()
+
+
+@pytest.mark.parametrize("words", [("--collect-only",), ("--setup-only",), ("-k", "no such gate")])
+def test_gates_that_were_collected_and_not_run_leave_no_evidence(bench, words):
+    """Without a finding there is no file that could be taken for a run."""
+    bench.run(PASSING, DOUBTFUL, words=words)
+    assert not bench.file.exists()
+
+
+def test_a_gate_file_left_out_is_missed_by_name(bench):
+    """`--ignore` leaves nothing to count; the policy's own list shows what was not asked."""
+    ours = INI.parent / "test_quality.py"
+    bench.run(PASSING, OWN, own=SOUND, words=("--ignore", str(ours)))
+    assert [row["gate"] for row in bench.evidence.findings] == ["no_dead_links"]
+
+
+def test_evidence_is_not_closed_without_its_counter(bench):
+    """`-p no:signoff-outcomes` takes away what counts: the file has no closing line."""
+    bench.run(PASSING, words=("-p", "no:signoff-outcomes"), apart=True)  # a file left open warns where it is open
+    with pytest.raises(EvidenceError, match="did not finish"):
+        bench.evidence  # noqa: B018  reading it is what raises
+
+
+def test_a_trial_that_crashes_leaves_no_evidence(bench):
+    """A fault of the program, not of the input: every gate is an error, and nothing was found."""
+    plugin = "import gates.session\n\ndef observe(*words, **options):\n    raise RuntimeError('a bug')\n\n"
+    plugin += "def pytest_configure():\n    gates.session.observe = observe\n\n"
+    plugin += "def pytest_unconfigure():\n    from harness.release.observing import observe\n"
+    result = bench.run(PASSING, DOUBTFUL, plugin=plugin + "    gates.session.observe = observe\n")
+    assert result.parseoutcomes() == {"errors": 2} and not bench.file.exists()
 
 
 def test_workers_are_refused(bench):
