@@ -112,7 +112,8 @@ def planned_header(loaded: Loaded, trial: Trial) -> dict[str, Any]:
         artifacts, run = artifact_sums(folder)[1], sha256_file(folder / RUN_MANIFEST)
     baseline = trial.baseline
     return {
-        "release": manifest.release, "manifest": loaded.path.as_posix(), "manifest_sha256": loaded.sha256,
+        "release": manifest.release, "manifest": loaded.path.name, "manifest_sha256": loaded.sha256,
+        "called_as": loaded.path.as_posix(),
         "config_hash": manifest.config_hash, "run_manifest_sha256": run, "artifacts": artifacts,
         "baseline": None if baseline is None else {"release": baseline.release, "config_hash": baseline.config_hash},
         "seed": manifest.seed, "threads": 1,

@@ -119,7 +119,7 @@ def _lost(evidence: Evidence, findings: tuple[Finding, ...]) -> tuple[str, ...]:
 
 def _next(evidence: Evidence, verdict: Verdict, blocking: list[Finding], lost: bool, signed: str | None
           ) -> tuple[str, ...]:
-    manifest = evidence.header.get("manifest", "MANIFEST")
+    manifest = evidence.header.get("called_as") or evidence.header.get("manifest", "MANIFEST")
     if verdict is Verdict.PASS:
         return ((f"Signed: {signed}.", f"To check it: signoff verify {manifest}") if signed else
                 (f"Nothing is signed yet. To sign it: signoff sign {manifest}",))
