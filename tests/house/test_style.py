@@ -234,3 +234,25 @@ def test_module_names_are_those_python_imports():
     """The helper that turns files into module names, at its two shapes."""
     assert dotted(TOP / "harness" / "release" / "__init__.py") == "harness.release"
     assert dotted(Path(TOP / "harness" / "errors.py")) == "harness.errors"
+
+
+def unsaid(source: ast.Module) -> list[str]:
+    """Tests that do not say what they claim, and tests that check nothing in their own words."""
+    found = []
+    for node in ast.walk(source):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            checks = [one for one in ast.walk(node) if isinstance(one, ast.Assert | ast.Call)]
+            found += [] if ast.get_docstring(node) and checks else [f"{node.lineno} {node.name}"]
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((TOP / "tests").rglob("test_*.py")), ids=short)
+def test_a_test_says_what_it_claims(path):
+    """The first line of each test is its claim, and its body does something about it."""
+    assert unsaid(tree(path)) == []
+
+
+@pytest.mark.parametrize("text", ["def test_a():\n    assert f()", 'def test_a():\n    """A claim."""'])
+def test_a_test_without_a_claim_or_a_check_is_seen(text):
+    """The rule fails on a test that says nothing and on one that does nothing."""
+    assert unsaid(ast.parse(text))
