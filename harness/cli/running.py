@@ -102,14 +102,23 @@ def run_gates(manifest: Path) -> GateRun:
 
 def _child(manifest: Path, folder: Path) -> int:
     ini = Path(str(find_spec("gates").origin)).parent / "gates.ini"  # type: ignore[union-attr]  # installed with us
-    # by full path: the bare word names our own package
-    own = [str(path.resolve()) for path in [Path("gates")] if path.is_dir() and path.resolve() != ini.parent.resolve()]
-    command = [sys.executable, "-m", "pytest", "--pyargs", "gates", *own, "--manifest", str(manifest), "--evidence",
-               str(folder / "evidence.jsonl"), "--junitxml", str(folder / "junit.xml"), "-c", str(ini), "--rootdir",
-               str(Path.cwd()), "-p", "no:cacheprovider", "--color=no", "--capture=sys"]
+    command = [sys.executable, "-m", "pytest", "--pyargs", "gates", *_own_gates(ini.parent), "--manifest", str(manifest),
+               "--evidence", str(folder / "evidence.jsonl"), "--junitxml", str(folder / "junit.xml"), "-c", str(ini),
+               "--rootdir", str(Path.cwd()), "-p", "no:cacheprovider", "--color=no", "--capture=sys"]
     environment = clean_environment(os.environ) | {"OMP_NUM_THREADS": "1"}
     with (folder / "pytest.log").open("wb") as log:
         return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, check=False).returncode
+
+
+def _own_gates(ours: Path) -> list[str]:
+    """The checkout's own folder of gates, by full path: the bare word names our package, which it must not hide."""
+    own = Path("gates").resolve()
+    if not own.is_dir() or own == ours.resolve():
+        return []
+    if (own / "__init__.py").exists():
+        raise InputError("a package named gates hides the one that judges", where=own / "__init__.py",
+                         expected="a plain folder of test files, without __init__.py")
+    return [str(own)]
 
 
 def _raise_left_error(folder: Path) -> None:

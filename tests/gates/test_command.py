@@ -86,6 +86,14 @@ def test_input_that_cannot_be_read_exits_2_with_one_line(here, capfd):
     assert not (here / "reports" / "mine" / "evidence.jsonl").exists()
 
 
+def test_a_users_package_named_gates_is_told_apart(here, capfd):
+    """A `gates/__init__.py` would hide ours from Python: one line says which file to remove."""
+    manifest = checkout(here, PASSING, OWN, own=SOUND)
+    (here / "gates" / "__init__.py").write_text("", encoding="utf-8")
+    assert main(["gates", str(manifest)]) == Exit.USAGE
+    assert "without __init__.py" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("row", [{"measure": "nDGC@10", "at_least": 0.1}, {"measure": "RR", "atleast": 0.1}])
 def test_a_bad_policy_exits_2_before_anything_runs(here, capfd, row):
     """A misspelt measure or key costs no run, and names the nearest."""
