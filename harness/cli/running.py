@@ -103,8 +103,9 @@ def run_gates(manifest: Path) -> GateRun:
 def _child(manifest: Path, folder: Path) -> int:
     ini = Path(str(find_spec("gates").origin)).parent / "gates.ini"  # type: ignore[union-attr]  # installed with us
     command = [sys.executable, "-m", "pytest", "--pyargs", "gates", *_own_gates(ini.parent),
-               "--manifest", str(manifest), "--evidence", str(folder / "evidence.jsonl"), "--junitxml", str(folder / "junit.xml"), "-c", str(ini),
-               "--rootdir", str(Path.cwd()), "-p", "no:cacheprovider", "--color=no", "--capture=sys"]
+               "--manifest", str(manifest), "--evidence", str(folder / "evidence.jsonl"),
+               "--junitxml", str(folder / "junit.xml"), "-c", str(ini), "--rootdir", str(Path.cwd()),
+               "-p", "no:cacheprovider", "--color=no", "--capture=sys"]
     environment = clean_environment(os.environ) | {"OMP_NUM_THREADS": "1"}
     with (folder / "pytest.log").open("wb") as log:
         return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, check=False).returncode
