@@ -13,40 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import InputError
+from harness.names import Names, match
 
-__all__ = ["WIDEST", "Coded", "Names", "PairIndex", "code", "hash_words", "match", "objects", "pair_index",
-           "rank_within", "repeated_pair", "trec_order"]
+__all__ = ["Coded", "Names", "PairIndex", "code", "match", "objects", "pair_index", "rank_within", "repeated_pair",
+           "trec_order"]
 
 Codes = NDArray[np.int32]
 Order = NDArray[np.intp]
-WIDEST = 64  # bytes of an id that are hashed, its last: one gigantic id must not make a gigantic table
-_ODD = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio
+_BLOCK = 8192  # keys looked up at a time, so that what a step needs stays near the processor
 
 
 class Coded(NamedTuple):
-    """Distinct ids, ascending, and one code per row."""
+    """Distinct ids, ascending, one code per row, and the ids' words (names.words_of) where they were seen as bytes."""
 
     ids: NDArray[np.object_]
     codes: Codes
-    hashes: NDArray[np.uint64] | None = None
-
-
-class Names(NamedTuple):
-    """Distinct ids and a way to find them: their 64-bit hashes, ascending, and the code that each belongs to."""
-
-    ids: NDArray[np.object_]
-    hashes: NDArray[np.uint64]
-    codes: Order
-
-    @classmethod
-    def of(cls, ids: NDArray[np.object_], hashes: NDArray[np.uint64] | None = None) -> Names:
-        """Prepare distinct ids to be matched; their `hash_words`, where they are known already, save a pass."""
-        if hashes is None:
-            encoded = np.array([name.encode()[-WIDEST:] for name in ids.tolist()], dtype=bytes)
-            letters = encoded.view(np.uint8).reshape(len(ids), encoded.itemsize if len(ids) else 0)
-            hashes = hash_words(letters)
-        order = np.argsort(hashes)
-        return cls(ids, hashes[order], order)
+    words: NDArray[np.uint64] | None = None
 
 
 class PairIndex(NamedTuple):
@@ -67,6 +49,25 @@ class PairIndex(NamedTuple):
         same = self.keys.take(place, mode="clip") == wanted
         return np.where(same, self.values.take(place, mode="clip"), np.int32(-1))
 
+    def find_within(self, wanted: NDArray[np.int64], start: Order, longest: int) -> Codes:
+        """`find`, told where the rows of each key's query start and how many rows a query has at most.
+
+        All keys of a block halve their ranges at once: a few gathers in place of one search after another.
+        """
+        if not len(self.keys):
+            return np.full(len(wanted), -1, dtype=np.int32)
+        found = np.empty(len(wanted), dtype=np.int32)
+        for first in range(0, len(wanted), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            key, before = wanted[block], start[block] - 1
+            for bit in reversed(range(longest.bit_length())):
+                smaller = self.keys.take(before + (1 << bit), mode="clip") < key
+                before += smaller.astype(np.intp) << bit
+            before += 1
+            same = self.keys.take(before, mode="clip") == key
+            found[block] = np.where(same, self.values.take(before, mode="clip"), np.int32(-1))
+        return found
+
 
 def code(values: Sequence[str], column: str, source: object) -> Coded:
     """Code a column of non-empty text; anything else is an InputError that names its row (from 1)."""
@@ -81,36 +82,6 @@ def code(values: Sequence[str], column: str, source: object) -> Coded:
     lookup = dict(zip(ids, range(len(ids)), strict=True))
     codes = np.fromiter(map(lookup.__getitem__, rows), dtype=np.int32, count=len(rows))
     return Coded(objects(ids), codes)
-
-
-def hash_words(letters: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """(n,) hashes of (n, width) bytes, zero-padded: a polynomial over words of 8 bytes, whatever the width."""
-    padded = np.zeros((len(letters), -(-letters.shape[1] // 8) * 8), dtype=np.uint8)
-    padded[:, : letters.shape[1]] = letters
-    hashes = np.zeros(len(letters), dtype=np.uint64)
-    factor = _ODD
-    for word in padded.view("<u8").T:
-        hashes += word * np.uint64(factor)
-        factor = factor * _ODD % 2**64
-    return hashes
-
-
-def match(wanted: Names, known: Names) -> Order:
-    """(n_wanted,) code of each wanted id among the known ones, -1 where it is absent.
-
-    Hashes propose and the ids themselves decide: should two different ids share a hash, a dictionary does the work.
-    """
-    found = np.full(len(wanted.ids), -1, dtype=np.intp)
-    if not len(known.ids):
-        return found
-    place = np.searchsorted(known.hashes, wanted.hashes)
-    same = np.flatnonzero(known.hashes.take(place, mode="clip") == wanted.hashes)
-    found[wanted.codes[same]] = known.codes[place[same]]
-    row = np.flatnonzero(found >= 0)
-    if (wanted.ids[row] != known.ids[found[row]]).any():
-        code_of = dict(zip(known.ids.tolist(), range(len(known.ids)), strict=True))
-        return np.array([code_of.get(name, -1) for name in wanted.ids.tolist()], dtype=np.intp)
-    return found
 
 
 def objects(ids: Iterable[str]) -> NDArray[np.object_]:

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.codes import Coded, Names, PairIndex, code, pair_index, rank_within, repeated_pair, trec_order
-from harness.columns import LARGEST_GRADE, Floats, finite, floats, integral, latencies, numbers, require, same_length
+from harness.columns import Floats, finite, floats, integral, latencies, numbers, require, same_length
 from harness.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Floats", "Ids", "Ints", "Log", "Qrels", "Run", "Trace", "rank_within"]
+__all__ = ["Floats", "Ids", "Ints", "Log", "Qrels", "Relevant", "Run", "Trace", "rank_within"]
 
 Ids = NDArray[np.object_]
 Ints = NDArray[np.int32]
@@ -65,8 +65,8 @@ class Run:
         run = cls(query.ids, doc.ids, by_query, by_doc, score, rank_within(by_query))
         if run.index.repeated():
             raise repeated_pair(query, doc, source)
-        run.__dict__["names"] = _names(query, doc)  # in the place of the cached property, while the hashes are at hand
-        _ = run.hits
+        run.__dict__["names"] = _names(query, doc)  # in the place of the cached property, while the bytes are at hand
+        _ = run.starts
         return run
 
     @cached_property
@@ -80,6 +80,11 @@ class Run:
         return Names.of(self.queries), Names.of(self.docs)
 
     @cached_property
+    def starts(self) -> NDArray[np.intp]:
+        """(n_queries,) row where each query's ranking starts."""
+        return np.cumsum(self.hits) - self.hits
+
+    @cached_property
     def hits(self) -> NDArray[np.intp]:
         """(n_queries,) length of each query's ranking."""
         edges = np.searchsorted(self.query, np.arange(len(self.queries) + 1, dtype=np.int32))
@@ -87,6 +92,15 @@ class Run:
 
     def __len__(self) -> int:
         return len(self.query)
+
+
+class Relevant(NamedTuple):
+    """What is relevant, by query, then by grade descending: codes of query and document, rank in that order, grade."""
+
+    query: Ints
+    doc: Ints
+    rank: Ints
+    grade: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +141,7 @@ class Qrels:
         grades = relevance[order].astype(np.int32)
         qrels = cls(query.ids, doc.ids, query.codes[order], doc.codes[order], grades)
         qrels.__dict__["names"] = _names(query, doc)
-        _ = qrels.best_first
+        _ = qrels.relevant
         return qrels
 
     @cached_property
@@ -136,11 +150,14 @@ class Qrels:
         return Names.of(self.queries), Names.of(self.docs)
 
     @cached_property
-    def best_first(self) -> NDArray[np.intp]:
-        """Rows of grade ≥ 1, by query, then by grade descending: an ideal ranking."""
-        row = np.flatnonzero(self.relevance > 0)
-        key = (self.query[row].astype(np.int64) << 32) | (LARGEST_GRADE - self.relevance[row])
-        return row[np.argsort(key, kind="stable")]
+    def relevant(self) -> Relevant:
+        """The judgements of grade ≥ 1, as a run without fault would rank them."""
+        row = np.flatnonzero(self.relevance > 0).astype(np.int32)
+        grade = self.relevance[row]
+        best = int(grade.max(initial=0))
+        row = pair_index(self.query[row], best - grade, best + 1, row).values
+        query = self.query[row]
+        return Relevant(query, self.doc[row], rank_within(query), self.relevance[row])
 
     def __len__(self) -> int:
         return len(self.query)
@@ -208,4 +225,4 @@ class Log:
 
 
 def _names(query: Coded, doc: Coded) -> tuple[Names, Names]:
-    return Names.of(query.ids, query.hashes), Names.of(doc.ids, doc.hashes)
+    return Names.of(query.ids, query.words), Names.of(doc.ids, doc.words)

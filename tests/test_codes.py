@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from harness.codes import Names, code, match, objects, pair_index, rank_within, trec_order
+from harness.codes import code, pair_index, rank_within, trec_order
 
 SCORES = st.one_of(st.sampled_from([0.0, -0.0, 1.0, 1.0 + 1e-9, -3.5, 1e-45, 1e300, -1e300]), st.floats(-1e6, 1e6))
-SHORT = st.text(min_size=1, max_size=3)
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30), SCORES), max_size=60,
                 unique_by=lambda row: (row[0], row[1]))
 
@@ -43,6 +42,21 @@ def test_every_pair_is_found_and_no_other(pairs: set[tuple[int, int]]) -> None:
     assert index.find(np.arange(100)).tolist() == [
         rows.index(divmod(key, 10)) if divmod(key, 10) in pairs else -1 for key in range(100)]
     assert not index.repeated()
+    hits = np.bincount(query, minlength=10)
+    starts = (np.cumsum(hits) - hits)[np.arange(100) // 10]
+    within = index.find_within(np.arange(100), starts, int(hits.max()))
+    assert within.tolist() == index.find(np.arange(100)).tolist()
+
+
+def test_a_long_list_of_keys_is_looked_up_block_by_block(rng: np.random.Generator) -> None:
+    """More keys than fit a block, of queries from none to 3,000 rows, in any order: as one search after another."""
+    hits = np.array([3000, 0, 1, 700, 0])
+    keys = np.concatenate([query * 5000 + rng.permutation(5000)[:n] for query, n in enumerate(hits)])
+    query, doc = (part.astype(np.int32) for part in np.divmod(keys, 5000))
+    index = pair_index(query, doc, 5000, np.arange(len(keys), dtype=np.int32))
+    wanted = rng.permutation(25_000)
+    starts = (np.cumsum(hits) - hits)[wanted // 5000]
+    assert index.find_within(wanted, starts, 3000).tolist() == index.find(wanted).tolist()
 
 
 def test_pairs_too_wide_for_one_word_are_found_too() -> None:
@@ -52,21 +66,6 @@ def test_pairs_too_wide_for_one_word_are_found_too() -> None:
     index = pair_index(query, doc, 2**31 - 1, np.array([3, 9, 2**20], dtype=np.int32))
     assert index.find(query.astype(np.int64) * (2**31 - 1) + doc).tolist() == [3, 9, 2**20]
     assert pair_index(query[[0, 0]], doc[[0, 0]], 2**31 - 1, np.array([1, 2**20], dtype=np.int32)).repeated()
-
-
-@settings(max_examples=60, deadline=None)
-@given(wanted=st.sets(SHORT, max_size=30), known=st.sets(SHORT, max_size=30))
-def test_names_are_matched(wanted: set[str], known: set[str]) -> None:
-    """Each id finds itself, and an absent one -1."""
-    here, there = sorted(wanted), sorted(known)
-    assert match(_names(here), _names(there)).tolist() == [there.index(name) if name in known else -1 for name in here]
-
-
-def test_two_ids_of_one_hash_are_not_mixed_up() -> None:
-    """Hashes only propose: when they lie, the ids decide."""
-    wanted = Names(objects(["a", "b", "c"]), np.array([7, 7, 7], dtype=np.uint64), np.arange(3))
-    known = Names(objects(["b", "x"]), np.array([7, 7], dtype=np.uint64), np.arange(2))
-    assert match(wanted, known).tolist() == [-1, 0, -1]
 
 
 def test_ranks_count_within_queries() -> None:
@@ -88,17 +87,3 @@ def test_what_is_no_text_is_no_id(wrong: object) -> None:
     """The row is named."""
     with pytest.raises(Exception, match=r"row 2, column doc_id: not an id"):
         code(["a", wrong], "doc_id", "test")  # type: ignore[list-item]
-
-
-def _names(ids: list[str]) -> Names:
-    return Names.of(objects(ids))
-
-
-@settings(max_examples=60, deadline=None)
-@given(ids=st.lists(st.text("ab0é\U0001f600", min_size=1, max_size=40), min_size=1, unique=True))
-def test_a_hash_does_not_depend_on_its_company(ids: list[str]) -> None:
-    """An id hashes alike alone and among longer ones: else two records would never match."""
-    together = Names.of(objects(ids))
-    for place, name in enumerate(ids):
-        alone = Names.of(objects([name])).hashes[0]
-        assert together.hashes[together.codes.tolist().index(place)] == alone

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.codes import WIDEST, Coded, hash_words
+from harness.codes import Coded
+from harness.names import WIDEST, words_of
 
 __all__ = ["MAX_ID", "ascending", "coded", "plain"]
 
@@ -27,8 +28,8 @@ def coded(column: Any) -> Coded:
     for chunk in column.chunks:
         start, stop = stop, stop + len(chunk)
         np.take(new_code, chunk.indices.to_numpy(), out=codes[start:stop], mode="clip")
-    hashes = None if letters is None else hash_words(letters)[order]
-    return Coded(ids.take(order).to_numpy(zero_copy_only=False), codes, hashes)
+    words = None if letters is None else words_of(letters[order])
+    return Coded(ids.take(order).to_numpy(zero_copy_only=False), codes, words)
 
 
 def plain(ids: Any) -> bool:

@@ -9,26 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.codes import Names, match, pair_index, rank_within
+from harness.codes import Names, match, pair_index
 from harness.errors import InputError, nearest
-from harness.metrics.ranking import Placed, score
+from harness.metrics.ranking import Placed, count, score
 from harness.metrics.spec import MetricSpec, parse
 from harness.records import Floats, Ids, Qrels, Run
 
 __all__ = ["Evaluation", "evaluate", "per_query", "unjudged"]
 
-
-class _Ranked(NamedTuple):
-    """Every judgement with its rank in the run (-1: not retrieved), and the length of every judged query's ranking."""
-
-    qrels: Qrels
-    rank: NDArray[np.int32]
-    hits: NDArray[np.intp]
+Codes = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +44,12 @@ class Evaluation:
     unanswered: Ids
     no_relevant: Ids
     unknown: int
-    _ranked: _Ranked
+    _judged: tuple[Run, Qrels, int | None]
 
     def unjudged(self, k: int) -> Floats:
         """(n_queries,) share of the first k hits that carry no judgement; 0 where there is no hit."""
-        return _unjudged(self._ranked, k)
+        run, qrels, depth = self._judged
+        return unjudged(run, qrels, k=k, depth=depth)
 
     def mean(self, measure: str) -> float:
         """Mean over all judged queries, as `trec_eval -c` prints it."""
@@ -69,13 +64,14 @@ def evaluate(run: Run, qrels: Qrels, specs: Iterable[MetricSpec | str], *, depth
     wanted = tuple(dict.fromkeys(parse(spec) if isinstance(spec, str) else spec for spec in specs))
     if not len(qrels):
         raise InputError("no judgements", where="qrels", expected="at least one judged query")
-    ranked = _ranked(run, qrels, depth)
-    found, judged = _found(qrels, ranked.rank), _judged(qrels)
-    values = {str(spec): score(spec, found, judged) for spec in wanted}
-    relevant = np.bincount(judged.query, minlength=judged.n)
+    at_query = match(qrels.names[0], run.names[0])
+    found, judged = _found(run, qrels, at_query, depth), _judged(qrels)
+    relevant = count(judged)
+    values = {str(spec): score(spec, found, judged, relevant) for spec in wanted}
+    hits = _hits(run, at_query)
     return Evaluation(
-        wanted, qrels.queries, values, qrels.queries[ranked.hits == 0], qrels.queries[relevant == 0],
-        int(np.count_nonzero(run.hits)) - int(np.count_nonzero(ranked.hits)), ranked,
+        wanted, qrels.queries, values, qrels.queries[hits == 0], qrels.queries[relevant == 0],
+        int(np.count_nonzero(run.hits)) - int(np.count_nonzero(hits)), (run, qrels, depth),
     )
 
 
@@ -96,39 +92,41 @@ def per_query(run: Run, qrels: Qrels, spec: MetricSpec | str, *, queries: Sequen
     return values[place]
 
 
-def unjudged(run: Run, qrels: Qrels, *, k: int) -> Floats:
+def unjudged(run: Run, qrels: Qrels, *, k: int, depth: int | None = None) -> Floats:
     """(n_queries,) share of each judged query's first k hits that carry no judgement; 0 where there is no hit."""
-    return _unjudged(_ranked(run, qrels, k), k)
+    # A negative grade says "seen in the pool, not judged", as trec_eval reads it.
+    k = k if depth is None else min(k, depth)
+    at_query, seen = match(qrels.names[0], run.names[0]), qrels.relevance >= 0
+    rank = _ranks(run, qrels, at_query, qrels.query[seen], qrels.doc[seen])
+    judged = np.bincount(qrels.query[seen][(rank > 0) & (rank <= k)], minlength=len(qrels.queries))
+    shown = np.minimum(_hits(run, at_query), k)
+    return np.asarray((shown - judged) / np.maximum(shown, 1), dtype=np.float64)
 
 
-def _ranked(run: Run, qrels: Qrels, depth: int | None) -> _Ranked:
-    at_query, at_doc = match(qrels.names[0], run.names[0]), match(qrels.names[1], run.names[1])
-    hits = np.append(run.hits, 0)[at_query]  # -1, a query that the run lacks, meets the 0 at the end
-    doc = at_doc[qrels.doc]
-    key = at_query[qrels.query] * len(run.docs) + doc  # negative where the run lacks the query
-    key[doc < 0] = -1
-    rank = run.index.find(key)
-    if depth is not None:
-        rank[rank > depth] = -1
-        hits = np.minimum(hits, depth)
-    return _Ranked(qrels, rank, hits)
+def _hits(run: Run, at_query: Codes) -> Codes:
+    return np.append(run.hits, 0)[at_query]  # -1, a query that the run lacks, meets the 0 at the end
 
 
-def _found(qrels: Qrels, rank: NDArray[np.int32]) -> Placed:
-    row = np.flatnonzero((rank > 0) & (qrels.relevance > 0)).astype(np.int32)
-    order = pair_index(qrels.query[row], rank[row], int(rank.max(initial=0)) + 1, row).values
-    return Placed(len(qrels.queries), qrels.query[order], rank[order], qrels.relevance[order])
+def _ranks(run: Run, qrels: Qrels, at_query: Codes, query: Any, doc: Any) -> NDArray[np.int32]:
+    """Rank of each judged pair in the run, -1 where it is not retrieved."""
+    here = match(qrels.names[1], run.names[1])[doc]
+    row = np.flatnonzero(here >= 0) if (at_query >= 0).all() else np.flatnonzero((here >= 0) & (at_query >= 0)[query])
+    there = at_query[query[row]]
+    key = there * len(run.docs) + here[row]
+    rank = np.full(len(query), -1, dtype=np.int32)
+    rank[row] = run.index.find_within(key, run.starts[there], int(run.hits.max(initial=0)))
+    return rank
+
+
+def _found(run: Run, qrels: Qrels, at_query: Codes, depth: int | None) -> Placed:
+    """What is relevant, as the run ranks it."""
+    query, doc, _, grade = qrels.relevant
+    rank = _ranks(run, qrels, at_query, query, doc)
+    row = np.flatnonzero((rank > 0) if depth is None else (rank > 0) & (rank <= depth)).astype(np.int32)
+    order = pair_index(query[row], rank[row], int(rank.max(initial=0)) + 1, row).values
+    return Placed(len(qrels.queries), query[order], rank[order], grade[order])
 
 
 def _judged(qrels: Qrels) -> Placed:
-    order = qrels.best_first
-    query = qrels.query[order]
-    return Placed(len(qrels.queries), query, rank_within(query), qrels.relevance[order])
-
-
-def _unjudged(ranked: _Ranked, k: int) -> Floats:
-    # A negative grade says "seen in the pool, not judged", as trec_eval reads it.
-    qrels, rank = ranked.qrels, ranked.rank
-    judged = np.bincount(qrels.query[(rank > 0) & (rank <= k) & (qrels.relevance >= 0)], minlength=len(qrels.queries))
-    shown = np.minimum(ranked.hits, k)
-    return np.asarray((shown - judged) / np.maximum(shown, 1), dtype=np.float64)
+    query, _, rank, grade = qrels.relevant
+    return Placed(len(qrels.queries), query, rank, grade)

@@ -16,8 +16,8 @@ from harness.errors import UsageError
 from harness.metrics.spec import EXPONENTIAL, LINEAR, MetricSpec
 from harness.records import Floats
 
-__all__ = ["Placed", "average_precision", "dcg", "ndcg", "placed", "precision", "recall", "reciprocal_rank", "score",
-           "success"]
+__all__ = ["Placed", "average_precision", "count", "dcg", "ndcg", "placed", "precision", "recall", "reciprocal_rank",
+           "score", "success"]
 
 
 class Placed(NamedTuple):
@@ -37,7 +37,10 @@ class Placed(NamedTuple):
 
     def where(self, keep: NDArray[np.bool_]) -> Placed:
         """The documents that `keep` marks."""
-        return Placed(self.n, self.query[keep], self.rank[keep], self.grade[keep])
+        if keep.all():
+            return self
+        row = np.flatnonzero(keep)
+        return Placed(self.n, self.query[row], self.rank[row], self.grade[row])
 
     def within(self, k: int | None, *, rel: int = 1) -> Placed:
         """The documents of rank at most k and of grade at least rel."""
@@ -53,7 +56,7 @@ def dcg(gains: Any, *, k: int | None = None, gain: str = LINEAR) -> Floats:
     >>> dcg([[3, 0, 1]], k=3).tolist()
     [3.5]
     """
-    return _dcg(placed(gains).within(k), gain)
+    return _dcg(placed(gains), k, gain)
 
 
 def ndcg(gains: Any, *, k: int | None = None, gain: str = LINEAR, ideal: Any = None) -> Floats:
@@ -80,31 +83,34 @@ def average_precision(gains: Any, *, n_relevant: Any, k: int | None = None, rel:
 
 def recall(gains: Any, *, k: int, n_relevant: Any, rel: int = 1) -> Floats:
     """Share of the `n_relevant: (n_queries,)` documents that are in the first k. 0 for a query that has none."""
-    return _share(_count(placed(gains).within(k, rel=rel)), np.asarray(n_relevant))
+    return _share(count(placed(gains).within(k, rel=rel)), np.asarray(n_relevant))
 
 
 def precision(gains: Any, *, k: int, rel: int = 1) -> Floats:
     """Share of the first k places that hold a document of grade ≥ rel; a short ranking still has k places."""
-    return _count(placed(gains).within(k, rel=rel)) / k
+    return count(placed(gains).within(k, rel=rel)) / k
 
 
 def success(gains: Any, *, k: int, rel: int = 1) -> Floats:
     """1 where a document of grade ≥ rel is in the first k, else 0. Returns (n_queries,)."""
-    return (_count(placed(gains).within(k, rel=rel)) > 0).astype(np.float64)
+    return (count(placed(gains).within(k, rel=rel)) > 0).astype(np.float64)
 
 
-def score(spec: MetricSpec, found: Placed, judged: Placed) -> Floats:
-    """(n,) values of one measure: `found` as ranked by the run, `judged` as an ideal run would rank everything."""
+def score(spec: MetricSpec, found: Placed, judged: Placed, relevant: Floats) -> Floats:
+    """(n,) values of one measure: `found` as ranked by the run, `judged` as an ideal run would rank everything.
+
+    `relevant`: (n,) `count` of the judged, which several measures share.
+    """
     if spec.name == "nDCG":
         return _ndcg(found, judged, spec.k, spec.dcg)
     hits = found.within(spec.k, rel=spec.rel)
     if spec.name == "RR":
         return _rr(hits)
     if spec.name in {"AP", "R"}:
-        relevant = _count(judged.within(None, rel=spec.rel))
-        return _ap(hits, relevant) if spec.name == "AP" else _share(_count(hits), relevant)
+        relevant = relevant if spec.rel <= 1 else count(judged.within(None, rel=spec.rel))
+        return _ap(hits, relevant) if spec.name == "AP" else _share(count(hits), relevant)
     if spec.name in {"P", "Success"} and spec.k is not None:
-        return _count(hits) / spec.k if spec.name == "P" else (_count(hits) > 0).astype(np.float64)
+        return count(hits) / spec.k if spec.name == "P" else (count(hits) > 0).astype(np.float64)
     raise UsageError(f"{spec} is no measure of one run against judgements; expected one such as nDCG@10, RR, AP")
 
 
@@ -115,13 +121,15 @@ def placed(gains: Any) -> Placed:
     return Placed(len(dense), query, index + 1, dense[query, index])
 
 
-def _dcg(found: Placed, gain: str) -> Floats:
-    discount = np.log2(np.arange(2, found.rank.max(initial=0) + 2))  # [0] is rank 1's
-    return _sum(found, _gain(found.grade, gain) / discount[found.rank - 1])
+def _dcg(found: Placed, k: int | None, gain: str) -> Floats:
+    discount = np.log2(np.arange(1, found.rank.max(initial=0) + 2))  # by rank, from 0, which nothing has
+    if k is not None:
+        discount[k + 1 :] = np.inf  # what stands below gains nothing
+    return _sum(found, _gain(found.grade, gain) / discount[found.rank])
 
 
 def _ndcg(found: Placed, ideal: Placed, k: int | None, gain: str) -> Floats:
-    return _share(_dcg(found.within(k), gain), _dcg(ideal.within(k), gain))
+    return _share(_dcg(found, k, gain), _dcg(ideal, k, gain))
 
 
 def _rr(hits: Placed) -> Floats:
@@ -149,7 +157,8 @@ def _gain(grade: NDArray[Any], gain: str) -> Floats:
     return grades if gain == LINEAR else np.exp2(grades) - 1.0
 
 
-def _count(hits: Placed) -> Floats:
+def count(hits: Placed) -> Floats:
+    """(n,) how many documents each query has."""
     counts: Floats = np.bincount(hits.query, minlength=hits.n).astype(np.float64)
     return counts
 

@@ -86,9 +86,12 @@ _TAKES = MappingProxyType({"nDCG": ("dcg",), "RR": ("rel",), "AP": ("rel",), "R"
 _NEEDS_DEPTH = frozenset({"R", "P", "Success", "Jaccard"})
 
 
+_FOLDED = MappingProxyType({known.casefold(): known for known in _TAKES}
+                           | {alias.casefold(): known for alias, known in ALIASES.items()})
+
+
 def _canonical(name: str) -> str | None:
-    folded = {known.casefold(): known for known in _TAKES} | {alias.casefold(): to for alias, to in ALIASES.items()}
-    return folded.get(name.casefold())
+    return _FOLDED.get(name.casefold())
 
 
 def _check_depth(name: str, k: int | None, text: str) -> None:

@@ -57,4 +57,4 @@ def test_unknown_gain_and_measure_are_refused() -> None:
         ranking.dcg(GAINS, k=3, gain="exp")
     empty = ranking.placed(GAINS)
     with pytest.raises(UsageError, match="Jaccard@5 is no measure of one run"):
-        ranking.score(parse("Jaccard@5"), empty, empty)
+        ranking.score(parse("Jaccard@5"), empty, empty, np.zeros(empty.n))
