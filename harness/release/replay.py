@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness.data.canonical import digest_of
 from harness.data.store import atomic_write_text, sha256_bytes
-from harness.errors import InputError
+from harness.errors import InputError, SignoffError
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.observed import Observed
 
@@ -77,9 +77,8 @@ class Replay:
 
     def stop(self) -> None:
         """End whatever still runs, and remove its folder."""
-        if self.rebuilding is not None and self.rebuilding.poll() is None:
-            self.rebuilding.kill()
-            self.rebuilding.wait()
+        if self.rebuilding is not None:
+            _end(self.rebuilding)
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -142,19 +141,29 @@ def _spawn(manifest: Path, *words: str) -> subprocess.Popen[bytes]:
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Kill it where it still runs, wait for it, close its pipes."""
+    with child:
+        if child.poll() is None:
+            child.kill()
+
+
 def _result(child: subprocess.Popen[bytes]) -> str:
     try:
         out, errors = child.communicate(timeout=_REBUILD_S)
     except subprocess.TimeoutExpired:
-        child.kill()
+        _end(child)
         raise InputError("the repeating process did not end", where="replay",
                          expected=f"within {_REBUILD_S} s") from None
     lines = out.decode("utf-8", "replace").split("\n")
     if child.returncode != 0 or not lines[0]:
-        last = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise InputError("the repeating process failed", where="replay", found=" ".join(last) or child.returncode)
+        last = errors.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
+        raise InputError(f"the repeating process failed: {last[0]}", where="replay")
     return lines[0]
 
 
 if __name__ == "__main__":
-    print(main(sys.argv[1:]))
+    try:
+        print(main(sys.argv[1:]))
+    except SignoffError as error:
+        sys.exit(str(error))

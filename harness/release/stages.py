@@ -24,11 +24,12 @@ from harness.retrieval.indexes import FaissIndex
 from harness.retrieval.lsa import LsaEncoder
 from harness.retrieval.protocols import Encoder, Hits, Retriever, Vectors
 
-__all__ = ["GRID", "MODULE_TASKS", "FirstStage", "document_vectors", "encoder_of", "first_stage", "lists_to_learn",
-           "load_encoder", "make_index", "rerank_stage"]
+__all__ = ["FUSED", "GRID", "MODULE_TASKS", "FirstStage", "document_vectors", "encoder_of", "first_stage",
+           "lists_to_learn", "load_encoder", "make_index", "rerank_stage"]
 
 GRID = (4, 8, 12, 16, 24, 32, 40, 48, 64, 79)
 AGREEMENT = 0.96  # lower bound that `nprobe: tuned` aims at on the fit queries, a point above the gate's 0.95
+FUSED = 202  # depth of a hybrid's legs, whatever is asked: so the top k are the first k of the top k + 1
 MODULE_TASKS = {"see_also"}  # where the query's own page is known; in known_item the module gives the target away
 
 
@@ -59,7 +60,7 @@ class FirstStage:
             from harness.retrieval.hybrid import fuse
 
             assert self.index is not None and self.lexical is not None
-            legs = [self.lexical.retrieve(texts, k=2 * k), self.index.search(vectors, k=2 * k)]
+            legs = [self.lexical.retrieve(texts, k=max(k, FUSED)), self.index.search(vectors, k=max(k, FUSED))]
             return fuse(legs, k=k, weights=self.part.weights)
         hits: Hits = self.own.retrieve(texts, k=k)
         return hits
