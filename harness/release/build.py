@@ -95,7 +95,19 @@ def _maker(name: str, manifest: Manifest, world: World, folders: dict[str, Path]
         "lexical": lambda folder: _make_lexical(world, folder),
         "sequence": lambda folder: _make_sequence(manifest, world, folders, folder),
         "reranker": lambda folder: _make_reranker(manifest, world, folders, folder)}
-    return makers[name]
+    return _on_one_thread(makers[name])
+
+
+def _on_one_thread(make: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Libraries first, the limit then: it binds only those that are loaded when it is set."""
+    def run(folder: Path) -> None:
+        import scipy.linalg  # noqa: F401
+        import sklearn.utils.extmath  # noqa: F401
+
+        with threadpool_limits(1):
+            make(folder)
+
+    return run
 
 
 def _make_encoder(manifest: Manifest, world: World, folder: Path) -> None:

@@ -103,6 +103,30 @@ def test_two_builds_from_nothing_give_the_same_bytes(tmp_path):
         assert sha256_tree(one.folders[name]) == sha256_tree(two.folders[name]), name
 
 
+THREADS = """
+import sys
+from pathlib import Path
+from harness.data.store import sha256_tree
+from harness.release.build import build
+from harness.release.cache import PartCache
+from harness.release.manifest import load_manifest
+built = build(load_manifest(sys.argv[1]), PartCache(Path(sys.argv[2])))
+print({name: sha256_tree(folder) for name, folder in sorted(built.folders.items())})
+"""
+
+
+def test_the_number_of_threads_at_hand_decides_no_byte(tmp_path):
+    """A limit binds only libraries that are loaded: ones that a fit loads itself must not slip past it."""
+    loaded = small(tmp_path)
+
+    def said(threads: str) -> bytes:
+        return subprocess.run([sys.executable, "-c", THREADS, str(loaded.path), str(tmp_path / threads)], check=True,
+                              env={**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads,
+                                   "PYTHONHASHSEED": threads}, stdout=subprocess.PIPE).stdout
+
+    assert said("1") == said("2") != b""
+
+
 def test_another_seed_is_another_release(tmp_path):
     """The twin of the test above: a seed that is not the same is not ignored."""
     one, two = (made(small(tmp_path, name=f"seed{seed}", seed=seed), tmp_path / "cache") for seed in (7, 8))
