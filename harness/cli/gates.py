@@ -56,13 +56,10 @@ def _show(run: GateRun, signed: str | None, *, as_json: bool) -> None:
 
     out = console(as_json=as_json)
     out.print()
-    terminal_table(run.evidence, out, signed=signed)
+    terminal_table(run.shown, out, signed=signed)
     facts = {"seconds": run.seconds, "policy": run.loaded.path.name}
-    write_reports(run.evidence, run.folder, signed=signed, facts=facts)
+    write_reports(run.shown, run.folder, signed=signed, facts=facts)
     if run.other is not None:
         out.print(f"Measured was {run.other}, which the environment made of {run.loaded.manifest.release} (RERANKER or "
                   "RETRIEVER_IMPL is set): a trial, never signed.", markup=False, soft_wrap=True)
-    if run.gaps:
-        out.print(f"The run was not whole, so nothing can be signed: {'; '.join(run.gaps)}.", markup=False,
-                  soft_wrap=True)
     out.print(f"{run.seconds:.0f} s; report: {run.folder / 'report.html'}", markup=False)

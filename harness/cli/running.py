@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
@@ -59,6 +59,11 @@ class GateRun:
         found, asked = {row["gate"] for row in rows}, [check.id for check in self.loaded.manifest.checks]
         return words + [f"no finding of {name}" for name in asked if name not in found] + [
             f"a finding of {name}, which the policy does not name" for name in sorted(found - set(asked))]
+
+    @property
+    def shown(self) -> Evidence:
+        """The evidence as reports tell it: what was missing stands in its closing line."""
+        return replace(self.evidence, closing={**self.evidence.closing, "gaps": self.gaps})
 
     @property
     def exit_code(self) -> Exit:

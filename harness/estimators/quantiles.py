@@ -31,7 +31,7 @@ def quantile_interval(x: ArrayLike, q: float, *, confidence: float = 0.9, unit: 
         unit: Of the values.
 
     Returns:
-        The value is the linear quantile (numpy's default); under two values both ends are infinite.
+        The value is the linear quantile (numpy's default), moved to the nearer end where it lies outside; under two values both ends are infinite.
 
     >>> quantile_interval(range(1, 101), 0.5).low, quantile_interval(range(1, 101), 0.5).high
     (42.0, 59.0)
@@ -40,7 +40,9 @@ def quantile_interval(x: ArrayLike, q: float, *, confidence: float = 0.9, unit: 
     """
     values, place, tail = np.sort(numbers(x)), share(q, "q"), level(confidence)
     low, high = _ends(values, place, tail)
-    return Estimate(float(np.quantile(values, place)), low, high, len(values), confidence, "order statistics", unit)
+    # Far in the tail of few values the interpolated quantile falls short of its own bound; the bound then speaks.
+    value = float(np.clip(np.quantile(values, place), low, high))
+    return Estimate(value, low, high, len(values), confidence, "order statistics", unit)
 
 
 def _ends(values: Floats, q: float, tail: float) -> tuple[float, float]:

@@ -149,7 +149,7 @@ class Recorded(_Model):
 
 
 class Manifest(_Model):
-    """A release as its manifest describes it. `policy` may be empty for a release that is only a baseline."""
+    """A release as its manifest describes it."""
 
     release: Name
     baseline: Name | None = None

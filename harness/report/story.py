@@ -111,6 +111,8 @@ def _lost(evidence: Evidence, findings: tuple[Finding, ...]) -> tuple[str, ...]:
     lines: tuple[str, ...] = ()
     if lost:
         lines += (f"Gates were lost on the way: {', '.join(lost)}. What did not run proves nothing.",)
+    elif closing.get("gaps"):
+        lines += (f"The run was not whole: {'; '.join(closing['gaps'])}. What did not run proves nothing.",)
     ran = closing.get("ran")
     if ran is not None and ran != len(findings):
         lines += (f"{ran} gates ran but {len(findings)} findings were written.",)

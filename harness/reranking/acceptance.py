@@ -42,7 +42,7 @@ def incumbent_gap(new_scores: Any, first_scores: Any, codes: Any) -> float:
 
 
 def cross_fitted_gaps(make: Callable[[], Reranker], features: Any, labels: Any, groups: Any, clusters: Sequence[str],
-                      *, folds: int = 3) -> Floats:
+                      *, folds: int = 2) -> Floats:
     """(n_queries,) `incumbent_gap`s, each by a reranker that saw no query of the same cluster.
 
     Args:

@@ -46,7 +46,8 @@ def test_quantile_ends_are_the_binomials_ranks(n, q):
     above = [rank for rank in range(1, n + 1) if stats.binom.sf(rank - 1, n, q) <= 0.05]
     assert found.low == (x[max(below) - 1] if below else -math.inf)
     assert found.high == (x[min(above) - 1] if above else math.inf)
-    assert found.value == np.quantile(x, q)
+    assert found.value == np.clip(np.quantile(x, q), found.low, found.high)
+    assert found.low <= found.value <= found.high
 
 
 def test_quantile_of_a_million_is_quick_and_near():

@@ -105,7 +105,7 @@ def test_a_large_cluster_fills_a_fold_alone(rng):
             held_out.append(10 - len(groups))
             return super().fit(features, labels, groups)
 
-    cross_fitted_gaps(Watch, rng.normal(size=(20, 2)), np.tile([0, 1], 10), np.full(10, 2), list("aaaaaabcde"))
+    cross_fitted_gaps(Watch, rng.normal(size=(20, 2)), np.tile([0, 1], 10), np.full(10, 2), list("aaaaaabcde"), folds=3)
     assert sorted(held_out) == [2, 2, 6]
 
 
