@@ -18,7 +18,7 @@ import pytest
 
 from harness import __version__
 from harness.data.store import atomic_write_text
-from harness.defects.catalogue import owner
+from harness.defects.owners import owner
 from harness.errors import InputError, SignoffError
 from harness.estimate import Estimate
 from harness.hunting.reading import property_reading

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.errors import InputError
 from harness.release.observed import Trial
 
-__all__ = ["DEFECTS", "Defect", "defect", "owner"]
+__all__ = ["DEFECTS", "Defect", "defect"]
 
 Plant = Callable[[Trial, float], Trial]
 
@@ -48,14 +47,3 @@ def defect(name: str, *, caught_by: Callable[[str], bool],
         return plant
 
     return register
-
-
-def owner(measure: str) -> Defect:
-    """The first defect that the measure must refuse; a measure without one is an error: it could pass anything."""
-    from harness.defects import index, integrity, latency, ranking  # noqa: F401  each registers its own
-
-    for one in DEFECTS.values():
-        if one.caught_by(measure):
-            return one
-    raise InputError("no planted defect is known for this measure", where="defects", expected="one it must refuse",
-                     found=measure)

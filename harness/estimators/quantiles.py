@@ -31,7 +31,8 @@ def quantile_interval(x: ArrayLike, q: float, *, confidence: float = 0.9, unit: 
         unit: Of the values.
 
     Returns:
-        The value is the linear quantile (numpy's default), moved to the nearer end where it lies outside; under two values both ends are infinite.
+        The value is the linear quantile (numpy's default), moved to the nearer end where it lies outside; under two
+        values both ends are infinite.
 
     >>> quantile_interval(range(1, 101), 0.5).low, quantile_interval(range(1, 101), 0.5).high
     (42.0, 59.0)

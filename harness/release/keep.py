@@ -21,9 +21,10 @@ _SHOWN = ("R@5", "RR", "nDCG@10", "Success@50")
 
 
 def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
-    """Write `per_query.parquet` (query_id, cluster, task, measure, value), `trace.parquet`, `index.json`, `stages.json`.
+    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and three more as far as they apply.
 
-    The last holds mean measures before and after the second stage, by task.
+    `trace.parquet` holds latencies, `index.json` cells and agreement, and `stages.json` mean measures before and after
+    the second stage, by task.
     """
     import pandas as pd
 

@@ -1,6 +1,6 @@
 """Determinism, shown: the same rankings from another process with another hash seed, and from a second build.
 
-`python -m harness.release.replay MANIFEST [--rebuild]` prints one JSON line with the digest of all rankings. A gate run
+`python -m harness.release.repeating MANIFEST …` prints the digest of all rankings and parts. A gate run
 starts it beside itself: always once over the frozen parts, and, when this configuration was never built twice, once
 over parts built from nothing in a folder of its own. The second build's digest is kept by the digest of its inputs
 when it agreed; one that did not is made again the next time.
@@ -19,11 +19,11 @@ from pathlib import Path
 
 from harness.data.canonical import digest_of
 from harness.data.store import atomic_write_text, sha256_bytes
-from harness.errors import InputError, SignoffError
-from harness.release.manifest import Loaded, load_manifest
+from harness.errors import InputError
+from harness.release.manifest import Loaded
 from harness.release.observed import Observed
 
-__all__ = ["Replay", "main", "parts_digest", "rankings_digest"]
+__all__ = ["Replay", "parts_digest", "rankings_digest"]
 
 _REBUILD_S = 900
 _CODE = ("harness/release", "harness/retrieval", "harness/reranking", "harness/records.py", "harness/codes.py")
@@ -100,30 +100,6 @@ def parts_digest(folder: Path) -> str:
                       if name != RUN_MANIFEST and not name.endswith("SHA256SUMS")})
 
 
-def main(words: list[str]) -> str:
-    """What the child prints: the digest of rankings, and of parts where there are any."""
-    from harness.release.build import Built, build, needed_parts
-    from harness.release.cache import PartCache
-    from harness.release.freeze import freeze
-    from harness.release.observing import observe_live
-    from harness.release.overrides import overridden
-    from harness.release.recording import recorded_trial
-
-    loaded = overridden(load_manifest(words[0]), os.environ)
-    if loaded.manifest.recorded is not None:
-        return rankings_digest(recorded_trial(loaded).candidate)
-    if words[1] == "--rebuild":
-        made = build(loaded, PartCache(Path(words[2]) / "cache"))
-        folder = freeze(loaded, made, root=Path(words[2]) / "artifacts")
-    else:
-        folder = Path(words[2])
-    from harness.data.corpus import World
-
-    built = Built(World.load(folder / "world"), {name: folder / name for name in needed_parts(loaded.manifest)})
-    observed = observe_live(loaded, built, tell=lambda _: None, measured=False)
-    return f"{rankings_digest(observed)} {parts_digest(folder)}"
-
-
 def _inputs_digest(loaded: Loaded) -> str:
     """Digest of all that decides parts and rankings: what parts are made of, the tasks asked, the code that asks."""
     from harness.release.build import part_inputs
@@ -137,7 +113,7 @@ def _spawn(manifest: Path, *words: str) -> subprocess.Popen[bytes]:
     kept: Mapping[str, str] = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_KEY")}
     hash_seed = "1" if kept.get("PYTHONHASHSEED", "random") != "1" else "2"
     environment = {**kept, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "2"}
-    return subprocess.Popen([sys.executable, "-m", "harness.release.replay", str(manifest), *words], env=environment,
+    return subprocess.Popen([sys.executable, "-m", "harness.release.repeating", str(manifest), *words], env=environment,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -160,10 +136,3 @@ def _result(child: subprocess.Popen[bytes]) -> str:
         last = errors.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
         raise InputError(f"the repeating process failed: {last[0]}", where="replay")
     return lines[0]
-
-
-if __name__ == "__main__":
-    try:
-        print(main(sys.argv[1:]))
-    except SignoffError as error:
-        sys.exit(str(error))

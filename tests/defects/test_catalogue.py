@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fixtures.trials import sound
-from harness.defects.catalogue import DEFECTS, defect, owner
+from harness.defects.catalogue import DEFECTS, defect
+from harness.defects.owners import owner
 from harness.errors import InputError
 from harness.release.evidence import rounded
 from harness.release.judge import Control, Finding, Verdict, judge

@@ -10,7 +10,7 @@ import pytest
 
 import gates.session
 from gates.session import GateSession
-from harness.defects.catalogue import owner
+from harness.defects.owners import owner
 from harness.errors import EvidenceError
 from harness.release.evidence import Evidence, finding_of, read_evidence
 from harness.release.judge import Verdict, decide, judge

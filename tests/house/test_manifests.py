@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.defects.catalogue import owner
+from harness.defects.owners import owner
 from harness.errors import SignoffError
 from harness.hunting.properties import PROPERTIES as CLAIMS
 from harness.release.manifest import load_manifest

@@ -87,7 +87,8 @@ def test_a_column_of_many_values_is_no_slice(tmp_path):
     ("query_id,module\n1,m\n2,m\n3,m\n3,m\n", "duplicates"),
     ("id,module\n1,m\n2,m\n3,m\n", r"slices\.csv.*no such column.*query_id"),
     ("query_id,modul\n1,m\n2,m\n3,m\n", "no such column.*nearest: modul"),
-    ("query_id,module\n1,m\n2,\n3,m\n", r"without a cluster.*found \['2'\]"), ("", "no rows|empty"), ("query_id,module\n", "no rows"),
+    ("query_id,module\n1,m\n2,\n3,m\n", r"without a cluster.*found \['2'\]"),
+    ("", "no rows|empty"), ("query_id,module\n", "no rows"),
 ])  # fmt: skip
 def test_a_slice_file_that_leaves_queries_out_is_an_error(tmp_path, table, words):
     """Each judged query once, with its cluster; extra queries do no harm."""
