@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.codes import Coded
+from harness.data.radix import Numbers, codes_of, numbers
 from harness.names import WIDEST, words_of
 
-__all__ = ["MAX_ID", "ascending", "coded", "plain"]
+__all__ = ["MAX_ID", "Distinct", "as_coded", "ascending", "coded", "distinct", "plain"]
 
 MAX_ID = 65_536  # bytes; a longer id is a sign of a file of another kind
 
 
+class Distinct(NamedTuple):
+    """Distinct ids, ascending, as an Arrow array, and one code per row."""
+
+    ids: Any
+    codes: NDArray[np.int32]
+
 
 def coded(column: Any) -> Coded:
-    """Code a dictionary-encoded column of strings that has at least one row, and one dictionary for all its chunks."""
-    ids = column.chunk(0).dictionary
-    letters = _letters(ids)
-    order = ascending(ids) if letters is None else _sorted(letters)
+    """Code a column of strings that has at least one row."""
+    return as_coded(distinct(column))
+
+
+def as_coded(found: Distinct) -> Coded:
+    """The same with ids as Python's own strings."""
+    letters = _letters(found.ids)
+    return Coded(found.ids.to_numpy(zero_copy_only=False), found.codes, None if letters is None else words_of(letters))
+
+
+def distinct(column: Any) -> Distinct:
+    """Distinct ids of a column of strings that has a row; as numbers where they are such, else by hashing."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        return _from_dictionary(column)
+    found = _numbers(column)
+    if found is None:
+        return _from_dictionary(column.dictionary_encode())
+    codes, row = codes_of(found)
+    return Distinct(column.take(pa.array(row)).combine_chunks(), codes)
+
+
+def _numbers(column: Any) -> Numbers | None:
+    width = max(int(np.diff(_bytes(chunk)[0]).max(initial=1)) for chunk in column.chunks)
+    letters = []
+    for chunk in column.chunks:
+        some = _letters(chunk, width)
+        if some is None:
+            return None
+        letters.append(some)
+    return numbers(letters)
+
+
+def _from_dictionary(column: Any) -> Distinct:
+    ids = column.chunk(0).dictionary  # the same for all chunks
+    order = ascending(ids)
     new_code = np.empty(len(order), dtype=np.int32)
     new_code[order] = np.arange(len(order), dtype=np.int32)
     codes = np.empty(len(column), dtype=np.int32)
@@ -28,8 +68,7 @@ def coded(column: Any) -> Coded:
     for chunk in column.chunks:
         start, stop = stop, stop + len(chunk)
         np.take(new_code, chunk.indices.to_numpy(), out=codes[start:stop], mode="clip")
-    words = None if letters is None else words_of(letters[order])
-    return Coded(ids.take(order).to_numpy(zero_copy_only=False), codes, words)
+    return Distinct(ids.take(order), codes)
 
 
 def plain(ids: Any) -> bool:
@@ -54,14 +93,17 @@ def ascending(ids: Any) -> NDArray[np.intp]:
     return np.asarray(pc.sort_indices(ids)).astype(np.intp)
 
 
-def _letters(ids: Any) -> NDArray[np.uint8] | None:
+def _letters(ids: Any, width: int | None = None) -> NDArray[np.uint8] | None:
     """(n, width) bytes of the ids, zero-padded; None where they are too wide, or hold zeros of their own."""
     import pyarrow.compute as pc
 
     offsets, data = _bytes(ids)
-    width = int(np.diff(offsets).max(initial=1))
-    if width > WIDEST or not data[offsets[0] : offsets[-1]].all():
+    data = data[offsets[0] : offsets[-1]]
+    width = int(np.diff(offsets).max(initial=1)) if width is None else width
+    if width > WIDEST or not data.all():
         return None
+    if len(data) == len(ids) * width:  # none is shorter
+        return data.reshape(len(ids), width)
     padded = pc.ascii_rpad(ids, width, "\0").buffers()[2]
     return np.frombuffer(padded, dtype=np.uint8, count=len(ids) * width).reshape(len(ids), width)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from harness.codes import Coded, code
-from harness.data.arrow import MAX_ID, coded, plain
+from harness.data.arrow import MAX_ID, as_coded, distinct, plain
 from harness.errors import InputError
 from harness.records import Floats
 
@@ -82,12 +82,14 @@ def _fast(data: Any, delimiter: str, layout: Layout) -> tuple[Coded, Coded, Floa
             parse_options=csv.ParseOptions(delimiter=delimiter, quote_char=False),
             convert_options=csv.ConvertOptions(include_columns=[*types], column_types=types, null_values=[]),
         )
-        queries, docs = table[query].dictionary_encode(), table[doc].dictionary_encode()
     except pa.ArrowException:
         raise _Unusual from None
-    if not len(table) or not (plain(queries.chunk(0).dictionary) and plain(docs.chunk(0).dictionary)):
+    if not len(table):
         raise _Unusual
-    return coded(queries), coded(docs), table[value].to_numpy()
+    queries, docs = distinct(table[query]), distinct(table[doc])
+    if not (plain(queries.ids) and plain(docs.ids)):
+        raise _Unusual
+    return as_coded(queries), as_coded(docs), table[value].to_numpy()
 
 
 def _exact(data: bytes, layout: Layout, where: object) -> tuple[list[int], list[str], list[str], list[float]]:
