@@ -141,9 +141,9 @@ def rank_within(query: NDArray[Any]) -> Codes:
     starts = _starts(query)
     if not starts.size:
         return np.empty(0, dtype=np.int32)
-    step = np.ones(len(query), dtype=np.int32)
-    step[starts[1:]] = 1 - np.diff(starts)
-    return np.cumsum(step, dtype=np.int32)
+    ranks = np.arange(1, len(query) + 1, dtype=np.int32)
+    ranks -= np.repeat(starts.astype(np.int32), np.diff(starts, append=len(query)))
+    return ranks
 
 
 def _by_query(query: Codes) -> Order | None:
