@@ -36,6 +36,7 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
     """Everything the manifest's policy needs, measured once. Raises InputError where an input is missing or wrong."""
     if loaded.manifest.recorded is not None:
         return _recorded(loaded, tell)
+    _has_what_is_asked(loaded)
     replay = Replay.begin(loaded, wanted=_wants(loaded, "integrity"), cache=CACHE)
     try:
         built, folder = frozen(loaded, tell=tell)
@@ -118,6 +119,16 @@ def planned_header(loaded: Loaded, trial: Trial) -> dict[str, Any]:
         "baseline": None if baseline is None else {"release": baseline.release, "config_hash": baseline.config_hash},
         "seed": manifest.seed, "threads": 1,
     }
+
+
+def _has_what_is_asked(loaded: Loaded) -> None:
+    """Told before anything is built: rows on a second stage, of a release that has none."""
+    parts = loaded.manifest.parts
+    for check in loaded.manifest.checks:
+        second = check.own_gate is None and (check.measure == "acceptance" or check.measure.startswith("lift "))
+        if second and parts is not None and parts.reranker is None:
+            raise InputError("no ranking before the reranker", where=loaded.manifest.release, column="parts.reranker",
+                             expected="a reranker, for a policy that measures it", found=check.id)
 
 
 def _recorded(loaded: Loaded, tell: Tell) -> Trial:

@@ -1,4 +1,4 @@
-"""`signoff gates` on live parts: one's own retriever behind three doors, signing, and what a broken one leaves behind."""
+"""`signoff gates` on live parts: one's own retriever behind three doors, signing, and what a broken one leaves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from pathlib import Path
 
 MODE = Path(__file__).with_name("mode")
 LINES = Path(__file__).with_name("beir").joinpath("corpus.jsonl").read_text(encoding="utf-8").splitlines()
-WORDS = {row["_id"]: set(re.findall("[a-z]{4,}", f"{row['_id']} {row['text']}".lower())) for row in map(json.loads, LINES)}
+ROWS = [json.loads(line) for line in LINES]
+WORDS = {row["_id"]: set(re.findall("[a-z]{4,}", f"{row['_id']} {row['text']}".lower())) for row in ROWS}
 
 
 def search(queries, k):
@@ -170,7 +171,7 @@ def test_a_wrong_answer_of_a_callable_is_one_line(here, mode, told, capfd):
     (here / "mode").write_text(mode, encoding="utf-8")
     small(here, OWN.format("callable", "engine_of_mine:search", 30))
     code, out, lines = gated(capfd, "small.yaml")
-    assert (code, out, len(lines)) == (2, "", 1) and f"engine_of_mine:search: {told}" in lines[0] or told in lines[0]
+    assert (code, out, len(lines)) == (2, "", 1) and told in lines[0], lines
 
 
 @pytest.mark.parametrize(("target", "told"), [

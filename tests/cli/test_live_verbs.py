@@ -58,7 +58,8 @@ def test_eval_measures_what_the_release_answers(here, capfd, tmp_path):
     run = release.answer(task).run
     assert told["task"] == "search" and told["n"] == len(task) == 31
     for name, stages in told["estimates"].items():
-        assert stages["after"]["value"] == pytest.approx(per_query(run, task.qrels, name, queries=task.query_ids).mean())
+        literal = per_query(run, task.qrels, name, queries=task.query_ids).mean()
+        assert stages["after"]["value"] == pytest.approx(literal)
         assert stages["lift"]["value"] == pytest.approx(stages["after"]["value"] - stages["before"]["value"])
         assert stages["after"]["low"] < told["measures"][name] < stages["after"]["high"]
     frame = pd.read_parquet(Path(told["file"]).with_name(told["per_query"]))
@@ -85,7 +86,8 @@ def test_the_reranker_is_switched_off_by_the_environment(here, capfd, monkeypatc
     monkeypatch.setenv("RERANKER", "off")
     first = document(capfd, "eval", "small.yaml")
     assert first["release"] == "small.reranker-off" and first["config_hash"] != whole["config_hash"]
-    assert first["measures"] == pytest.approx({name: one["before"]["value"] for name, one in whole["estimates"].items()})
+    before = {name: one["before"]["value"] for name, one in whole["estimates"].items()}
+    assert first["measures"] == pytest.approx(before)
     assert all(set(one) == {"after"} for one in first["estimates"].values())
 
 

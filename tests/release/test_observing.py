@@ -112,7 +112,7 @@ def test_a_baseline_that_is_not_there_is_told(here, text, told):
     ("[{measure: RR, task: serch, at_least: 0.1}]", r"no such task; .* found 'serch' \(nearest: search\)"),
     ("[{measure: RR, slices: [al], at_least: 0.1}]", r"no such slice; .* \(nearest: all\)"),
     ("[{measure: agreement@10, at_least: 0.1}]", "no index was observed; expected a live dense part"),
-    ("[{measure: lift RR, at_least: 0.1}]", "no ranking before the reranker; expected a live reranker"),
+    ("[{measure: lift RR, at_least: 0.1}]", "small, column parts.reranker: no ranking before the reranker"),
     ("[{measure: 'cosine>=0.5', at_least: 0.1}]", "no cosines were recorded; expected a dense first stage"),
 ])  # fmt: skip
 def test_what_a_policy_needs_and_a_release_lacks_is_told(here, policy, told):
