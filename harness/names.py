@@ -49,7 +49,7 @@ class Names(NamedTuple):
         hashes, left = _hash(words), np.arange(len(ids), dtype=np.int32)
         tables: list[NDArray[np.int32]] = []
         while len(left) and len(tables) < _LEVELS:
-            table = np.full(_size(len(left), len(tables)), -1, dtype=np.int32)
+            table = np.full(_size(len(left)), -1, dtype=np.int32)
             slot = _slot(hashes if len(left) == len(ids) else hashes[left], len(tables), len(table))
             table[slot] = left
             tables.append(table)
@@ -125,6 +125,6 @@ def _slot(hashes: Words, level: int, size: int) -> Order:
     return (stirred >> np.uint64(65 - size.bit_length())).astype(np.intp)
 
 
-def _size(n: int, level: int) -> int:
-    """Slots for n ids, a power of two: 2 to 4 times as many at first, then enough to be done soon."""
-    return int((2 if level == 0 else 16) << n.bit_length())
+def _size(n: int) -> int:
+    """Slots for n ids, a power of two: 4 to 8 times as many, so that few push others out."""
+    return int(4 << n.bit_length())

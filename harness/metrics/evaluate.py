@@ -109,12 +109,12 @@ def _hits(run: Run, at_query: Codes) -> Codes:
 
 def _ranks(run: Run, qrels: Qrels, at_query: Codes, query: Any, doc: Any) -> NDArray[np.int32]:
     """Rank of each judged pair in the run, -1 where it is not retrieved."""
-    here = match(qrels.names[1], run.names[1])[doc]
+    here = match(qrels.names[1], run.names[1]).take(doc, mode="clip")  # all are within; clipping is merely fastest
     row = np.flatnonzero(here >= 0) if (at_query >= 0).all() else np.flatnonzero((here >= 0) & (at_query >= 0)[query])
-    there = at_query[query[row]]
+    there = at_query.take(query[row], mode="clip")
     key = there * len(run.docs) + here[row]
     rank = np.full(len(query), -1, dtype=np.int32)
-    rank[row] = run.index.find_within(key, run.starts[there], int(run.hits.max(initial=0)))
+    rank[row] = run.index.find_within(key, run.starts.take(there, mode="clip"), int(run.hits.max(initial=0)))
     return rank
 
 

@@ -125,7 +125,7 @@ def _dcg(found: Placed, k: int | None, gain: str) -> Floats:
     discount = np.log2(np.arange(1, found.rank.max(initial=0) + 2))  # by rank, from 0, which nothing has
     if k is not None:
         discount[k + 1 :] = np.inf  # what stands below gains nothing
-    return _sum(found, _gain(found.grade, gain) / discount[found.rank])
+    return _sum(found, _gain(found.grade, gain) / discount.take(found.rank, mode="clip"))
 
 
 def _ndcg(found: Placed, ideal: Placed, k: int | None, gain: str) -> Floats:
