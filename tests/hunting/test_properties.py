@@ -16,10 +16,14 @@ from harness.release.observed import Observed, Trial
 from harness.release.policy import Check, Limit
 from tests.release.small import DENSE, FULL, served, small
 
+HYBRID = "{retriever: {impl: rrf}, encoder: {dims: 48}, reranker: {}}"
+WORDS = "{retriever: {impl: bm25}, encoder: {dims: 16}, reranker: {impl: lambdamart}}"
 
-@pytest.fixture(scope="module", params=[FULL, "{retriever: {impl: rrf}, encoder: {dims: 48}, reranker: {}}",
-                                        "{retriever: {impl: bm25}, encoder: {dims: 16}, reranker: {impl: lambdamart}}"],
-                ids=["dense", "hybrid", "bm25"])  # fmt: skip
+
+@pytest.fixture(scope="module", params=[
+    pytest.param(FULL, id="dense"), pytest.param(HYBRID, id="hybrid"),
+    pytest.param(WORDS, id="bm25", marks=pytest.mark.slow),
+])  # fmt: skip
 def live(request, tmp_path_factory) -> LiveRelease:
     folder = tmp_path_factory.mktemp("hunting")
     return served(small(folder, request.param), folder)[1]

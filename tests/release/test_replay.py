@@ -127,6 +127,7 @@ def test_one_s_own_system_may_change_between_runs(here):
     assert not list(CACHE.glob("rebuilt-*.json"))
 
 
+@pytest.mark.slow
 def test_a_disagreement_is_not_kept(here, monkeypatch):
     """A second build that differed is made again the next time, and not remembered as the truth."""
     loaded = small(here, DENSE, REPLAYED)
