@@ -2,7 +2,8 @@
 
     python benchmarks/agreement.py [--out FILE]
 
-Unit vectors of clustered Gaussians, 20,000 x 256; 1,500 queries; both searches on one thread; medians of paired repeats.
+Unit vectors of clustered Gaussians, 20,000 x 256; 1,500 queries; both searches on one thread; medians of paired
+repeats.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,17 +27,32 @@ def command(
     as_json: JsonFlag = False,
 ) -> int:
     """Run every gate of each manifest: 0 passed, 10 refused, 11 inconclusive, 12 evidence invalid, 2 bad input."""
-    told, codes = [], []
-    for manifest in manifests or manifests_here():
-        run = run_gates(manifest)
-        code, signed = _signed(run, key) if sign and run.exit_code is Exit.PASSED else (run.exit_code, None)
-        _show(run, signed, as_json=as_json)
-        told.append({"release": run.loaded.manifest.release, "verdict": run.verdict.name, "exit_code": int(code),
-                     "findings": list(run.evidence.findings), "signed": signed, "reports": run.folder})
-        codes.append(code)
+    chosen = manifests or manifests_here()
+    if len(chosen) == 1:
+        told = [_one(chosen[0], key, sign=sign, as_json=as_json)]
+    else:
+        told = [_told(manifest, key, sign=sign, as_json=as_json) for manifest in chosen]
     if as_json:
         print_json(told)
-    return int(max(codes, key=_GRAVITY.index))
+    return int(max((row["exit_code"] for row in told), key=_GRAVITY.index))
+
+
+def _told(manifest: Path, key: Path | None, *, sign: bool, as_json: bool) -> dict[str, Any]:
+    """One of several: an input that cannot be read is told, counted, and keeps no other manifest from its gates."""
+    try:
+        return _one(manifest, key, sign=sign, as_json=as_json)
+    except SignoffError as error:
+        console(as_json=True).print(f"signoff: {error}", markup=False, soft_wrap=True)
+        return {"manifest": manifest, "error": str(error), "exit_code": int(error.exit_code)}
+
+
+def _one(manifest: Path, key: Path | None, *, sign: bool, as_json: bool) -> dict[str, Any]:
+    run = run_gates(manifest)
+    code, signed = _signed(run, key) if sign and run.exit_code is Exit.PASSED else (run.exit_code, None)
+    _show(run, signed, as_json=as_json)
+    return {"release": run.loaded.manifest.release, "verdict": run.verdict.name, "exit_code": int(code),
+            "evidence_digest": run.digest, "findings": list(run.evidence.findings), "signed": signed,
+            "reports": run.folder}
 
 
 def _signed(run: GateRun, key: Path | None) -> tuple[Exit, str | None]:
@@ -57,9 +72,10 @@ def _show(run: GateRun, signed: str | None, *, as_json: bool) -> None:
     out = console(as_json=as_json)
     out.print()
     terminal_table(run.shown, out, signed=signed)
-    facts = {"seconds": run.seconds, "policy": run.loaded.path.name}
+    facts = {"seconds": run.seconds, "policy": run.loaded.path.name, "evidence, timings apart": run.digest}
     write_reports(run.shown, run.folder, signed=signed, facts=facts)
     if run.other is not None:
         out.print(f"Measured was {run.other}, which the environment made of {run.loaded.manifest.release} (RERANKER or "
                   "RETRIEVER_IMPL is set): a trial, never signed.", markup=False, soft_wrap=True)
-    out.print(f"{run.seconds:.0f} s; report: {run.folder / 'report.html'}", markup=False)
+    out.print(f"{run.seconds:.0f} s; evidence, timings apart: {run.digest[:16]}; report: "
+              f"{run.folder / 'report.html'}", markup=False)

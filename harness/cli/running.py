@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 
 from harness.errors import EvidenceError, Exit, InputError
-from harness.release.evidence import Evidence, finding_of, read_evidence
+from harness.release.evidence import Evidence, finding_of, read_evidence, stable_digest
 from harness.release.judge import Verdict, decide
 from harness.release.keys import clean_environment
 from harness.release.manifest import Loaded, load_manifest
@@ -59,6 +59,11 @@ class GateRun:
         found, asked = {row["gate"] for row in rows}, [check.id for check in self.loaded.manifest.checks]
         return words + [f"no finding of {name}" for name in asked if name not in found] + [
             f"a finding of {name}, which the policy does not name" for name in sorted(found - set(asked))]
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the findings, those in milliseconds apart: the same for the same release, seed and machine."""
+        return stable_digest(self.evidence.findings)
 
     @property
     def shown(self) -> Evidence:

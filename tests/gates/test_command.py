@@ -100,3 +100,28 @@ def test_a_bad_policy_exits_2_before_anything_runs(here, capfd, row):
     assert gates(row) == Exit.USAGE
     assert "nearest" in capfd.readouterr().err
     assert not (here / "reports").exists() or not list((here / "reports").rglob("pytest.log"))
+
+
+def test_the_same_seed_gives_the_same_evidence_to_the_byte(here, monkeypatch, capfd):
+    """Another hash seed and thread count change no digit of what was found; another seed of the manifest does."""
+    digests = []
+    for hash_seed, threads in (("0", "1"), ("7", "2")):
+        monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", threads)
+        main(["gates", str(checkout(here, PASSING, EXCUSED)), "--json"])
+        digests.append(json.loads(capfd.readouterr().out)[0]["evidence_digest"])
+    manifest = checkout(here, PASSING, EXCUSED)
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"seed": 1', '"seed": 2'), encoding="utf-8")
+    main(["gates", str(manifest), "--json"])
+    assert digests[0] == digests[1] != json.loads(capfd.readouterr().out)[0]["evidence_digest"]
+
+
+def test_one_unreadable_manifest_keeps_no_other_from_its_gates(here, capfd):
+    """Of two manifests the bad one is told in a line and decides the exit code, and the good one is gated."""
+    good = checkout(here, PASSING)
+    (here / "bad.yaml").write_text("release: x\nsede: 1\n", encoding="utf-8")
+    assert main(["gates", str(here / "bad.yaml"), str(good), "--json"]) == Exit.USAGE
+    out, err = capfd.readouterr()
+    told = json.loads(out)
+    assert "sede" in told[0]["error"] and told[1]["verdict"] == "PASS"
+    assert "sede" in err
