@@ -70,6 +70,8 @@ class LsaEncoder:
         frequency = np.bincount(counts.indices, minlength=counts.shape[1])
         self._idf = np.log(1 + (len(texts) - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
         weighted = self._weighted(counts)
+        import sklearn.utils.extmath  # noqa: F401  a limit binds only what is loaded when it is set
+
         with threadpool_limits(1):
             basis = _basis(_unit_rows(weighted), min(self.dimension, len(texts) - 1), self.seed)
         self._basis = basis.astype(np.float16)  # half the bytes to hold, hash and ship; rankings do not notice
