@@ -26,7 +26,8 @@ from harness.release.observed import Observed
 __all__ = ["Replay", "parts_digest", "rankings_digest"]
 
 _REBUILD_S = 900
-_CODE = ("harness/release", "harness/retrieval", "harness/reranking", "harness/records.py", "harness/codes.py")
+_CODE = ("harness/release", "harness/retrieval", "harness/reranking", "harness/records.py", "harness/codes.py",
+         "harness/columns.py", "harness/names.py")
 
 
 @dataclass
