@@ -1,0 +1,166 @@
+"""What a calibration error is worth: its floor under perfect calibration, its interval, and the n that a bound needs.
+
+The observed error sums |mean residual| over bins, and noise has no sign there: a perfect model scores about
+sqrt(2 / pi) sqrt(sum of variances) per bin, its *floor* (.8 sqrt(p(1-p) B / n) for B equal bins). A bound under the
+floor cannot be passed by merit. The interval is by the triangle inequality: the observed error is off by at most
+sum_b |noise_b|, whose quantile Gaussian draws give, correlated between bins where rows come in clusters.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.errors import InputError
+from harness.estimate import Estimate
+from harness.estimators._check import Floats, Labels, count, labels, level, numbers, same_length, share
+from harness.estimators.proportions import clopper_pearson
+
+__all__ = ["CalibrationError", "calibration_error", "calibration_floor", "needed_for_calibration", "reliability_ends"]
+
+HALF_NORMAL = math.sqrt(2.0 / math.pi)  # mean of |N(0, 1)|
+
+
+class CalibrationError(NamedTuple):
+    """A calibration error and what stands behind it.
+
+    Attributes:
+        estimate: The error with its interval.
+        floor: What a perfectly calibrated model of these predictions would score on average.
+        reach: How far noise alone may move the error, at the interval's confidence: no bound under it can pass.
+    """
+
+    estimate: Estimate
+    floor: float
+    reach: float
+
+    def can_decide(self, bound: float) -> bool:
+        """Whether n suffices for `bound` to be passed at all; if not, the verdict is INCONCLUSIVE."""
+        return max(self.reach, self.floor) <= share(bound, "bound")
+
+
+def calibration_floor(predicted: ArrayLike, bins: ArrayLike) -> float:
+    """Expected calibration error if every prediction were exactly right: sqrt(2/pi)/n sum_b sqrt(sum_b p(1-p)).
+
+    Args:
+        predicted: (n,) probabilities.
+        bins: (n,) bin of each row, as from `metrics.calibration.equal_mass`.
+
+    >>> round(calibration_floor([0.5] * 3000, list(range(15)) * 200), 4), round(0.8 * (0.25 * 15 / 3000) ** 0.5, 4)
+    (0.0282, 0.0283)
+    """
+    values, names = numbers(predicted, "predicted", low=0.0, high=1.0), labels(bins, "bins")
+    same_length(predicted=values, bins=names)
+    code = np.unique(names, return_inverse=True)[1]
+    spread = np.bincount(code, weights=values * (1.0 - values))
+    return HALF_NORMAL * float(np.sqrt(spread).sum()) / len(values)
+
+
+def needed_for_calibration(bound: float, found: CalibrationError) -> int | None:
+    """Rows at which this model's bins could pass `bound`: reach shrinks with the root of n. None without a reach.
+
+    >>> found = CalibrationError(Estimate(0.03, 0.0, 0.08, 1000, 0.9, ""), 0.03, 0.05)
+    >>> needed_for_calibration(0.025, found)
+    4000
+    """
+    limit = share(bound, "bound")
+    if not math.isfinite(found.reach):
+        return None
+    return max(1, math.ceil(round(found.estimate.n * (max(found.reach, found.floor) / limit) ** 2, 6)))
+
+
+def reliability_ends(hits: ArrayLike, counts: ArrayLike, *, confidence: float = 0.9) -> list[Estimate]:
+    """The observed share of each of B bins by Clopper & Pearson, all B together at `confidence` (Bonferroni).
+
+    For independent rows. `hits`, `counts`: (B,) whole, hits <= counts.
+
+    >>> [round(one.low, 2) for one in reliability_ends([0, 40], [50, 50])]
+    [0.0, 0.66]
+    """
+    held, rows = numbers(hits, "hits", low=0.0), numbers(counts, "counts", low=0.0)
+    same_length(hits=held, counts=rows)
+    each = 1.0 - (1.0 - share(confidence, "confidence")) / len(held)
+    return [clopper_pearson(h, n, confidence=each) for h, n in zip(held.tolist(), rows.tolist(), strict=True)]
+
+
+def calibration_error(
+    predicted: ArrayLike,
+    outcome: ArrayLike,
+    bins: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    clusters: ArrayLike | None = None,
+    confidence: float = 0.9,
+    draws: int = 4000,
+) -> CalibrationError:
+    """The calibration error over given bins, with an interval whose ends each hold with (1 + confidence) / 2.
+
+    Args:
+        predicted: (n,) probabilities.
+        outcome: (n,) of 0 and 1.
+        bins: (n,) bin of each row; equal-mass bins depend on predictions alone, as they must.
+        rng: For the Gaussian draws of the noise.
+        clusters: (n,) labels whose rows depend on each other, or None.
+        confidence: Two-sided.
+        draws: Of the noise, at least 100.
+
+    Returns:
+        low = max(0, error - reach), high = error + reach; under two rows (or clusters) reach is infinite. The true
+        error meant is that of the same bins in the population.
+
+    >>> p = np.tile([0.2, 0.8], 500)
+    >>> found = calibration_error(p, [0, 1] * 500, p > 0.5, rng=np.random.default_rng(0))
+    >>> round(found.estimate.value, 3), found.estimate.low > 0.15
+    (0.2, True)
+    """
+    values, held = numbers(predicted, "predicted", low=0.0, high=1.0), numbers(outcome, "outcome", low=0.0, high=1.0)
+    names, units = labels(bins, "bins"), None if clusters is None else labels(clusters)
+    same_length(predicted=values, outcome=held, bins=names, clusters=values if units is None else units)
+    _zero_or_one(held)
+    tail, n, code = level(confidence), len(values), np.unique(names, return_inverse=True)[1]
+    residual = held - values
+    value = float(np.abs(np.bincount(code, weights=residual)).sum()) / n
+    noise = _noise(residual, held, code, units)
+    reach = math.inf if noise is None else _reach(noise, tail, count(draws, "draws", least=100), rng)
+    high = min(1.0, value + reach)
+    estimate = Estimate(value, max(0.0, value - reach), high, n, confidence, "triangle, Gaussian noise")
+    return CalibrationError(estimate, calibration_floor(values, code), reach)
+
+
+def _zero_or_one(held: Floats) -> None:
+    between = (held != 0.0) & (held != 1.0)
+    if between.any():
+        index = int(np.argmax(between))
+        raise InputError(f"index {index} is neither", where="outcome", expected="0 or 1", found=float(held[index]))
+
+
+def _noise(residual: Floats, held: Floats, code: NDArray[np.intp], units: Labels | None) -> Floats | None:
+    """(B, B) covariance of the bins' mean residuals times their share of rows; None under two independent units.
+
+    A bin whose rows all agree is not certain: its variance is at least that of (hits + 1) / (rows + 2).
+    """
+    rows, n = np.bincount(code), len(residual)
+    who = np.arange(n) if units is None else np.unique(units, return_inverse=True)[1]
+    groups = int(who.max()) + 1
+    if groups < 2:
+        return None
+    centred = residual - (np.bincount(code, weights=residual) / rows)[code]
+    if units is None:
+        noise = np.diag(np.bincount(code, weights=centred**2)) / n**2
+    else:
+        sums = np.bincount(who * len(rows) + code, weights=centred, minlength=groups * len(rows)).reshape(groups, -1)
+        noise = sums.T @ sums * (groups / (groups - 1)) / n**2
+    smooth = (np.bincount(code, weights=held) + 1.0) / (rows + 2.0)
+    least = smooth * (1.0 - smooth) * rows / n**2
+    np.fill_diagonal(noise, np.maximum(np.diag(noise), least))
+    return noise
+
+
+def _reach(noise: Floats, tail: float, draws: int, rng: np.random.Generator) -> float:
+    """The 1 - tail quantile of sum_b |noise_b|."""
+    sizes, axes = np.linalg.eigh(noise)
+    normal = rng.standard_normal((draws, len(sizes))) * np.sqrt(np.maximum(sizes, 0.0))
+    return float(np.quantile(np.abs(normal @ axes.T).sum(axis=1), 1.0 - tail, method="higher"))
