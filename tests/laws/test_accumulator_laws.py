@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import estimators
+from harness.estimators.logged import LoggedRows
 from harness.estimators.moments import ClusterMoments, Moments
 from harness.estimators.sketch import LatencySketch
 from harness.estimators.slices import BySlice
 from harness.estimators.tally import Tally
+from harness.estimators.weighted import MassMoments, WeightedMoments
 from harness.estimators.weights import TopWeights
 
 Rows = list[tuple[float, str]]
@@ -63,6 +65,31 @@ def same_slices(one: BySlice[LatencySketch], two: BySlice[LatencySketch]) -> boo
     )
 
 
+def same_mass(one: MassMoments, two: MassMoments) -> bool:
+    """Equal but for rounding at the scale of the mass and of the numbers (up to 1) it weighs."""
+    return all(abs(a - b) <= 1e-9 * (1e-300 + max(one.mass, two.mass)) for a, b in zip(one, two, strict=True) if a != b)
+
+
+def same_weighted(one: WeightedMoments, two: WeightedMoments) -> bool:
+    pairs = ((one.first, two.first), (one.second, two.second), (one.third, two.third))
+    return one.n == two.n and all(same_mass(a._replace(mean=0.0), b._replace(mean=0.0)) for a, b in pairs) and all(
+        abs(a.mean - b.mean) <= 1e-9 for a, b in pairs
+    )
+
+
+def same_logged(one: LoggedRows, two: LoggedRows) -> bool:
+    return (
+        same_moments(one.rewards, two.rewards)
+        and same_moments(one.products, two.products)
+        and same_weighted(one.weighted, two.weighted)
+        and same_weights(one.top, two.top)
+    )
+
+
+def letters(rows: Rows) -> list[float]:
+    return ["abcdef".index(name) / 5.0 for _, name in rows]
+
+
 class Law(NamedTuple):
     """How to make a state of rows, its identity, when two states are the same, and how large a state is."""
 
@@ -97,6 +124,20 @@ CATALOGUE: dict[type, Law] = {
         TopWeights(keep=5),
         same_weights,
         lambda state: len(state.largest),
+        5,
+    ),
+    WeightedMoments: Law(
+        lambda rows: WeightedMoments.of(letters(rows), numbers(rows)),
+        WeightedMoments(),
+        same_weighted,
+        lambda state: 13,
+        13,
+    ),
+    LoggedRows: Law(
+        lambda rows: LoggedRows.of(letters(rows), [0.5] * len(rows), [x / 1e6 for x in numbers(rows)], keep=5),
+        LoggedRows(top=TopWeights(keep=5)),
+        same_logged,
+        lambda state: len(state.top.largest),
         5,
     ),
     BySlice: Law(

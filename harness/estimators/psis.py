@@ -1,0 +1,140 @@
+"""How heavy the tail of importance weights is: the Pareto shape κ of the largest of them, and when there is none.
+
+A generalised Pareto law is fitted to the largest M = min(S / 5, 3 √S) of S weights (Vehtari et al., JMLR 25:72,
+2024) by the posterior mean of Zhang & Stephens (Technometrics 51, 2009), and drawn towards .5 by ten rows' worth.
+κ >= .5: no finite variance; κ >= 1: no finite mean. An estimate is believed at κ < min(1 - 1 / log10 S, .7).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.errors import InputError
+from harness.estimators._check import Floats, numbers
+from harness.estimators.weights import TopWeights
+
+__all__ = ["LEAST_TAIL", "MOST_KAPPA", "Tail", "gpd_shape", "kappa_limit", "pareto_tail", "tail_of", "tail_rows"]
+
+MOST_KAPPA = 0.7
+LEAST_TAIL = 5  # excesses under which no shape is fitted
+PRIOR_ROWS, PRIOR_KAPPA = 10.0, 0.5
+TIED = 0.25  # a tail with fewer distinct values than this share of its rows is a list of atoms
+
+
+class Tail(NamedTuple):
+    """The tail of n weights.
+
+    Attributes:
+        kappa: Its shape; NaN where it has none (see `why`).
+        limit: κ must lie under this.
+        rows: Weights in the tail that was fitted.
+        n: All weights, zeros included.
+        bound: Greatest weight that can occur: as stated by the caller, else the largest seen.
+        why: Empty where κ is defined; else `bounded`, `tied`, `too few rows` or `no weight`.
+    """
+
+    kappa: float
+    limit: float
+    rows: int
+    n: int
+    bound: float
+    why: str = ""
+
+    @property
+    def by_bound(self) -> bool:
+        """Whether the law of the weights has an end, so that its bound is to be judged and not κ."""
+        return self.why in {"bounded", "tied"}
+
+
+def kappa_limit(n: int) -> float:
+    """min(1 - 1 / log10 n, .7): with fewer rows, a lighter tail is needed. -inf for n <= 1.
+
+    >>> round(kappa_limit(1000), 4), kappa_limit(100_000)
+    (0.6667, 0.7)
+    """
+    return min(1.0 - 1.0 / math.log10(n), MOST_KAPPA) if n > 1 else -math.inf
+
+
+def tail_rows(n: int) -> int:
+    """M = min(n / 5, 3 √n), rounded up: how many of n weights are the tail.
+
+    >>> tail_rows(100), tail_rows(10_000)
+    (20, 300)
+    """
+    return math.ceil(min(n / 5.0, 3.0 * math.sqrt(n)))
+
+
+def pareto_tail(weights: ArrayLike, *, bound: float | None = None) -> Tail:
+    """The tail of `weights` (n,), >= 0.
+
+    Args:
+        weights: Not logarithms: a negative number is refused, never negated.
+        bound: Greatest weight that can occur, if known (uniform logging of A actions: A). Then κ, which describes
+            tails without end, is noise, and is not computed.
+
+    Raises:
+        InputError: NaN, infinite or negative weights; none at all; a bound under the largest weight.
+
+    >>> import numpy as np
+    >>> heavy = np.random.default_rng(5).pareto(1.0 / 0.9, 10_000)
+    >>> found = pareto_tail(heavy)
+    >>> found.kappa > found.limit, pareto_tail([1.0, 2.0] * 500).why
+    (True, 'tied')
+    """
+    values = numbers(weights, "weights", low=0.0)
+    return tail_of(TopWeights.of(values, keep=tail_rows(len(values)) + 1), bound=bound)
+
+
+def tail_of(state: TopWeights, *, bound: float | None = None) -> Tail:
+    """The same from a merged state. One that keeps fewer than M + 1 weights is fitted on those that it keeps."""
+    top, n = state.largest, state.n
+    limit, rows = kappa_limit(n), max(0, min(tail_rows(n), len(top) - 1))
+    most = float(top[0]) if len(top) else math.nan
+    if bound is not None and not bound >= (most if len(top) else 0.0):
+        raise InputError("under the largest weight", where="bound", expected=f"at least {most:g}", found=bound)
+    if not most > 0.0:
+        return Tail(math.nan, limit, 0, n, most, "no weight")
+    if bound is not None:
+        return Tail(math.nan, limit, 0, n, float(bound), "bounded")
+    excess = top[:rows][::-1] - top[rows]
+    excess = excess[excess > 1e-12 * most]
+    distinct = 1 + int((np.diff(top[: rows + 1]) < -1e-12 * most).sum())
+    if rows >= LEAST_TAIL and (len(excess) < LEAST_TAIL or distinct < max(LEAST_TAIL, TIED * rows)):
+        return Tail(math.nan, limit, rows, n, most, "tied")
+    if rows < LEAST_TAIL:
+        return Tail(math.nan, limit, rows, n, most, "too few rows")
+    return Tail(gpd_shape(excess), limit, len(excess), n, most)
+
+
+def gpd_shape(excess: ArrayLike) -> float:
+    """Shape of the generalised Pareto law of `excess` (m,), > 0, m >= 5: heavy tails are positive.
+
+    Zhang & Stephens' posterior mean over 30 + √m profile points, with the tail's own prior of ten rows at .5.
+
+    >>> import numpy as np
+    >>> round(gpd_shape(np.random.default_rng(1).pareto(2.0, 4000)), 1)
+    0.5
+    """
+    x = np.sort(numbers(excess, "excess", low=0.0, least=LEAST_TAIL))
+    if not x[0] > 0.0:
+        raise InputError("index of a 0", where="excess", expected="numbers above 0", found=float(x[0]))
+    x = x / x[-1]
+    m, points = len(x), 30 + math.isqrt(len(x))
+    quartile = x[int(m / 4 + 0.5) - 1]
+    theta = 1.0 + (1.0 - np.sqrt(points / (np.arange(points) + 0.5))) / (3.0 * quartile)
+    theta = theta[np.abs(theta) > 1e-12]
+    shape = _shapes(theta, x)
+    fit = m * (np.log(-theta / shape) - shape - 1.0)
+    mass = np.exp(fit - fit.max())
+    best = np.array([float(theta @ mass / mass.sum())])
+    kappa = float(_shapes(best, x)[0])
+    return (m * kappa + PRIOR_ROWS * PRIOR_KAPPA) / (m + PRIOR_ROWS)
+
+
+def _shapes(theta: Floats, x: Floats) -> Floats:
+    """The shape that fits best at each theta (-shape / scale), by a row of logarithms each."""
+    return np.asarray(np.log1p(-np.multiply.outer(theta, x)).mean(axis=1))
