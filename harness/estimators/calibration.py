@@ -30,16 +30,19 @@ class CalibrationError(NamedTuple):
     Attributes:
         estimate: The error with its interval.
         floor: What a perfectly calibrated model of these predictions would score on average.
-        reach: How far noise alone may move the error, at the interval's confidence: no bound under it can pass.
+        reach: How far noise alone may move the error, at the interval's confidence: no bound under it can be kept.
     """
 
     estimate: Estimate
     floor: float
     reach: float
 
-    def can_decide(self, bound: float) -> bool:
-        """Whether n suffices for `bound` to be passed at all; if not, the verdict is INCONCLUSIVE."""
-        return max(self.reach, self.floor) <= share(bound, "bound")
+    def can_pass(self, bound: float) -> bool:
+        """Whether a perfect model would be seen to keep `bound`; if not, what keeps it is INCONCLUSIVE, never a PASS.
+
+        At its expected score, the floor, its high end is floor + reach.
+        """
+        return self.floor + self.reach <= share(bound, "bound")
 
 
 def calibration_floor(predicted: ArrayLike, bins: ArrayLike) -> float:
@@ -60,16 +63,18 @@ def calibration_floor(predicted: ArrayLike, bins: ArrayLike) -> float:
 
 
 def needed_for_calibration(bound: float, found: CalibrationError) -> int | None:
-    """Rows at which this model's bins could pass `bound`: reach shrinks with the root of n. None without a reach.
+    """Rows at which a perfect model of such predictions passes `bound` about every second time.
+
+    Floor and reach shrink with the root of n; None where the reach is infinite.
 
     >>> found = CalibrationError(Estimate(0.03, 0.0, 0.08, 1000, 0.9, ""), 0.03, 0.05)
-    >>> needed_for_calibration(0.025, found)
-    4000
+    >>> found.can_pass(0.04), needed_for_calibration(0.04, found)
+    (False, 4000)
     """
     limit = share(bound, "bound")
     if not math.isfinite(found.reach):
         return None
-    return max(1, math.ceil(round(found.estimate.n * (max(found.reach, found.floor) / limit) ** 2, 6)))
+    return max(1, math.ceil(round(found.estimate.n * ((found.floor + found.reach) / limit) ** 2, 6)))
 
 
 def reliability_ends(hits: ArrayLike, counts: ArrayLike, *, confidence: float = 0.9) -> list[Estimate]:

@@ -20,6 +20,7 @@ from harness.errors import InputError
 from harness.estimators._check import Floats, count, numbers, same_length, share
 
 __all__ = [
+    "SLACK",
     "Bands",
     "absolute_scores",
     "conformal_p",

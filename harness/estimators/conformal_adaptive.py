@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.estimators._check import Floats, count, numbers, share
+from harness.estimators.conformal import SLACK
 
 __all__ = ["AdaptiveRun", "adaptive", "adaptive_slack"]
 
@@ -92,7 +93,7 @@ def adaptive(scores: ArrayLike, *, coverage: float = 0.95, rate: float = 0.01, w
 
 def _threshold(ordered: list[float], level: float) -> float:
     """The conformal threshold at a miss rate that may have left (0, 1)."""
-    rank = math.ceil((len(ordered) + 1) * (1.0 - level) - 1e-9)
+    rank = math.ceil((len(ordered) + 1) * (1.0 - level) - SLACK)
     if level <= 0.0 or rank > len(ordered):
         return math.inf
     return -math.inf if rank < 1 else ordered[rank - 1]

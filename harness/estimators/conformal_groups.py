@@ -7,6 +7,7 @@ holds in each (Vovk et al. 2003); a group too small has an infinite threshold, a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,8 +49,8 @@ class GroupThresholds:
                 expected=f"labels like {self.groups[0].item()!r}",
                 found=wanted[0].item(),
             )
-        place = np.minimum(np.searchsorted(self.groups, wanted), len(self.groups) - 1)
-        unseen = self.groups[place] != wanted
+        place = _places(self.groups, wanted)
+        unseen = place < 0
         if unseen.any():
             index = int(np.argmax(unseen))
             known, name = [str(group) for group in self.groups.tolist()], wanted[index].item()
@@ -107,10 +108,26 @@ def _threshold(values: Floats, coverage: float) -> float:
 
 def _coded(names: Labels) -> tuple[Labels, NDArray[np.integer]]:
     """Distinct labels, ascending, and each row's place among them, in as few bytes as they fit."""
-    if names.dtype.kind == "i" and int(names.max()) - int(names.min()) < NARROW:
-        low = int(names.min())
-        seen = np.bincount(names - low) > 0
-        place = (np.cumsum(seen) - 1).astype(np.uint16)
-        return np.flatnonzero(seen) + low, place[names - low]
-    distinct, code = np.unique(names, return_inverse=True)
+    if names.dtype.kind == "U":
+        distinct = np.array(sorted(set(names.tolist())), dtype=names.dtype)
+    elif int(names.max()) - int(names.min()) < NARROW:
+        distinct = np.flatnonzero(np.bincount(names - names.min())) + names.min()
+    else:
+        distinct = np.unique(names)
+    code = _places(distinct, names)
     return distinct, code.astype(np.uint16) if len(distinct) <= NARROW else code
+
+
+def _places(known: Labels, wanted: Labels) -> NDArray[np.intp]:
+    """(m,) each wanted label's place among the known ones, which are ascending; -1 where it is not there."""
+    if known.dtype.kind == "U":
+        lookup = {name: at for at, name in enumerate(known.tolist())}
+        return np.fromiter(map(lookup.get, wanted.tolist(), repeat(-1)), dtype=np.intp, count=len(wanted))
+    low, span = int(known[0]), int(known[-1]) - int(known[0])
+    if span >= NARROW:
+        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        return np.where(known[place] == wanted, place, -1)
+    table = np.full(span + 2, -1, dtype=np.intp)  # its last entry is that of labels outside the span
+    table[known - low] = np.arange(len(known))
+    outside = (wanted < low) | (wanted > low + span)
+    return table[np.where(outside, span + 1, wanted - low)] if outside.any() else table[wanted - low]

@@ -1,8 +1,8 @@
 """Calibration of probabilities: of the rows said to hold with p, do a share p?
 
 Bins hold equally many rows (Nguyen & O'Connor 2015; Nixon et al. 2019), so that no bin is a handful. Equal
-predictions are never parted, whatever the order of rows. What these figures are worth is another room's matter: few rows give a
-perfectly calibrated model an error that is far from 0.
+predictions are never parted, whatever the order of rows. What these figures are worth is another room's matter: few
+rows give a perfectly calibrated model an error that is far from 0.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def equal_mass(predicted: ArrayLike, *, bins: int = BINS) -> NDArray[np.int64]:
     ([1, 0, 0, 1], [0, 0, 0, 1])
     """
     values = _shares(predicted, "predicted")
-    if bins != int(bins) or bins < 1:
+    if not isinstance(bins, int | np.integer) or bins < 1:
         raise InputError("out of bounds", where="bins", expected="a whole number of at least 1", found=bins)
     _, code, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
