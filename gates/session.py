@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import uuid
 from collections import Counter
@@ -44,8 +45,10 @@ class GateSession:
         """Keep the manifest and start the evidence file."""
         self.loaded, self.evidence = loaded, evidence
         self.counts: Counter[str] = Counter()
+        self._started = _now()
         self.families = {check.id: family_of(check.measure) for check in self.checks if check.own_gate is None}
         self._writer: EvidenceWriter | None = None
+        sys.path.append(str(Path.cwd()))  # last: a callable of the user's is found, and hides nothing of ours
         self._found = 0
         self._tell = _teller()
 
@@ -95,7 +98,7 @@ class GateSession:
     def write(self, finding: Finding, *, test: str) -> None:
         """Write a finding; the first one opens the file, when the header's digests are known."""
         if self._writer is None:
-            header = {"run_id": str(uuid.uuid4()), "started": _now(), "plugin_version": __version__,
+            header = {"run_id": str(uuid.uuid4()), "started": self._started, "plugin_version": __version__,
                       **planned_header(self.loaded, self.trial)}
             self._writer = EvidenceWriter(self.evidence, header)
         self._writer.add(finding, test=test)

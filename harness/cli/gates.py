@@ -48,6 +48,7 @@ def _told(manifest: Path, key: Path | None, *, sign: bool, as_json: bool) -> dic
 
 def _one(manifest: Path, key: Path | None, *, sign: bool, as_json: bool) -> dict[str, Any]:
     run = run_gates(manifest)
+    _write(run, None)  # before anything is signed: a run that cannot be reported signs nothing
     code, signed = _signed(run, key) if sign and run.exit_code is Exit.PASSED else (run.exit_code, None)
     _show(run, signed, as_json=as_json)
     return {"release": run.loaded.manifest.release, "verdict": run.verdict.name, "exit_code": int(code),
@@ -65,15 +66,21 @@ def _signed(run: GateRun, key: Path | None) -> tuple[Exit, str | None]:
         return error.exit_code, None
 
 
+def _write(run: GateRun, signed: str | None) -> None:
+    from harness.report.write import write_reports
+
+    facts = {"seconds": run.seconds, "policy": run.loaded.path.name, "evidence, timings apart": run.digest}
+    write_reports(run.shown, run.folder, signed=signed, facts=facts)
+
+
 def _show(run: GateRun, signed: str | None, *, as_json: bool) -> None:
     from harness.report.table import terminal_table
-    from harness.report.write import write_reports
 
     out = console(as_json=as_json)
     out.print()
     terminal_table(run.shown, out, signed=signed)
-    facts = {"seconds": run.seconds, "policy": run.loaded.path.name, "evidence, timings apart": run.digest}
-    write_reports(run.shown, run.folder, signed=signed, facts=facts)
+    if signed is not None:
+        _write(run, signed)
     if run.other is not None:
         out.print(f"Measured was {run.other}, which the environment made of {run.loaded.manifest.release} (RERANKER or "
                   "RETRIEVER_IMPL is set): a trial, never signed.", markup=False, soft_wrap=True)

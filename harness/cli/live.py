@@ -36,7 +36,7 @@ def built_live(manifest: Path) -> tuple[Loaded, Built, Path]:
     if loaded.manifest.parts is None:
         raise InputError("a recorded manifest has no parts to look into", where=manifest, expected="live parts")
     if str(Path.cwd()) not in sys.path:  # a callable of the user's own is found from here, as the gates find it
-        sys.path.insert(0, str(Path.cwd()))
+        sys.path.append(str(Path.cwd()))
     built, folder = frozen(loaded, tell=tell)
     return loaded, built, folder
 

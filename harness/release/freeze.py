@@ -19,7 +19,7 @@ from harness.release.cache import SUMS, library_versions, read_sums, write_sums
 from harness.release.manifest import Loaded
 from harness.release.recording import recorded_files
 
-__all__ = ["RUN_MANIFEST", "artifact_sums", "freeze", "recorded_manifest", "run_manifest"]
+__all__ = ["RUN_MANIFEST", "artifact_sums", "freeze", "recorded_digests", "recorded_manifest", "run_manifest"]
 
 RUN_MANIFEST = "run_manifest.json"
 
@@ -58,9 +58,13 @@ def run_manifest(loaded: Loaded, *, data: Mapping[str, Any], artifacts: Mapping[
     }
 
 
-def recorded_manifest(loaded: Loaded) -> dict[str, Any]:
-    """The run manifest of recorded files."""
-    digests = {name: sha256_file(path) for name, path in recorded_files(loaded).items()}
+def recorded_digests(loaded: Loaded) -> dict[str, str]:
+    """Name → sha256 of every recorded file, as it is now."""
+    return {name: sha256_file(path) for name, path in recorded_files(loaded).items()}
+
+
+def recorded_manifest(loaded: Loaded, digests: Mapping[str, str]) -> dict[str, Any]:
+    """The run manifest of recorded files with these digests."""
     return run_manifest(loaded, data=digests, artifacts=digests)
 
 

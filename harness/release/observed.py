@@ -100,7 +100,10 @@ class IntegrityObserved:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """One release, observed; `live` are its parts themselves, where they ran here, for properties to try."""
+    """One release, observed; `live` are its parts themselves, where they ran here, for properties to try.
+
+    `files` are the sha256 of what was measured, by name, taken before it was read: what is signed must still be it.
+    """
 
     release: str
     config_hash: str
@@ -109,6 +112,7 @@ class Observed:
     index: IndexObserved | None = None
     integrity: IntegrityObserved | None = None
     live: LiveRelease | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def task(self, name: str | None) -> TaskObserved:
         """The named task; without a name, the only one."""

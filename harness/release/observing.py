@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 
 from harness.data.canonical import digest_of
-from harness.data.store import sha256_file
 from harness.data.task import Task
 from harness.errors import InputError, nearest
 from harness.release.build import Built, build
 from harness.release.cache import PartCache
-from harness.release.freeze import RUN_MANIFEST, artifact_sums, freeze, recorded_manifest
+from harness.release.freeze import RUN_MANIFEST, artifact_sums, freeze, recorded_digests, recorded_manifest
 from harness.release.live import REPEATS, LiveRelease
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import family_of
 from harness.release.observed import IndexObserved, IntegrityObserved, Observed, TaskObserved, Trial
-from harness.release.recording import recorded_files, recorded_trial
+from harness.release.recording import recorded_trial
 from harness.release.replay import Replay, rankings_digest
 from harness.retrieval.indexes import FaissIndex
 
@@ -40,7 +39,8 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
     replay = Replay.begin(loaded, wanted=_wants(loaded, "integrity"), cache=CACHE)
     try:
         built, folder = frozen(loaded, tell=tell)
-        candidate = observe_live(loaded, built, tell=tell)
+        files = artifact_sums(folder)[1]
+        candidate = replace(observe_live(loaded, built, tell=tell), files=files)
         baseline = None
         if loaded.manifest.baseline is not None:
             other = baseline_of(loaded)
@@ -105,13 +105,9 @@ def observe_live(loaded: Loaded, built: Built, *, tell: Tell, tasks: Sequence[st
 def planned_header(loaded: Loaded, trial: Trial) -> dict[str, Any]:
     """What the evidence says of the run before its first finding."""
     manifest = loaded.manifest
-    if manifest.recorded is not None:
-        artifacts = {name: sha256_file(path) for name, path in recorded_files(loaded).items()}
-        run = digest_of(recorded_manifest(loaded))
-    else:
-        folder = ARTIFACTS / manifest.release
-        artifacts, run = artifact_sums(folder)[1], sha256_file(folder / RUN_MANIFEST)
-    baseline = trial.baseline
+    artifacts, baseline = dict(trial.candidate.files), trial.baseline
+    recorded = manifest.recorded is not None
+    run = digest_of(recorded_manifest(loaded, artifacts)) if recorded else artifacts[RUN_MANIFEST]
     return {
         "release": manifest.release, "manifest": loaded.path.name, "manifest_sha256": loaded.sha256,
         "called_as": loaded.path.as_posix(),
@@ -133,16 +129,15 @@ def _has_what_is_asked(loaded: Loaded) -> None:
 
 def _recorded(loaded: Loaded, tell: Tell) -> Trial:
     tell("reading recorded files")
+    files = recorded_digests(loaded)
     trial = recorded_trial(loaded)
-    if not _wants(loaded, "integrity"):
-        return trial
-    facts = recorded_manifest(loaded)
-    tell("reading them again in another process")
-    here = rankings_digest(trial.candidate)
-    replayed = {"this process": here, "another process": Replay.again(loaded)}
-    found = {name: sha256_file(path) for name, path in recorded_files(loaded).items()}
-    integrity = IntegrityObserved(facts, facts["artifacts"], found, replayed)
-    return replace(trial, candidate=replace(trial.candidate, integrity=integrity))
+    candidate = replace(trial.candidate, files=files)
+    if _wants(loaded, "integrity"):
+        tell("reading them again in another process")
+        replayed = {"this process": rankings_digest(candidate), "another process": Replay.again(loaded)}
+        facts = IntegrityObserved(recorded_manifest(loaded, files), files, recorded_digests(loaded), replayed)
+        candidate = replace(candidate, integrity=facts)
+    return replace(trial, candidate=candidate)
 
 
 def _task(release: LiveRelease, task: Task, built: Built, loaded: Loaded) -> TaskObserved:

@@ -25,6 +25,7 @@ __all__ = ["main"]
 
 def main(words: list[str]) -> str:
     """The line: rankings of recorded files, of frozen parts in a folder, or of parts built from nothing in one."""
+    sys.path.append(str(Path.cwd()))  # where a callable of the user's own lies
     loaded = overridden(load_manifest(words[0]), os.environ)
     if loaded.manifest.recorded is not None:
         return rankings_digest(recorded_trial(loaded).candidate)

@@ -20,6 +20,7 @@ from pathlib import Path
 from harness.data.canonical import digest_of
 from harness.data.store import atomic_write_text, sha256_bytes
 from harness.errors import InputError
+from harness.release.children import dies_with_parent
 from harness.release.manifest import Loaded
 from harness.release.observed import Observed
 
@@ -114,8 +115,9 @@ def _spawn(manifest: Path, *words: str) -> subprocess.Popen[bytes]:
     kept: Mapping[str, str] = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_KEY")}
     hash_seed = "1" if kept.get("PYTHONHASHSEED", "random") != "1" else "2"
     environment = {**kept, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "2"}
-    return subprocess.Popen([sys.executable, "-m", "harness.release.repeating", str(manifest), *words], env=environment,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [sys.executable, "-P", "-m", "harness.release.repeating", str(manifest), *words]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, preexec_fn=dies_with_parent())  # noqa: PLW1509  one call to the kernel
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -125,3 +125,45 @@ def test_one_unreadable_manifest_keeps_no_other_from_its_gates(here, capfd):
     told = json.loads(out)
     assert "sede" in told[0]["error"] and told[1]["verdict"] == "PASS"
     assert "sede" in err
+
+
+def test_a_file_swapped_while_it_is_measured_is_not_what_passed(here, monkeypatch):
+    """The digests are taken before the files are read: another file in the place afterwards makes the run invalid."""
+    swap = ("import os\nfrom pathlib import Path\n\n\ndef test_swap(gate):\n"
+            "    Path('new.run').write_text(Path('new.run').read_text().replace('-a ', '-junk '))\n")
+    assert gates(PASSING, OWN, own=SOUND + swap) == Exit.INVALID
+
+
+@pytest.mark.parametrize("added", [
+    "def test_z():\n    import pytest\n    pytest.exit('bye', returncode=0)\n\n\ndef test_zz():\n    assert 0\n",
+    "def test_z():\n    raise KeyboardInterrupt\n",
+    OWN_GATE.format(value=1.0).replace("test_links", "test_again"),
+], ids=["exit", "interrupt", "twice"])
+def test_what_a_signer_would_refuse_is_no_pass_either(here, added):
+    """A run cut short, interrupted or with a gate found twice exits 12, whatever its findings say."""
+    assert gates(PASSING, OWN, own=SOUND + "\n\n" + added) == Exit.INVALID
+
+
+def test_settings_of_a_projects_own_tests_do_not_reach_the_gates(here, monkeypatch):
+    """PYTEST_ADDOPTS in the environment, and a module of the user's named like one of ours, change nothing."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
+    (here / "harness.py").write_text("raise RuntimeError('not ours')\n", encoding="utf-8")
+    assert gates(PASSING) == Exit.PASSED
+
+
+def test_a_second_run_of_the_same_release_waits_its_turn(here):
+    """Two runs would mix their evidence: the second says so in a line and touches nothing of the first's."""
+    fcntl = pytest.importorskip("fcntl", reason="no file locks on this system")
+    manifest = checkout(here, PASSING)
+    assert main(["gates", str(manifest)]) == Exit.PASSED
+    with (here / "reports" / "mine" / ".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["gates", str(manifest)]) == Exit.USAGE
+
+
+def test_reports_that_cannot_be_written_are_told_before_anything_is_signed(here):
+    """A file where the reports belong is one line and exit code 2, and nothing is signed."""
+    manifest = checkout(here, PASSING)
+    (here / "reports").write_text("not a folder\n", encoding="utf-8")
+    assert main(["gates", str(manifest), "--sign"]) == Exit.USAGE
+    assert not (here / "signed").exists()

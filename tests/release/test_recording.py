@@ -11,7 +11,7 @@ import pytest
 from harness.data.canonical import digest_of
 from harness.data.store import sha256_file, sha256_tree
 from harness.errors import InputError
-from harness.release.freeze import recorded_manifest
+from harness.release.freeze import recorded_digests, recorded_manifest
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import read
 from harness.release.measures.integrity import RUN_MANIFEST_KEYS
@@ -136,7 +136,7 @@ def test_every_file_is_a_subject_of_the_evidence(tmp_path):
     """Names as the manifest writes them, each once; the run manifest of recorded files lacks nothing."""
     loaded = recorded(tmp_path)
     assert list(recorded_files(loaded)) == ["qrels.txt", "slices.csv", "runs/new.run", "runs/old.run", "latency.csv"]
-    facts = recorded_manifest(loaded)
+    facts = recorded_manifest(loaded, recorded_digests(loaded))
     assert facts["artifacts"]["runs/new.run"] == sha256_file(tmp_path / "runs" / "new.run")
     assert set(RUN_MANIFEST_KEYS) <= set(facts)
 
@@ -152,7 +152,7 @@ def test_a_beir_folder_stands_for_all_its_files(tmp_path):
     loaded = load(tmp_path, changed(data={"qrels": source}))
     assert recorded_trial(loaded).candidate.task(None).qrels.queries.tolist() == ["1", "2"]
     assert list(recorded_files(loaded))[:2] == ["beir/corpus.jsonl", "beir/qrels/test.tsv"]
-    assert recorded_manifest(loaded)["artifacts"]["beir/corpus.jsonl"]
+    assert recorded_manifest(loaded, recorded_digests(loaded))["artifacts"]["beir/corpus.jsonl"]
     (tmp_path / "beir" / "corpus.jsonl").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="not the bytes that were frozen"):
         recorded_trial(loaded)
