@@ -78,7 +78,9 @@ def _plain(column: Any, path: Path | str, name: str, start: int) -> NDArray[Any]
         raise InputError("missing value", where=path, row=row, column=name, expected="a value in every row")
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return np.asarray(column.to_pylist(), dtype=np.str_)
+        coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        distinct: NDArray[Any] = np.asarray(coded.dictionary.to_pylist(), dtype=np.str_)
+        return np.asarray(distinct[coded.indices.to_numpy()])
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return np.asarray(column.to_numpy(zero_copy_only=False))
     raise InputError("neither numbers nor text", where=path, column=name, expected="numbers or text", found=str(kind))

@@ -36,9 +36,10 @@ class ControlFinding(NamedTuple):
         reason: In one line, with number and bound.
         slope: The effect per unit of exposure within strata, with the interval that TOST reads.
         margin: The largest effect that does not matter, in the slope's unit.
-        p: Of Fisher's and Bonferroni's combinations together: twice the smaller.
+        p: Of the three that follow together: three times the smallest.
         fisher_p: Over informative strata.
         bonferroni_p: Over informative strata.
+        pooled_p: Of the covariances added up: sees a common effect in strata too small to show it alone.
         strata: Informative strata.
         needed: Rows that would settle an INCONCLUSIVE, or None.
     """
@@ -51,6 +52,7 @@ class ControlFinding(NamedTuple):
     p: float
     fisher_p: float
     bonferroni_p: float
+    pooled_p: float
     strata: int
     needed: int | None
 
@@ -133,11 +135,11 @@ def negative_control(
     'INCONCLUSIVE'
     """
     share(2.0 * share(alpha, "alpha"), "2 alpha")
-    wanted = max(999, draws_needed(len(strata.keys), alpha=alpha / 2.0)) if draws is None else draws
+    wanted = max(999, draws_needed(len(strata.keys), alpha=alpha / 3.0)) if draws is None else draws
     tests = permutation_tests(outcome, exposure, strata, rng=rng, draws=wanted, threads=threads)
     informative = int(tests.informative.sum())
-    if informative and tests.draws < draws_needed(informative, alpha=alpha / 2.0):
-        least = draws_needed(informative, alpha=alpha / 2.0)
+    if informative and tests.draws < draws_needed(informative, alpha=alpha / 3.0):
+        least = draws_needed(informative, alpha=alpha / 3.0)
         raise InputError("too few to reject by Bonferroni", where="draws", expected=f"at least {least}", found=draws)
     slope = stratified_slope(outcome, exposure, strata, confidence=1.0 - 2.0 * alpha)
     return _judged(name, tests, slope, margin, alpha)
@@ -147,21 +149,18 @@ def _judged(name: str, tests: StratumTests, slope: Estimate, margin: float, alph
     small, k = equivalent(slope, margin=margin), int(tests.informative.sum())
     if not k:
         why = "exposure or outcome varies in no stratum"
-        return ControlFinding(name, "INCONCLUSIVE", why, slope, margin, math.nan, math.nan, math.nan, 0, None)
+        return ControlFinding(name, "INCONCLUSIVE", why, slope, margin, math.nan, math.nan, math.nan, math.nan, 0, None)
     fisher, bonferroni = (combine(tests.p[tests.informative]) for combine in (fisher_combined, bonferroni_combined))
-    p = min(1.0, 2.0 * min(fisher, bonferroni))
+    parts = fisher, bonferroni, tests.pooled_p
+    p = min(1.0, 3.0 * min(parts))
     told = f"p {p:.2g} over {k} strata, effect in ({slope.low:.3g}, {slope.high:.3g}), margin {margin:g}"
     if p <= alpha:
-        return ControlFinding(
-            name, "REFUSE", f"an effect where none can be: {told}", slope, margin, p, fisher, bonferroni, k, None
-        )
+        return ControlFinding(name, "REFUSE", f"an effect where none can be: {told}", slope, margin, p, *parts, k, None)
     if small:
-        return ControlFinding(name, "PASS", f"no effect: {told}", slope, margin, p, fisher, bonferroni, k, None)
+        return ControlFinding(name, "PASS", f"no effect: {told}", slope, margin, p, *parts, k, None)
     need = _needed(slope, margin)
     told += f", n {slope.n}" + (f", {need} would settle it" if need else "")
-    return ControlFinding(
-        name, "INCONCLUSIVE", f"not shown small: {told}", slope, margin, p, fisher, bonferroni, k, need
-    )
+    return ControlFinding(name, "INCONCLUSIVE", f"not shown small: {told}", slope, margin, p, *parts, k, need)
 
 
 def _needed(slope: Estimate, margin: float) -> int | None:

@@ -20,7 +20,7 @@ from harness.estimators.strata import quantile_bins
 __all__ = ["CalibrationTable", "Logistic", "cross_fitted", "fit_logistic", "propensity_calibration"]
 
 STEPS = 100
-FLAT = 1e-10  # a Newton step this small changes no digit that is read
+FLAT = 1e-7  # after a Newton step this small what is left is its square
 
 
 class Logistic(NamedTuple):
