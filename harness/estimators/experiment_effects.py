@@ -122,7 +122,7 @@ def ratio_effect(
     same_length(numerator=above, denominator=below, treated=arm, users=names)
     code = np.unique(names, return_inverse=True)[1]
     rows = np.bincount(code)
-    sums, sizes, share = (np.bincount(code, weights=column) for column in (above, below, arm))
+    sums, sizes, share = (np.bincount(code, weights=column).astype(np.float64) for column in (above, below, arm))
     if not ((share == 0) | (share == rows)).all() or not np.isin(arm, (0.0, 1.0)).all():
         raise InputError("not one arm per user", where="treated", expected="0 or 1, the same for all rows of a user",
                          found="users in two arms")  # fmt: skip

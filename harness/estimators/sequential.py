@@ -115,7 +115,7 @@ def bernstein_sequence(
     reach = (log + np.cumsum((scaled - means) ** 2 * (-np.log1p(-bets) - bets))) / total
     ends = (np.maximum.accumulate(np.clip(centre - reach, 0.0, 1.0)),
             np.minimum.accumulate(np.clip(centre + reach, 0.0, 1.0)))  # fmt: skip
-    return _unscaled(scaled, ends, (low, high), confidence, "empirical Bernstein sequence", unit)
+    return _unscaled(scaled, ends, (low, high), confidence=confidence, method="empirical Bernstein sequence", unit=unit)
 
 
 def betting_sequence(
@@ -153,7 +153,7 @@ def betting_sequence(
         low[_from_first(above >= -math.log(tail))] = mean  # later means are higher
         free = _from_first(below >= -math.log(tail))
         high[free] = np.minimum(high[free], mean)
-    return _unscaled(scaled, (low, high), within, confidence, "betting sequence", unit)
+    return _unscaled(scaled, (low, high), within, confidence=confidence, method="betting sequence", unit=unit)
 
 
 def betting_wealth(
@@ -208,7 +208,13 @@ def _from_first(out: NDArray[np.bool_]) -> slice:
 
 
 def _unscaled(
-    scaled: Floats, ends: tuple[Floats, Floats], within: tuple[float, float], confidence: float, method: str, unit: str
+    scaled: Floats,
+    ends: tuple[Floats, Floats],
+    within: tuple[float, float],
+    *,
+    confidence: float,
+    method: str,
+    unit: str,
 ) -> ConfidenceSequence:
     n, width = np.arange(1, len(scaled) + 1), within[1] - within[0]
     value, low, high = (within[0] + width * column for column in (np.cumsum(scaled) / n, *ends))
