@@ -30,28 +30,33 @@ def command(
     reward: Annotated[str, typer.Option(metavar=Name, help="What the logged action earned.")],
     propensity: Annotated[str, typer.Option(metavar=Name, help="The log's probability of the action, in (0, 1].")],
     target: Annotated[str, typer.Option(metavar=Name, help="The target policy's probability of it, in [0, 1].")],
-    by: Annotated[str | None, typer.Option(metavar="SLICE", help="Also one audit for each value here.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="SLICE", help="Also one audit a value of this.")] = None,
     floor: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least ESS/N of each slice.")] = 0.2,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the two-sided intervals.")] = 0.9,
     as_json: JsonFlag = False,
 ) -> int:
-    """Audit a log: value of the target policy, and whether its weights can carry it. Exits 0, 10, 11 or 2."""
-    from harness.cli.sources import source_spec
+    """Audit a log: the value of the target policy, and whether its weights can carry it. Exits 0, 10, 11 or 2."""
     from harness.data.logs import audit_log
+
+    form, path = _table_at(log)
+    found = audit_log(form, path, reward=reward, propensity=propensity, target=target, by=by, floor=floor,
+                      confidence=confidence)  # fmt: skip
+    worst = max(map(_verdict, found.values()), key=list(_EXITS).index)
+    if as_json:
+        print_json({"log": log, "verdict": worst, "floor": floor, "by": by,
+                    "slices": {name: _document(one) for name, one in found.items()}})  # fmt: skip
+    else:
+        _show(found, worst)
+    return int(_EXITS[worst])
+
+
+def _table_at(log: str) -> tuple[str, str]:
+    from harness.cli.sources import source_spec
 
     ((form, path),) = source_spec(log).items()
     if form in {"trec", "beir"}:
         raise UsageError("audit: a log is a table; give .parquet, .csv or .jsonl, or write parquet:PATH, csv:PATH …")
-    found = audit_log(form, path, reward=reward, propensity=propensity, target=target, by=by, floor=floor,
-                      confidence=confidence)  # fmt: skip
-    verdicts = {name: _verdict(one) for name, one in found.items()}
-    worst = max(verdicts.values(), key=list(_EXITS).index)
-    if as_json:
-        print_json({"log": log, "verdict": worst, "floor": floor, "by": by,
-                    "slices": {name: _document(one) for name, one in found.items()}})
-    else:
-        _show(found, worst)
-    return int(_EXITS[worst])
+    return form, path
 
 
 _EXITS = {"PASS": Exit.PASSED, "INCONCLUSIVE": Exit.INCONCLUSIVE, "REFUSE": Exit.REFUSED}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.columns import finite, floats
 from harness.data.stream import Progress, stream_parquet
 from harness.data.tables import find_column, read_rows
-from harness.errors import InputError
+from harness.errors import InputError, UsageError
 from harness.estimators.logged import Audit, LoggedRows
 from harness.estimators.overlap import ESS_FLOOR
 
@@ -23,7 +23,13 @@ MOST_SLICES = 1000
 BATCH = 1_000_000
 
 Audits = Mapping[str, Audit]
-Batch = tuple[NDArray[Any], ...]
+Place = Callable[[int], int]
+"""From a row's index in its batch to its row in the file."""
+
+
+class _Batch(NamedTuple):
+    columns: Mapping[str, NDArray[Any]]
+    place: Place
 
 
 def audit_log(
@@ -43,62 +49,70 @@ def audit_log(
     Raises InputError by file, row and column: what is missing, no number, or no probability; a log in which the target
     policy takes none of the logged actions is not an error but a refusal in its audit.
     """
-    columns = [reward, propensity, target, *([by] if by else [])]
+    if len({reward, propensity, target}) < 3:
+        raise UsageError("audit: reward, propensity and target are three columns")
     states: dict[str, LoggedRows] = {}
-    start = 0
-    for batch in _batches(kind, path, columns, progress):
-        _fold(states, batch, columns, path, start)
-        start += len(batch[0])
-    if not start:
+    names = list(dict.fromkeys([reward, propensity, target, *([by] if by else [])]))
+    lows = {reward: "", propensity: "above 0", target: "from 0"}
+    for batch in _batches(kind, path, names, progress):
+        rows = tuple(_numbers(batch, name, path, low=low) for name, low in lows.items())
+        _fold(states, rows, _parts(batch, by, path))
+        if len(states) > MOST_SLICES + 1:
+            raise InputError("not a slice", where=path, column=by, expected=f"at most {MOST_SLICES} values")
+    if ALL not in states:
         raise InputError("no rows", where=path, expected="at least one row")
-    whole = {ALL: states.pop(ALL)}
-    return {name: one.audit(floor=floor, confidence=confidence) for name, one in {**whole, **_sorted(states)}.items()}
+    order = [ALL, *sorted(states.keys() - {ALL})]
+    return {name: states[name].audit(floor=floor, confidence=confidence) for name in order}
 
 
-def _sorted(states: Mapping[str, LoggedRows]) -> dict[str, LoggedRows]:
-    return dict(sorted(states.items()))
+def _fold(
+    states: dict[str, LoggedRows], rows: tuple[NDArray[np.float64], ...], parts: Mapping[str, NDArray[np.bool_] | slice]
+) -> None:
+    for name, here in parts.items():
+        state = LoggedRows.of(*(column[here] for column in rows))
+        states[name] = states[name].merge(state) if name in states else state
 
 
-def _batches(kind: str, path: Path | str, columns: list[str], progress: Progress | None) -> Iterator[Batch]:
+def _batches(kind: str, path: Path | str, names: list[str], progress: Progress | None) -> Iterator[_Batch]:
     if kind == "parquet":
-        yield from stream_parquet(path, list(dict.fromkeys(columns)), BATCH, progress=progress)
+        start = 0
+        for columns in stream_parquet(path, names, BATCH, progress=progress):
+            yield _Batch(dict(zip(names, columns, strict=True)), lambda at, start=start: start + at + 1)  # type: ignore[misc]
+            start += len(columns[0])
         return
     rows = read_rows(kind, path)
-    names = [find_column(rows.columns, [name], path) for name in columns]
-    yield tuple(np.asarray(rows.columns[name], dtype=object) for name in names)
+    found = {name: rows.columns[find_column(rows.columns, [name], path)] for name in names}
+    lines = rows.lines
+    yield _Batch({name: np.asarray(column, dtype=object) for name, column in found.items()},
+                 lambda at: at + 1 if lines is None else lines[at])  # fmt: skip
 
 
-def _fold(states: dict[str, LoggedRows], batch: Batch, columns: list[str], path: Path | str, start: int) -> None:
-    """Add a batch, whole and by slice; what is wrong in it is told by its row in the file."""
-    reward, propensity, target = (_numbers(batch[at], columns[at], path, start) for at in range(3))
-    _probabilities(propensity, columns[1], path, start, least="above 0")
-    _probabilities(target, columns[2], path, start, least="from 0")
-    parts = {ALL: np.ones(len(reward), dtype=bool)}
-    if len(batch) > 3:
-        names = batch[3].astype(str)
-        for name in np.unique(names).tolist():
-            parts[f"{columns[3]}={name}"] = names == name
-    for name, here in parts.items():
-        states[name] = states.get(name, LoggedRows()).merge(LoggedRows.of(reward[here], propensity[here], target[here]))
-    if len(states) > MOST_SLICES + 1:
-        raise InputError("not a slice", where=path, column=columns[3], expected=f"at most {MOST_SLICES} values",
-                         found=len(states) - 1)  # fmt: skip
+def _parts(batch: _Batch, by: str | None, path: Path | str) -> dict[str, NDArray[np.bool_] | slice]:
+    """Which rows of a batch are whose: all of them, and those of each slice, as `column=value`."""
+    parts: dict[str, NDArray[np.bool_] | slice] = {ALL: slice(None)}
+    if by is None:
+        return parts
+    values = batch.columns[by]
+    missing = np.array([value is None or value == "" for value in values]) if values.dtype == object else values == ""
+    if values.dtype.kind in "OU" and missing.any():
+        raise InputError("missing value", where=path, row=batch.place(int(np.argmax(missing))), column=by,
+                         expected="the name of a slice")  # fmt: skip
+    names = values.astype(str)
+    return parts | {f"{by}={name}": names == name for name in np.unique(names).tolist()}
 
 
-def _numbers(values: NDArray[Any], column: str, path: Path | str, start: int) -> NDArray[np.float64]:
+def _numbers(batch: _Batch, name: str, path: Path | str, *, low: str = "") -> NDArray[np.float64]:
+    """A column of numbers; of probabilities, where their low end is said."""
     try:
-        found = floats(values, column, path)
-        finite(found, column, path)
+        found = floats(batch.columns[name], name, path)
+        finite(found, name, path)
     except InputError as error:
-        row = None if error.row is None else start + error.row
-        raise InputError(error.what, where=path, row=row, column=column, expected=error.expected,
+        row = None if error.row is None else batch.place(error.row - 1)
+        raise InputError(error.what, where=path, row=row, column=name, expected=error.expected,
                          found=error.found) from None  # fmt: skip
-    return found
-
-
-def _probabilities(values: NDArray[np.float64], column: str, path: Path | str, start: int, *, least: str) -> None:
-    low = values <= 0.0 if least == "above 0" else values < 0.0
-    wrong = np.flatnonzero(low | (values > 1.0))
+    under = found <= 0.0 if low == "above 0" else found < 0.0
+    wrong = np.flatnonzero(under | (found > 1.0)) if low else np.empty(0, dtype=np.intp)
     if wrong.size:
-        raise InputError("not a probability", where=path, row=start + int(wrong[0]) + 1, column=column,
-                         expected=f"{least} to 1", found=float(values[wrong[0]]))  # fmt: skip
+        raise InputError("not a probability", where=path, row=batch.place(int(wrong[0])), column=name,
+                         expected=f"{low} to 1", found=float(found[wrong[0]]))  # fmt: skip
+    return found

@@ -192,13 +192,18 @@ def clipped_ips(
     earned, weights = logged_rows(reward, propensity, target)
     cut, joint = np.minimum(weights, at), (1.0 + confidence) / 2.0
     kept = mean_interval(cut, clusters=clusters, confidence=joint)
-    gone, least, most = (min(1.0, max(0.0, 1.0 - one)) for one in (kept.value, kept.high, kept.low))
-    lost = Estimate(gone, least, most, kept.n, joint, "1 - mean clipped weight")
+    lost = _lost(kept)
     found = mean_interval(cut * earned, clusters=clusters, confidence=joint, unit=unit)
-    worth = lost.high * min(within[0], 0.0), lost.high * max(within[1], 0.0)
-    wide = found._replace(low=found.low + worth[0], high=found.high + worth[1], confidence=confidence,
-                          method=f"IPS clipped at {at:g}, bias within")  # fmt: skip
-    return Clipped(wide, lost, (-worth[1], -worth[0]))
+    down, up = lost.high * min(within[0], 0.0), lost.high * max(within[1], 0.0)
+    name = f"IPS clipped at {at:g}, bias within"
+    return Clipped(Estimate(found.value, found.low + down, found.high + up, found.n, confidence, name, unit), lost,
+                   (-up, -down))  # fmt: skip
+
+
+def _lost(kept: Estimate) -> Estimate:
+    """The mass that a clip took, from what it kept."""
+    value, low, high = (min(1.0, max(0.0, 1.0 - one)) for one in (kept.value, kept.high, kept.low))
+    return Estimate(value, low, high, kept.n, kept.confidence, "1 - mean clipped weight")
 
 
 def by_position(
