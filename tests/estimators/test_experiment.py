@@ -78,7 +78,7 @@ def test_a_real_experiment_can_be_assigned_anew(cats):
 
 @pytest.mark.parametrize("sizes", [(3, 5), (40, 25), (500, 500)])
 def test_mean_effect_is_welchs(rng, sizes):
-    """p and interval equal scipy's Welch test."""
+    """Both p and interval equal scipy's Welch test."""
     one, two = rng.normal(size=sizes[0]), 3.0 * rng.normal(size=sizes[1])
     theirs, found = stats.ttest_ind(one, two, equal_var=False), mean_effect(one, two)
     assert found.p == pytest.approx(theirs.pvalue, rel=1e-9)
@@ -177,12 +177,14 @@ def test_little_data_is_no_certainty():
     lambda: assign([1, 2], salt=""), lambda: assign([1, 2], salt="s" * 65), lambda: assign([1.5], salt="s"),
     lambda: assign([1], salt="s", shares=[0.5, 0.6]), lambda: ratio_mismatch([3, 4]), lambda: ratio_mismatch([10.5, 9]),
     lambda: ratio_mismatch([10, -9]), lambda: ratio_mismatch([10, 10, 10], [0.5, 0.5]),
-    lambda: mean_effect([np.nan], [1.0]), lambda: mean_effect([], [1.0]), lambda: mean_effect([1, 2], [1, 2], confidence=1),
+    lambda: mean_effect([np.nan], [1.0]), lambda: mean_effect([], [1.0]),
+    lambda: mean_effect([1, 2], [1, 2], confidence=1),
     lambda: share_effect(3, 2, 1, 2), lambda: share_effect(0, 0, 1, 2), lambda: cuped([1.0], [1.0, 2.0]),
     lambda: ratio_effect([1, 1], [1, 1], [0, 1], ["a", "a"]), lambda: ratio_effect([1, 1], [1, 0], [0, 1], ["a", "b"]),
     lambda: ratio_effect([1, 1], [1, 1], [0, 0.5], ["a", "b"]), lambda: mean_power(0.1, 0.0, 10),
     lambda: mean_power(np.nan, 1.0, 10), lambda: mean_power(0.1, 1.0, 1), lambda: mean_needs(0.1, 1.0, power=1.0),
-    lambda: mean_sees(1.0, 10, power=0.01), lambda: share_power(1.2, 0.5, 10), lambda: share_power(0.2, 0.5, 10, ratio=0),
+    lambda: mean_sees(1.0, 10, power=0.01), lambda: share_power(1.2, 0.5, 10),
+    lambda: share_power(0.2, 0.5, 10, ratio=0),
     lambda: holm([0.5, 1.2]), lambda: holm([]), lambda: benjamini_hochberg([-0.1]), lambda: all_of([]),
 ])  # fmt: skip
 def test_bad_input_is_refused(call):

@@ -66,7 +66,7 @@ def test_betting_refuses_just_what_its_wealth_refuses(rng):
 
 
 def test_asymptotic_sequence_is_the_published_formula(rng):
-    """m -+ s sqrt(2 (n r2 + 1) / (n2 r2) ln(sqrt(n r2 + 1) / a)), narrowest at the n it is tuned for."""
+    """Mean -+ s sqrt(2 (n r2 + 1) / (n2 r2) ln(sqrt(n r2 + 1) / a)), narrowest at the n it is tuned for."""
     x = 1e8 + rng.normal(size=400)
     found, log = asymptotic_sequence(x, confidence=0.95, tuned_for=400), -2 * np.log(0.05)
     r2, n = (log + np.log(log + 1)) / 400, 400
@@ -98,7 +98,7 @@ def test_rate_process_is_the_mixture_it_says():
 
 
 def test_ratio_process_averages_to_one_under_its_null():
-    """Over all outcomes of 40 units, weighted by their chance, the mean e-value is 1: a fair bet; told wrong, it is not."""
+    """Over all outcomes of 40 units, weighted by their chance, the mean e-value is 1; under another, over 2."""
     k = np.arange(41)
     e = np.exp([ratio_process([[one, 40 - one]], [0.3, 0.7]).log_e[0] for one in k])
     assert stats.binom.pmf(k, 40, 0.3) @ e == pytest.approx(1.0, rel=1e-9)
@@ -174,12 +174,14 @@ def test_what_is_no_column_is_refused(name, bad):
     lambda: betting_wealth([0.1], 0.5, alpha=0.0), lambda: bernstein_sequence([0.1], support=None),
     lambda: asymptotic_sequence([0.1], start=1), lambda: asymptotic_sequence([0.1], carriers=-1),
     lambda: asymptotic_sequence([0.1], tuned_for=0), lambda: asymptotic_sequence([0.1]).excludes(np.nan),
-    lambda: rate_process([2], [1], 0.1), lambda: rate_process([2, 1], [5, 6], 0.1), lambda: rate_process([1], [2, 3], 0.1),
+    lambda: rate_process([2], [1], 0.1), lambda: rate_process([2, 1], [5, 6], 0.1),
+    lambda: rate_process([1], [2, 3], 0.1),
     lambda: rate_process([0.5], [1], 0.1), lambda: rate_process([1], [2], 1.0),
     lambda: rate_process([1], [2], 0.1, prior=(0, 1)), lambda: rate_process([1], [2], 0.1).alarm(0),
     lambda: ratio_process([1, 2]), lambda: ratio_process([[1, 2], [1, 1]]), lambda: ratio_process([[1, 2]], [0.5, 0.6]),
     lambda: ratio_process([[1, 2]], [1.0]), lambda: ratio_process([[1, 2], [3]]),
-    lambda: ratio_process([[1, 2]], concentration=0.0), lambda: arm_scores([1.0], [0.5]), lambda: arm_scores([1.0], [1, 0]),
+    lambda: ratio_process([[1, 2]], concentration=0.0), lambda: arm_scores([1.0], [0.5]),
+    lambda: arm_scores([1.0], [1, 0]),
     lambda: arm_scores([1.0], [1], share_treated=1.0), lambda: block_means([1.0], 0), lambda: block_length(1.0),
     lambda: block_length(np.nan), lambda: block_sequence([1.0, 2.0], block=1, baseline=[1.0]),
     lambda: bounded_arms_sequence([2.0], [1]), lambda: bounded_arms_sequence([0.2], [1], support=None),

@@ -37,29 +37,29 @@ def peeks(x: np.ndarray) -> bool:
     return bool((np.abs(mean) > 1.96 * error)[every - 1 :: every].any())
 
 
-def continuous(rng: np.random.Generator, runs: int) -> tuple[int, int]:
-    """Alarms of the guarded sequence (at all looks) and of naive peeking, in A/A runs of 1,000 pairs."""
+def continuous(rng: np.random.Generator, runs: int, pairs: int) -> tuple[int, int]:
+    """Alarms of the guarded sequence (at all looks) and of naive peeking, in A/A runs of so many pairs."""
     kept = naive = 0
     for _ in range(runs):
-        x = rng.normal(size=1000) - rng.normal(size=1000)
+        x = rng.normal(size=pairs) - rng.normal(size=pairs)
         kept += asymptotic_sequence(x, confidence=0.95).excludes(0.0) is not None
         naive += peeks(x)
     return kept, naive
 
 
 def test_continuous_looking_keeps_alpha_where_peeking_does_not(rng):
-    """A/A: a look at each of 1,000 pairs alarms at most .05 of the time; a hundred naive peeks about .38."""
-    kept, naive = continuous(rng, 1500)
+    """A/A: a look at each of 1,000 pairs alarms at most .05 of the time; a hundred naive peeks .42."""
+    kept, naive = continuous(rng, 1500, 1000)
     assert kept <= limit(1500)
-    assert 0.3 < naive / 1500 < 0.46
+    assert 0.36 < naive / 1500 < 0.48
 
 
 @pytest.mark.worlds
 def test_continuous_looking_keeps_alpha_over_ten_thousand_runs(rng):
-    """The same at full length: 10,000 runs."""
-    kept, naive = continuous(rng, 10_000)
+    """The same at full length: 10,000 runs of 100 looks, 100 pairs apart: naive peeking alarms in .38 of them."""
+    kept, naive = continuous(rng, 10_000, 10_000)
     assert kept <= limit(10_000)
-    assert naive / 10_000 == pytest.approx(0.38, abs=0.03)
+    assert naive / 10_000 == pytest.approx(0.38, abs=0.02)
 
 
 BOUNDED = {
@@ -125,7 +125,7 @@ def test_a_drop_in_clicks_is_found(rng):
 
 
 def test_daily_sample_ratio_checks_keep_alpha(rng):
-    """Fourteen daily looks at a fair split: alarms at .01 stay under .01, daily chi-squared does not; 52 : 48 is found."""
+    """Fourteen daily looks at a fair split: alarms at .01 stay under it, chi-squared's do not; 52 : 48 is found."""
     treated = rng.binomial(2000, 0.5, (3000, 14)).cumsum(axis=1)
     total = 2000 * np.arange(1, 15)
     tables = np.stack([treated, total - treated], axis=2)
@@ -138,7 +138,7 @@ def test_daily_sample_ratio_checks_keep_alpha(rng):
 
 @pytest.mark.parametrize("truth", [0.004, 0.3])
 def test_rates_against_a_limit_keep_alpha(rng, truth):
-    """A rate at its limit alarms at most .05 over 100 looks, upwards and downwards; one at thrice its limit is found."""
+    """A rate at its limit alarms at most .05 over 100 looks, up and down; one at thrice its limit is found."""
     trials = 100 * np.arange(1, LOOKS + 1)
     hits = rng.binomial(100, truth, (800, LOOKS)).cumsum(axis=1)
     up = [rate_process(one, trials, truth) for one in hits]
@@ -204,7 +204,7 @@ def test_randomised_arms_keep_alpha_and_find_effects(rng):
 
 
 def test_aa_p_values_are_uniform(rng):
-    """p of equal arms is uniform by Kolmogorov and Smirnov; p of rows taken for users is not."""
+    """The p of equal arms is uniform by Kolmogorov and Smirnov; that of rows taken for users is not."""
     flat, clustered, rows = [], [], []
     for _ in range(800):
         flat.append(mean_effect(rng.normal(size=60), 2.0 * rng.normal(size=90)).p)
@@ -219,7 +219,7 @@ def test_aa_p_values_are_uniform(rng):
 
 
 def test_assignment_is_uniform_and_independent_across_salts():
-    """Hashes of 20,000 running numbers are uniform, and those of two salts fill an 8 x 8 table evenly; one salt does not."""
+    """Hashes of 20,000 running numbers are uniform, those of two salts fill a table evenly, of one salt not."""
     one, two = (hashed_shares(np.arange(20_000), salt=salt) for salt in ("gate 40", "gate 41"))
     assert kstest(one, "uniform").pvalue > 1e-4
     assert kstest(np.abs(np.diff(one)), lambda d: 1 - (1 - d) ** 2).pvalue > 1e-4  # neighbours are independent
