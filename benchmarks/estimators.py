@@ -65,16 +65,13 @@ def logged(rng: np.random.Generator) -> Iterator[Pair]:
 
     yield Pair("SNIPS + interval + ESS + κ, 1e6 rows", "bare numpy sums", ours, sums, 3.0, True, same)
 
-    def checked() -> tuple[float, float]:
-        from harness.estimators.overlap import check_state
-        from harness.estimators.weighted import WeightedMoments
+    def audited() -> tuple[float, float]:
+        from harness.estimators.logged import LoggedRows
 
-        weights = target / propensity
-        found = WeightedMoments.of(reward, weights).estimate()
-        check = check_state(TopWeights.of(weights, keep=3001))
-        return found.value, check.ess_share
+        found = LoggedRows.of(reward, propensity, target).audit()
+        return found.snips.value, found.check.ess_share
 
-    yield Pair("the same from the two accumulators alone", "bare numpy sums", checked, sums, 3.0, True, same)
+    yield Pair("the whole audit: IPS, SNIPS, ESS, κ, judged", "bare numpy sums", audited, sums, 3.0, True, same)
 
 
 def tails(rng: np.random.Generator) -> Iterator[Pair]:

@@ -14,7 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from promises_logged import LOGGED
+from promises_trials import TRIALS
 from promises_worlds import ROWS, Row
+
+ALL = [*ROWS, *LOGGED, *TRIALS]
 
 HEAD = """# Estimators: what each promises, and what a run measured
 
@@ -53,7 +56,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     error = (0.05 * 0.95 / asked.worlds) ** 0.5
-    lines = [line(row, asked.worlds, asked.seed) for row in [*ROWS, *LOGGED] if there(row)]
+    lines = [line(row, asked.worlds, asked.seed) for row in ALL if there(row)]
     text = HEAD.format(worlds=asked.worlds, seed=asked.seed, error=error) + "\n".join(lines) + "\n"
     print(text)
     if asked.out:
