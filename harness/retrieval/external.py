@@ -1,7 +1,8 @@
 """A user's own retriever behind three doors: a Python callable, a command, an HTTP endpoint.
 
 All three take queries and a depth and answer, per query and best first, [document id, score] pairs. What they answer is
-checked before a number is made of it; a crash, a time-out or a malformed answer is one line, never an empty hit.
+checked before a number is made of it; a crash, a time-out, an answer without end or a malformed one is one line, never
+an empty hit. `bounded` holds the deadline and the size.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import http.client
 import importlib
 import json
 import shlex
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from harness.errors import InputError, SignoffError
+from harness.retrieval.bounded import MOST_BYTES, post, run
 from harness.retrieval.hits import checked_depth
 from harness.retrieval.protocols import Hits
 from harness.retrieval.texts import checked_texts
@@ -80,33 +81,38 @@ class CommandSource:
     command: str | tuple[str, ...]
     timeout_s: float = 60.0
     environment: Mapping[str, str] | None = None
+    most_bytes: int = MOST_BYTES
 
     def answer(self, queries: Sequence[str], *, k: int) -> Answers:
         """Run the program once over all queries; no shell is involved."""
-        words = shlex.split(self.command) if isinstance(self.command, str) else list(self.command)
+        words = self._words()
         where = f"command {words[0]}" if words else "command"
         sent = "".join(json.dumps({"query": query, "k": k}) + "\n" for query in queries)
-        lines = self._run(words, sent, where).splitlines()
+        lines = self._run(words, sent, where).removesuffix("\n").split("\n")  # text may hold other ends of lines
+        lines = [] if lines == [""] else lines
         if len(lines) != len(queries):
             raise InputError("wrong number of answers", where=where, expected=f"{len(queries)} lines", found=len(lines))
         answer = [_parsed(line, where, row=row) for row, line in enumerate(lines, start=1)]
         return checked_answers(answer, len(queries), k=k, where=where)
 
+    def _words(self) -> list[str]:
+        try:
+            return shlex.split(self.command) if isinstance(self.command, str) else list(self.command)
+        except ValueError as error:
+            raise InputError("not a command", where=f"command {self.command}", found=str(error)) from None
+
     def _run(self, words: list[str], sent: str, where: str) -> str:
         try:
-            environment = None if self.environment is None else dict(self.environment)
-            done = subprocess.run(words, input=sent.encode(), capture_output=True, timeout=self.timeout_s, check=False,
-                                  env=environment)
-            text = done.stdout.decode()
-        except subprocess.TimeoutExpired:
-            raise InputError("no answer in time", where=where, expected=f"within {self.timeout_s:g} s") from None
+            done = run(words, sent.encode(), timeout_s=self.timeout_s, where=where, most_bytes=self.most_bytes,
+                       environment=self.environment)
+            text = done.out.decode()
         except UnicodeDecodeError:
             raise InputError("answer is not UTF-8", where=where, expected="JSON lines") from None
         except (OSError, ValueError, IndexError) as error:
             raise InputError("cannot be run", where=where, found=str(error)) from None
-        if done.returncode:
-            last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-            raise InputError(f"exited with {done.returncode}", where=where, expected="exit code 0", found=last)
+        if done.code:
+            last = done.err.decode(errors="replace").strip().rpartition("\n")[2]
+            raise InputError(f"exited with {done.code}", where=where, expected="exit code 0", found=last)
         return text
 
 
@@ -117,25 +123,25 @@ class HttpSource:
     url: str
     timeout_s: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    most_bytes: int = MOST_BYTES
 
     def answer(self, queries: Sequence[str], *, k: int) -> Answers:
         """Ask once for all queries."""
-        if urllib.parse.urlsplit(self.url).scheme not in ("http", "https"):
-            raise InputError("not an HTTP address", where=self.url, expected="http:// or https://")
         body = json.dumps({"queries": list(queries), "k": k}).encode()
-        headers = {"Content-Type": "application/json", **self.headers}
-        found = _parsed(self._post(urllib.request.Request(self.url, data=body, headers=headers)), self.url)
+        found = _parsed(self._post(body), self.url)
         answer = found.get("hits") if isinstance(found, dict) else found
         return checked_answers(answer, len(queries), k=k, where=self.url)
 
-    def _post(self, request: urllib.request.Request) -> bytes:
+    def _post(self, body: bytes) -> bytes:
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout_s) as response:
-                return bytes(response.read())
+            if urllib.parse.urlsplit(self.url).scheme not in ("http", "https"):
+                raise InputError("not an HTTP address", where=self.url, expected="http:// or https://")
+            headers = {"Content-Type": "application/json", **self.headers}
+            request = urllib.request.Request(self.url, data=body, headers=headers)
+            return post(request, timeout_s=self.timeout_s, where=self.url, most_bytes=self.most_bytes)
         except urllib.error.HTTPError as error:
+            error.close()
             raise InputError("endpoint refused", where=self.url, expected="status 200", found=error.code) from None
-        except TimeoutError:
-            raise InputError("no answer in time", where=self.url, expected=f"within {self.timeout_s:g} s") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             found = getattr(error, "reason", error)
             what = "no answer in time" if isinstance(found, TimeoutError) else "cannot be reached"

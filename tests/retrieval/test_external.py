@@ -203,3 +203,16 @@ def test_places_of_ids_are_codes():
     """A retriever made from a manifest numbers the documents as the corpus does."""
     retriever = external_retriever("callable", f"{__name__}:by_letter", ids=("b", "c", "a"))
     assert retriever.retrieve(["aab"], k=2).codes.tolist() == [[2, 0]]
+
+
+def test_only_an_end_of_line_ends_an_answer():
+    """An id may hold what other systems take for the end of a line."""
+    program = "import sys; sys.stdout.buffer.write('[[\"a\u2028b\", 1]]\\r\\n'.encode())"
+    assert python(program).answer(["a"], k=1) == [[("a\u2028b", 1.0)]]
+
+
+@pytest.mark.parametrize("source", [CommandSource("run 'it"), HttpSource("http://[")], ids=str)
+def test_what_cannot_be_taken_apart_is_one_line(source):
+    """An open quote in a command and an open bracket in an address are told, not thrown."""
+    with pytest.raises(InputError, match=r"not a command|cannot be reached"):
+        source.answer(["a"], k=1)
