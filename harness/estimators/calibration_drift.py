@@ -17,7 +17,17 @@ from harness.estimate import Estimate
 from harness.estimators._check import Floats, labels, numbers, same_length, share
 from harness.estimators.closed import Shape, closed_interval, effective_units
 
-__all__ = ["Drift", "calibration_drift"]
+__all__ = ["PROMISES", "Drift", "calibration_drift"]
+
+
+PROMISES = {
+    "even": {200: (0.038, 0.047), 1000: (0.040, 0.053)},
+    "rare": {500: (0.007, 0.005), 1000: (0.024, 0.016), 2000: (0.034, 0.037)},
+}
+"""World: rows: P(low > truth) and P(high < truth), nominally at most .05 each; measured again by `tests/worlds`.
+
+Predictions are Beta(2, 2) and Beta(1, 199), rows independent and half of them in each period.
+"""
 
 
 class Drift(NamedTuple):
@@ -43,7 +53,9 @@ def calibration_drift(
     """The change of mean residual between two periods, overall and by bin, with intervals.
 
     The influence of cluster g on the difference is u_g = sum_later (r - mean_later) / n_later - sum_earlier
-    (r - mean_earlier) / n_earlier; the variance G / (G - 1) sum u_g**2, the interval skew-corrected t.
+    (r - mean_earlier) / n_earlier; its variance G / (G - 1) sum u_g**2 + 1 / G_later**2
+    + 1 / G_earlier**2, one more hit a period than was seen, which matters where hits are few (after Agresti & Caffo
+    2000). Each end is the wider of t's and the skew-corrected t's.
 
     Args:
         residual: (n,) outcome - predicted of both periods together, in [-1, 1].
@@ -88,8 +100,8 @@ def _change(values: Floats, later: NDArray[np.bool_], code: NDArray[np.intp], co
     """Mean of the later rows minus that of the earlier, clusters given by code."""
     sides = (later, ~later)
     rows = len(values)
-    fewest = min(len(np.unique(code[side])) for side in sides)
-    if fewest < 2:
+    active = [np.unique(code[side], return_counts=True)[1] for side in sides]
+    if min(len(sizes) for sizes in active) < 2:
         value = float(values[later].mean() - values[~later].mean()) if all(side.any() for side in sides) else math.nan
         return Estimate(value, -math.inf, math.inf, rows, confidence, "under two clusters in a period")
     means = [float(values[side].mean()) for side in sides]
@@ -98,15 +110,19 @@ def _change(values: Floats, later: NDArray[np.bool_], code: NDArray[np.intp], co
     influence = influence[np.bincount(code) > 0]
     groups, squares = len(influence), float(influence @ influence)
     shape = Shape(float((influence**3).sum()) / squares**1.5 / 6.0) if squares > 0.0 else Shape()
-    units = min(effective_units(np.unique(code[side], return_counts=True)[1]) for side in sides)
-    error = math.sqrt(groups / (groups - 1) * squares)
-    return closed_interval(
-        means[0] - means[1],
-        error,
-        shape,
-        n=rows,
-        units=units,
-        confidence=confidence,
-        support=(-2.0, 2.0),
-        method=f"skew-corrected t, {groups} clusters",
-    )
+    spare = sum(1.0 / len(sizes) ** 2 for sizes in active)
+    error = math.sqrt(groups / (groups - 1) * squares + spare)
+    units = min(effective_units(sizes) for sizes in active)
+    return _wider(means[0] - means[1], error, shape, n=rows, units=units, confidence=confidence, groups=groups)
+
+
+def _wider(
+    value: float, error: float, shape: Shape, *, n: int, units: float, confidence: float, groups: int
+) -> Estimate:
+    """The wider of the skew-corrected and the plain t end, at either side: of few hits the skew is itself noise."""
+    ends = [
+        closed_interval(value, error, one, n=n, units=units, confidence=confidence, support=(-2.0, 2.0))
+        for one in (shape, Shape())
+    ]
+    low, high = min(one.low for one in ends), max(one.high for one in ends)
+    return Estimate(value, low, high, n, confidence, f"wider of t and skew-corrected t, {groups} clusters")

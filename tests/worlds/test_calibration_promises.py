@@ -7,8 +7,10 @@ import pytest
 from scipy.stats import binom
 
 from harness.estimate import Estimate
-from harness.estimators.calibration import calibration_error, calibration_floor, reliability_ends
+from harness.estimators.calibration import PROMISES, calibration_error, calibration_floor, reliability_ends
+from harness.estimators.calibration_drift import PROMISES as DRIFT_PROMISES
 from harness.estimators.calibration_drift import calibration_drift
+from harness.estimators.closed import Shape, closed_interval
 from harness.estimators.proportions import clopper_pearson
 from harness.metrics.calibration import adaptive_ece, equal_mass, reliability
 
@@ -128,3 +130,83 @@ def test_bins_are_judged_together(rng):
         seen += any_missed(list(moved.values()), np.zeros(10))
     assert alarms <= limit(400, 0.12)
     assert seen > 300
+
+
+def test_drift_of_rare_outcomes_keeps_its_promise(rng):
+    """Five hits in a thousand rows: each end misses at most .05; skew-corrected without a spare hit, .08 and more."""
+    kept, plain = np.zeros(2, dtype=int), np.zeros(2, dtype=int)
+    for _ in range(1200):
+        p, later = rng.beta(1.0, 199.0, 1000), np.arange(1000) % 2
+        residual = (rng.random(1000) < p) - p
+        found = calibration_drift(residual, later, np.zeros(1000, dtype=int)).overall
+        kept += [found.low > 0.0, found.high < 0.0]
+        pull = (residual - np.where(later, residual[later == 1].mean(), residual[later == 0].mean())) * (later - 0.5)
+        shape = Shape(float((pull**3).sum()) / float(pull @ pull) ** 1.5 / 6.0)
+        bare = closed_interval(found.value, np.sqrt(pull @ pull) / 250, shape, n=1000, units=500, confidence=0.9)
+        plain += [bare.low > 0.0, bare.high < 0.0]
+    assert max(kept) <= limit(1200, 0.05)
+    assert max(plain) > limit(1200, 0.05)
+
+
+def test_few_rows_a_bin_do_not_narrow_the_noise(rng):
+    """Thirteen rows a bin: the spread about each bin's own mean, uncorrected, would fault a perfect model too often."""
+    reach = bare = 0.0
+    for _ in range(200):
+        p = rng.beta(2.0, 2.0, 195)
+        y, bins = rng.random(195) < p, np.repeat(np.arange(15), 13)
+        found = calibration_error(p, y, bins, rng=np.random.default_rng(0), draws=200)
+        residual = (y - p).reshape(15, 13)
+        noise = np.random.default_rng(0).standard_normal((200, 15)) * np.sqrt(residual.var(axis=1) / 13) / 15
+        bare += np.quantile(np.abs(noise).sum(axis=1), 0.95)
+        reach += found.reach
+    assert bare / reach < 0.97
+
+
+SHAPES = {"even": (2.0, 2.0), "rare": (1.0, 19.0)}
+DRIFT_SHAPES = {"even": (2.0, 2.0), "rare": (1.0, 199.0)}
+
+
+def faulted(rng: np.random.Generator, shape: tuple[float, float], n: int, worlds: int) -> int:
+    """Worlds in which a perfect model's low end is above 0."""
+    found = 0
+    for _ in range(worlds):
+        p = rng.beta(*shape, n)
+        found += calibration_error(p, rng.random(n) < p, equal_mass(p), rng=rng, draws=1000).estimate.low > 0.0
+    return found
+
+
+def drifted(rng: np.random.Generator, shape: tuple[float, float], n: int, worlds: int) -> np.ndarray:
+    """Worlds without drift in which the low, and the high, end says there is one."""
+    found = np.zeros(2, dtype=int)
+    for _ in range(worlds):
+        p, later = rng.beta(*shape, n), np.arange(n) % 2
+        one = calibration_drift((rng.random(n) < p) - p, later, np.zeros(n, dtype=int)).overall
+        found += [one.low > 0.0, one.high < 0.0]
+    return found
+
+
+def near(rate: float, tabled: float, worlds: int) -> bool:
+    """Whether a measured rate fits a tabled one that 4,000 worlds gave."""
+    slack = 4.5 * np.sqrt(max(tabled, 0.002) * (1.0 - tabled) * (1.0 / worlds + 1.0 / 4000)) + 0.0005
+    return bool(abs(rate - tabled) <= slack)
+
+
+@pytest.mark.parametrize("world", PROMISES)
+def test_tables_stand(rng, world):
+    """The published rates at their smallest n, for the error and for its drift, are those of a new run."""
+    n, rate = next(iter(PROMISES[world].items()))
+    assert near(faulted(rng, SHAPES[world], n, 500) / 500, rate, 500)
+    n, rates = next(iter(DRIFT_PROMISES[world].items()))
+    found = drifted(rng, DRIFT_SHAPES[world], n, 500) / 500
+    assert near(found[0], rates[0], 500) and near(found[1], rates[1], 500)
+
+
+@pytest.mark.worlds
+@pytest.mark.parametrize("world", PROMISES)
+def test_tables_stand_at_full_length(rng, world):
+    """4,000 worlds: every published rate is that of a new run."""
+    for n, rate in PROMISES[world].items():
+        assert near(faulted(rng, SHAPES[world], n, 4000) / 4000, rate, 4000)
+    for n, rates in DRIFT_PROMISES[world].items():
+        found = drifted(rng, DRIFT_SHAPES[world], n, 4000) / 4000
+        assert near(found[0], rates[0], 4000) and near(found[1], rates[1], 4000)
