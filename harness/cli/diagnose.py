@@ -27,7 +27,7 @@ def command(
         return
     out = console()
     width = max(map(len, document["facts"]))
-    out.print(f"{document['release']} on {task}", style="bold")
+    out.print(f"{document['release']} on {document['task']}", style="bold")
     for name, value in document["facts"].items():
         told = f"{value:.6g}" if isinstance(value, float) else str(value)
         out.print(f"  {name.replace('_', ' '):<{width}}  {told}", markup=False, soft_wrap=True)

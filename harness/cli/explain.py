@@ -57,7 +57,7 @@ def _show(document: dict[str, Any]) -> None:
 
     out = console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for title in ("rank", "was", "score", "document"):
+    for title in ("rank", "first stage", "cosine or score", "document"):
         table.add_column(title, justify="left" if title == "document" else "right", no_wrap=title != "document")
     for row in document["hits"]:
         was = str(row["rank_before"]) + ("" if not row["moved"] else f" ({row['moved']:+d})")

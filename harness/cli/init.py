@@ -35,8 +35,10 @@ def command(
     for path in written:
         out.print(f"wrote {path}", markup=False, soft_wrap=True)
     manifest = next(path for path in written if path.suffix == ".yaml")
+    inside = manifest.relative_to(folder)
+    entered = "" if folder == Path() else f"  cd {folder}\n"
     out.print(f"\nNext: put your judgements and two runs where {manifest} names them, then\n"
-              f"  signoff gates {manifest}\n"
+              f"{entered}  signoff gates {inside}\n"
               "Before CI can sign: `signoff keygen`, its public half in manifests/trust.yaml, the key as the secret\n"
               "SIGNOFF_KEY of an environment named release.", markup=False, soft_wrap=True)
     return int(Exit.PASSED)

@@ -12,10 +12,11 @@ import typer
 from harness.data.corpus import World
 from harness.data.task import Task
 from harness.errors import InputError
-from harness.release.build import Built
+from harness.release.build import Built, build
+from harness.release.cache import PartCache
 from harness.release.live import LiveRelease
 from harness.release.manifest import Loaded, load_manifest
-from harness.release.observing import frozen
+from harness.release.observing import CACHE, frozen
 from harness.release.overrides import overridden
 
 __all__ = ["TaskOption", "built_live", "live_release", "task_of", "tell"]
@@ -31,19 +32,26 @@ def tell(what: str) -> None:
 
 
 def built_live(manifest: Path) -> tuple[Loaded, Built, Path]:
-    """A live manifest's parts, built where they are not cached, and frozen. Recorded manifests are refused."""
+    """A live manifest's parts, built where they are not cached, and frozen: for the verb that freezes."""
+    loaded = _with_parts(manifest)
+    built, folder = frozen(loaded, tell=tell)
+    return loaded, built, folder
+
+
+def _with_parts(manifest: Path) -> Loaded:
+    """The manifest, as the environment makes it. Recorded manifests are refused."""
     loaded = overridden(load_manifest(manifest), os.environ)
     if loaded.manifest.parts is None:
         raise InputError("a recorded manifest has no parts to look into", where=manifest, expected="live parts")
     if str(Path.cwd()) not in sys.path:  # a callable of the user's own is found from here, as the gates find it
         sys.path.append(str(Path.cwd()))
-    built, folder = frozen(loaded, tell=tell)
-    return loaded, built, folder
+    return loaded
 
 
 def live_release(manifest: Path) -> tuple[Loaded, Built, LiveRelease]:
-    """The same, loaded and ready to answer."""
-    loaded, built, _ = built_live(manifest)
+    """A live manifest's release, loaded and ready to answer; what is frozen and signed is neither read nor touched."""
+    loaded = _with_parts(manifest)
+    built = build(loaded, PartCache(CACHE, lambda name: tell(f"building {loaded.manifest.release}: {name}")))
     tell(f"loading {loaded.manifest.release}")
     release = LiveRelease.load(loaded.manifest, built.world, built.folders)
     tell("")

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 
+from harness.data.store import unlisted
 from harness.errors import EvidenceError, Exit, InputError, SignoffError
 from harness.release.attest import hash_subjects
 from harness.release.children import dies_with_parent, hide_from_children
@@ -141,6 +142,7 @@ def run_gates(manifest: Path) -> GateRun:
 def _alone(folder: Path) -> Iterator[None]:
     """The release's report folder, emptied, and held against a second run that would mix its evidence with ours."""
     try:
+        unlisted(REPORTS)
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("wb")
         for name in _LEFT:
@@ -175,7 +177,7 @@ def _child(manifest: Path, folder: Path) -> int:
 def _own_gates(ours: Path) -> list[str]:
     """The checkout's own folder of gates, by full path: the bare word names our package, which it must not hide."""
     own = Path("gates").resolve()
-    if not own.is_dir() or own == ours.resolve():
+    if not own.is_dir() or own == ours.resolve() or (own / "gates.ini").is_file():  # ours, or a checkout of ours
         return []
     if (own / "__init__.py").exists():
         raise InputError("a package named gates hides the one that judges", where=own / "__init__.py",

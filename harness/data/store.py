@@ -16,7 +16,8 @@ from typing import BinaryIO
 
 from harness.errors import InputError
 
-__all__ = ["atomic_write_bytes", "atomic_write_text", "atomic_writer", "sha256_bytes", "sha256_file", "sha256_tree"]
+__all__ = ["atomic_write_bytes", "atomic_write_text", "atomic_writer", "sha256_bytes", "sha256_file", "sha256_tree",
+           "unlisted"]
 
 
 def atomic_write_bytes(path: Path | str, data: bytes) -> Path:
@@ -56,6 +57,22 @@ def atomic_writer(path: Path | str) -> Iterator[BinaryIO]:
             aside.unlink()
 
 
+def require_file(path: Path | str) -> Path:
+    """`path` where a regular file or a folder (which its reader tells) stands there; a pipe would be waited for.
+
+    Raises InputError for a pipe, a device, a socket or a name that no file can have, and OSError where nothing is.
+    """
+    where = Path(path)
+    try:
+        mode = where.stat().st_mode
+    except ValueError:  # a zero byte
+        raise InputError("not a path", where=ascii(str(path)), expected="a name without zero bytes") from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+        raise InputError("not a regular file", where=where, expected="a file that can be read twice", found=kind)
+    return where
+
+
 def sha256_bytes(data: bytes) -> str:
     """Hexadecimal SHA-256 of bytes.
 
@@ -68,7 +85,7 @@ def sha256_bytes(data: bytes) -> str:
 def sha256_file(path: Path | str) -> str:
     """Hexadecimal SHA-256 of a file's bytes, read in pieces. Raises InputError where it cannot be read."""
     try:
-        with Path(path).open("rb") as stream:
+        with require_file(path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise InputError("cannot be read", where=path, found=error.strerror or str(error)) from None
@@ -91,6 +108,18 @@ def sha256_tree(folder: Path | str) -> dict[str, str]:
             raise InputError("not a regular file", where=path, expected="files and folders, no links")
         digests[path.relative_to(root).as_posix()] = sha256_file(path)
     return digests
+
+
+def unlisted(folder: Path | str) -> Path:
+    """A folder for what is made again on each machine: made, and kept out of git by an ignore file of its own."""
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("cannot be written", where=place, found=error.strerror or str(error)) from None
+    if not (place / ".gitignore").exists():
+        atomic_write_text(place / ".gitignore", "*\n")
+    return place
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.store import atomic_write_text, sha256_file, sha256_tree
+from harness.data.store import atomic_write_text, sha256_file, sha256_tree, unlisted
 from harness.release.build import Built
 from harness.release.cache import SUMS, library_versions, read_sums, write_sums
 from harness.release.manifest import Loaded
@@ -26,7 +26,7 @@ RUN_MANIFEST = "run_manifest.json"
 
 def freeze(loaded: Loaded, built: Built, *, root: Path = Path("artifacts")) -> Path:
     """Copy each part whose bytes are not there yet, write run manifest and SHA256SUMS; returns the release's folder."""
-    target = root / loaded.manifest.release
+    target = unlisted(root) / loaded.manifest.release
     target.mkdir(parents=True, exist_ok=True)
     for stale in sorted({path.name for path in target.iterdir() if path.is_dir()} - set(built.folders)):
         shutil.rmtree(target / stale)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.data.store import atomic_write_text, unlisted
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def keygen(path: Path | str) -> tuple[Path, Path]:
             raise InputError("a key is there already, and keys are never overwritten", where=taken,
                              expected="a new path")
     secret, shown = _new_pair()
+    if not (private.parent / ".gitignore").exists() and private.parent != Path():
+        atomic_write_text(private.parent / ".gitignore", f"{private.name}\n")  # a private key is never committed
     _write_new(private, secret, mode=0o600)
     try:
         _write_new(public, shown, mode=0o644)
@@ -145,6 +148,7 @@ def development_key(folder: Path = DEVELOPMENT_FOLDER) -> SigningKey:
     """The development key of this checkout, made on first use."""
     path = folder / f"{DEVELOPMENT}.pem"
     if not path.exists():
+        unlisted(folder)
         keygen(path)
     return load_key(path)
 

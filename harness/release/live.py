@@ -24,7 +24,7 @@ from harness.retrieval.protocols import Codes, Hits, Vectors
 __all__ = ["DEPTH", "REPEATS", "Answer", "Answers", "LiveRelease", "run_of"]
 
 DEPTH = 100  # hits kept of each query
-REPEATS = 3
+REPEATS = 5
 
 
 class Answer(NamedTuple):
