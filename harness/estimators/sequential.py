@@ -100,7 +100,7 @@ def bernstein_sequence(
         unit: Of the values.
 
     Returns:
-        One look per value; intervals only ever shrink.
+        One look per value; ends only ever move inwards. Ends that cross say that the mean has not stayed the same.
 
     >>> found = bernstein_sequence([0.0, 1.0] * 500)
     >>> round(float(found.low[-1]), 2), round(float(found.high[-1]), 2)

@@ -10,13 +10,14 @@ from scipy.stats import binom, kstest
 from harness.estimators.experiment import hashed_shares
 from harness.estimators.experiment_effects import mean_effect, ratio_effect
 from harness.estimators.sequential import bernstein_sequence, betting_sequence, betting_wealth
+from harness.estimators.sequential_blocks import PROMISES as MINUTES
 from harness.estimators.sequential_blocks import (
     arm_scores,
     block_length,
     block_sequence,
     bounded_arms_sequence,
 )
-from harness.estimators.sequential_means import asymptotic_sequence, student_sequence
+from harness.estimators.sequential_means import PROMISES, asymptotic_sequence, student_sequence
 from harness.estimators.sequential_rates import arms_process, rate_process, rate_sequence, ratio_process
 
 FALSE_ALARM = 1e-6
@@ -227,3 +228,54 @@ def test_assignment_is_uniform_and_independent_across_salts():
         table = np.histogram2d(one, other, bins=8, range=[[0, 1], [0, 1]])[0]
         square = ((table - 312.5) ** 2 / 312.5).sum()
         assert (square < 120.0) == even  # chi-squared of 63 degrees of freedom exceeds 120 once in 50,000 runs
+
+
+def near(alarms: int, runs: int, rate: float) -> bool:
+    """Whether a count fits a rate that is itself a measurement over 1,000 runs."""
+    return abs(alarms / runs - rate) <= 4.5 * np.sqrt(rate * (1 - rate) * (1 / runs + 1 / 1000)) + 0.002
+
+
+MEANS = {
+    "normal": (lambda rng: rng.normal(size=10_000), 0.0),
+    "exponential": (lambda rng: rng.exponential(size=10_000), 1.0),
+    "log-normal, sigma 1.5": (lambda rng: rng.lognormal(0.0, 1.5, 10_000), np.exp(1.125)),
+    "clicks at .004": (lambda rng: (rng.random(20_000) < 0.004) * 1.0, 0.004),
+}
+
+
+@pytest.mark.worlds
+@pytest.mark.parametrize("world", PROMISES)
+def test_the_table_of_asymptotic_sequences_holds(rng, world):
+    """Guarded and unguarded, the asymptotic sequence misses as often as its published table says."""
+    draw, truth = MEANS[world]
+    for guard, rate in zip(({}, {"start": 10, "carriers": 0}), PROMISES[world], strict=True):
+        found = (asymptotic_sequence(draw(rng), confidence=0.95, **guard) for _ in range(600))
+        assert near(sum(one.excludes(truth) is not None for one in found), 600, rate)
+
+
+@pytest.mark.worlds
+@pytest.mark.parametrize("memory", MINUTES)
+def test_the_table_of_minutes_holds(rng, memory):
+    """Minute by minute, in blocks, on pods that differ and less a baseline: false alarms are those of the table."""
+    block, rates = block_length(memory), MINUTES[memory]
+    alarms = dict.fromkeys(rates, 0)
+    for _ in range(600):
+        x, before, offset = minutes(rng, 1440, memory), minutes(rng, 1440, memory), 0.3 * rng.normal()
+        found = {
+            "minute by minute": student_sequence(x, confidence=0.95),
+            "blocks": block_sequence(x, block=block, confidence=0.95),
+            "blocks, pod offset": block_sequence(x + offset, block=block, confidence=0.95),
+            "less baseline": block_sequence(x + offset, block=block, baseline=before + offset, confidence=0.95),
+        }
+        for name, one in found.items():
+            alarms[name] += one.excludes(0.0) is not None
+    assert all(near(alarms[name], 600, rate) for name, rate in rates.items()), alarms
+
+
+@pytest.mark.worlds
+def test_students_sequence_is_for_normal_values(rng):
+    """Exponential values break Student's sequence as its table says: .117 at 500 looks, .035 for normal ones."""
+    skewed = (student_sequence(rng.exponential(size=500), confidence=0.95) for _ in range(1000))
+    normal = (student_sequence(rng.normal(size=500), confidence=0.95) for _ in range(1000))
+    assert near(sum(one.excludes(1.0) is not None for one in skewed), 1000, 0.117)
+    assert near(sum(one.excludes(0.0) is not None for one in normal), 1000, 0.035)
