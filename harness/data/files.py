@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from harness.data.store import require_file
 from harness.errors import InputError, nearest
 
 __all__ = ["read_bytes", "read_text"]
@@ -24,11 +25,12 @@ _UNPACK: Mapping[bytes, Callable[[bytes], bytes]] = {
 def read_bytes(path: Path | str) -> bytes | mmap.mmap:
     """A file's content: mapped where it is plain, unpacked where it is gzip, bzip2 or xz.
 
-    Raises InputError for a file that is missing, a folder, empty, unreadable, or whose packing is cut short.
+    Raises InputError for a file that is missing, a folder, a pipe or device, empty, unreadable, or whose packing is
+    cut short.
     """
     where = Path(path)
     try:
-        with where.open("rb") as stream:
+        with require_file(where).open("rb") as stream:
             head = stream.read(6)
             if not head:
                 raise InputError("empty file", where=where, expected="at least one row")

@@ -75,7 +75,7 @@ def _built(of: Callable[..., Record], kind: str, path: Path | str, value: Sequen
     rows = read_rows(kind, path)
     query, doc, number = (find_column(rows.columns, aliases, path) for aliases in (QUERY, DOC, value))
     try:
-        ids = [list(map(_id, rows.columns[name])) for name in (query, doc)]
+        ids = [_ids(rows.columns[name], as_, path) for name, as_ in ((query, "query_id"), (doc, "doc_id"))]
         return of(*ids, _numbers(rows.columns[number], number, path), source=path)
     except InputError as error:
         row = error.row if error.row is None or rows.lines is None else rows.lines[error.row - 1]
@@ -83,8 +83,16 @@ def _built(of: Callable[..., Record], kind: str, path: Path | str, value: Sequen
                          found=error.found, hint=error.hint) from None
 
 
-def _id(value: Any) -> Any:
-    return str(value) if type(value) is int else value
+def _ids(values: Sequence[Any], column: str, where: object) -> list[Any]:
+    ids = [str(value) if type(value) is int else value for value in values]
+    blank = next((row for row, value in enumerate(ids, start=1) if isinstance(value, str) and value.isspace()), None)
+    if blank is not None:
+        raise _blank(column, where, blank, ids[blank - 1])
+    return ids
+
+
+def _blank(column: str, where: object, row: int, found: str) -> InputError:
+    return InputError("not an id", where=where, row=row, column=column, expected="text that is not blank", found=found)
 
 
 def _numbers(values: Sequence[Any], column: str, where: object) -> list[float]:
@@ -107,7 +115,10 @@ def _jsonl(path: Path | str) -> Rows:
         if not text.strip():
             continue
         try:
-            record = json.loads(text)
+            record = json.loads(text, object_pairs_hook=_once)
+        except _GivenTwiceError as error:
+            raise InputError("key given twice", where=path, row=line, expected="each key once",
+                             found=error.args[0]) from None
         except (ValueError, RecursionError):
             raise InputError("not JSON", where=path, row=line, expected="one JSON object a line", found=text) from None
         if not isinstance(record, dict):
@@ -116,6 +127,18 @@ def _jsonl(path: Path | str) -> Rows:
             columns.setdefault(name, [None] * len(lines)).append(record.get(name))
         lines.append(line)
     return Rows(columns, lines)
+
+
+class _GivenTwiceError(Exception):
+    """A key that stands twice in one JSON object: which of its values counts is not said."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _GivenTwiceError(next(name for name in names if names.count(name) > 1))
+    return record
 
 
 def _csv(path: Path | str) -> Rows:
@@ -176,7 +199,12 @@ def _coded(table: Any, name: str, where: object) -> Coded:
     column = column.cast(inner).cast(pa.string())
     if pc.any(pc.equal(pc.binary_length(column), 0)).as_py():
         return code(column.to_pylist(), name, where)  # which names the row
-    return coded(column.dictionary_encode())
+    found = coded(column.dictionary_encode())
+    blank = [place for place, value in enumerate(found.ids) if value.isspace()]
+    if blank:
+        row = int(np.argmax(np.isin(found.codes, blank)))
+        raise _blank(name, where, row + 1, found.ids[found.codes[row]])
+    return found
 
 
 def _floats(table: Any, name: str, where: object) -> Floats:

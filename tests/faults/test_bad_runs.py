@@ -93,6 +93,9 @@ TABLES: dict[str, tuple[str, str, int | None, str | None, str]] = {
     "jsonl, lone surrogate": ("jsonl", '{"qid": "\\ud800", "docno": "d", "score": 1}\n', 1, "query_id", "not an id"),
     "jsonl, nested without end": ("jsonl", "[" * 99_999, 1, None, "not JSON"),
     "jsonl, beyond a double": ("jsonl", '{"qid": "q", "did": "d", "score": 1' + "0" * 400 + "}", 1, "score", "a num"),
+    "jsonl, a key twice": ("jsonl", '\n{"qid": "q", "docno": "d", "score": 1, "score": 2}\n', 2, None, "found 'score'"),
+    "jsonl, blank id": ("jsonl", '{"qid": "q", "docno": " ", "score": 1}\n', 1, "doc_id", "not blank, found ' '"),
+    "csv, blank id": ("csv", "query_id,doc_id,score\n\n \t,d,1\n", 3, "query_id", "not blank"),
     "jsonl, list id": ("jsonl", '{"qid": ["q"], "docno": "d", "score": 1}\n', 1, "query_id", "not an id"),
     "csv, no rows": ("csv", "query_id,doc_id,score\n", None, None, "no rows"),
     "csv, short row": ("csv", "query_id,doc_id,score\nq,d,1\nq,e\n", 3, None, "3 fields"),
@@ -121,6 +124,7 @@ def test_a_bad_table_is_one_line(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(("columns", "row", "column", "part"), [
     ({"query_id": ["q", None], "doc_id": ["a", "b"], "score": [1.0, 2.0]}, 2, "query_id", "not an id"),
     ({"query_id": ["q", ""], "doc_id": ["a", "b"], "score": [1.0, 2.0]}, 2, "query_id", "not an id"),
+    ({"query_id": ["q", " "], "doc_id": ["a", "b"], "score": [1.0, 2.0]}, 2, "query_id", "not blank, found ' '"),
     ({"query_id": [1.5, 2.5], "doc_id": ["a", "b"], "score": [1.0, 2.0]}, None, "query_id", "whole numbers"),
     ({"query_id": ["q", "q"], "doc_id": ["a", "b"], "score": ["1", "2"]}, None, "score", "not numeric"),
     ({"query_id": ["q", "q"], "doc_id": ["a", "b"], "score": [1.0, None]}, 2, "score", "not a number"),
