@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 from harness.errors import InputError
 
-__all__ = ["atomic_write_bytes", "atomic_write_text", "atomic_writer", "sha256_bytes", "sha256_file", "sha256_tree",
-           "unlisted"]
+__all__ = ["atomic_write_bytes", "atomic_write_text", "atomic_writer", "require_file", "sha256_bytes", "sha256_file",
+           "sha256_tree", "unlisted"]
 
 
 def atomic_write_bytes(path: Path | str, data: bytes) -> Path:
