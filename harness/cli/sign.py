@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import Annotated
 import typer
 
 from harness.cli.common import JsonFlag, console, print_json
+from harness.cli.signing import materials_of, missing_signatures, own_place, signing_keys, still_needed
 from harness.cli.verify import TRUST_FILE, bundle_bytes, hash_now
 from harness.data.store import atomic_write_bytes
-from harness.errors import EvidenceError, InputError
+from harness.errors import EvidenceError
 from harness.release.attest import bundle_path, countersign, hash_subjects, sign_release
-from harness.release.keys import SigningKey, load_key, material_of, signing_key
+from harness.release.keys import SigningKey
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.trust import load_trust
 from harness.release.verify import verify
@@ -39,33 +39,32 @@ def command(
     release, target = loaded.manifest.release, bundle or bundle_path(loaded)
     folder = artifacts or Path("artifacts") / release
     if second:
-        keys = _keys(key)
-        signed = _countersigned(loaded, target, folder, keys)
+        signed, keys, needed = _countersigned(loaded, target, folder, key)
     else:
         source = evidence or Path("reports") / release / "evidence.jsonl"
         raw, subjects = _read(source, manifest), hash_subjects(loaded, folder)
-        keys = _keys(key)
+        keys, beside = signing_keys(loaded, key)
+        own_place(target, loaded)
         signed = sign_release(loaded, raw, subjects, keys, now=datetime.now(UTC), where=source)
-    _tell(release, atomic_write_bytes(target, signed), keys, as_json=as_json)
+        needed = missing_signatures(materials_of(keys), beside)
+    _tell(loaded, atomic_write_bytes(target, signed), keys, needed, as_json=as_json)
 
 
-def _keys(paths: list[Path] | None) -> list[SigningKey]:
-    return [load_key(path) for path in paths] if paths else [signing_key(None, os.environ)]
+def _countersigned(loaded: Loaded, target: Path, artifacts: Path, paths: list[Path] | None
+                   ) -> tuple[bytes, list[SigningKey], int]:
+    """A second person vouches for what verifies with the signatures that are there, under the trust file's keys.
 
-
-def _countersigned(loaded: Loaded, target: Path, artifacts: Path, keys: list[SigningKey]) -> bytes:
-    """A second person vouches for what verifies with the signatures that are there, under the trust file's keys."""
+    Returns the bundle, the keys that were added, and how many signatures it still lacks.
+    """
     trust = load_trust(loaded.folder / TRUST_FILE)
-    for key in keys:
-        if material_of(key.signer.public_key) not in {known.material for known in trust.keys}:
-            raise InputError("this key is not trusted, and would spoil the bundle", where=key.name,
-                             expected=f"a key of {trust.source}", found=key.keyid)
+    keys, _ = signing_keys(loaded, paths)
     raw = bundle_bytes(target, loaded.path)
-    verify(raw, manifest=loaded, subjects=hash_now(loaded, artifacts), trust=replace(trust, threshold=1),
-           now=datetime.now(UTC), where=target)
+    before = verify(raw, manifest=loaded, subjects=hash_now(loaded, artifacts), trust=replace(trust, threshold=1),
+                    now=datetime.now(UTC), where=target)
     for key in keys:
         raw = countersign(raw, key, where=target)
-    return raw
+    signed = {one.material for one in trust.keys if one.name in before.signers}
+    return raw, keys, missing_signatures(signed | materials_of(keys), trust)
 
 
 def _read(source: Path, manifest: Path) -> bytes:
@@ -76,15 +75,19 @@ def _read(source: Path, manifest: Path) -> bytes:
                             found=error.strerror or str(error)) from None
 
 
-def _tell(release: str, target: Path, keys: list[SigningKey], *, as_json: bool) -> None:
+def _tell(loaded: Loaded, target: Path, keys: list[SigningKey], needed: int, *, as_json: bool) -> None:
+    release = loaded.manifest.release
     development = any(key.development for key in keys)
     if as_json:
         print_json({"signed": True, "release": release, "bundle": target, "development": development,
+                    "signatures_needed": needed,
                     "keys": [{"name": key.name, "keyid": key.keyid} for key in keys]})
         return
     out = console()
     names = ", ".join(f"{key.name} ({key.keyid[:12]})" for key in keys)
     out.print(f"{release} signed by {names}: {target}", markup=False, soft_wrap=True)
+    if needed:
+        out.print(still_needed(needed, loaded), markup=False, soft_wrap=True)
     if development:
         out.print("DEVELOPMENT KEY: this shows that nothing changes from here on, not that anyone stands for it.",
                   style="bold yellow", soft_wrap=True)

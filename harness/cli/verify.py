@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
-from dataclasses import dataclass
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from harness.cli.base import base_of, trust_of
 from harness.cli.common import JsonFlag, console, print_json
 from harness.errors import EvidenceError, InputError, SignoffError
 from harness.release.attest import bundle_path, hash_subjects
-from harness.release.manifest import Loaded, load_manifest, parse_manifest
-from harness.release.policy import Row
+from harness.release.manifest import Loaded, load_manifest
 from harness.release.predicates import time_text
-from harness.release.trust import Trust, development_trust, load_trust, parse_trust
+from harness.release.trust import Trust, development_trust, load_trust
 from harness.release.verify import Verified, verify
 
-__all__ = ["TRUST_FILE", "bundle_bytes", "command", "hash_now"]
+__all__ = ["TRUST_FILE", "bundle_bytes", "command", "hash_now", "trust_beside"]
 
 TRUST_FILE = "trust.yaml"
-
-
-@dataclass(frozen=True)
-class _Terms:
-    """Whom to believe and what to demand, and where both were read."""
-
-    trust: Trust
-    policy: tuple[Row, ...] | None
 
 
 def command(
@@ -37,7 +28,8 @@ def command(
     *,
     bundle: Annotated[Path | None, typer.Option(help="Default: signed/RELEASE.intoto.jsonl by the manifest.")] = None,
     trust: Annotated[Path | None, typer.Option(help="Default: trust.yaml by the manifest.")] = None,
-    base: Annotated[str | None, typer.Option(metavar="REF", help="Take policy and trust from this git ref.")] = None,
+    base: Annotated[str | None, typer.Option(metavar="REF", help="Hold it to policy, data, baseline and trust "
+                                                                           "of this git ref.")] = None,
     release: Annotated[str | None, typer.Option(help="The release expected. Default: the manifest's.")] = None,
     max_age: Annotated[float | None, typer.Option(metavar="DAYS", min=0.0, help="Default: as trust says.")] = None,
     artifacts: Annotated[Path | None, typer.Option(help="Default: artifacts/RELEASE.")] = None,
@@ -46,41 +38,29 @@ def command(
     """Verify a signed release; whatever keeps it from being believed is one line and exit code 12."""
     try:
         loaded = load_manifest(manifest)
-        terms = _terms(loaded, trust, base)
+        believed, held = _trust(loaded, trust, base), None if base is None else base_of(base, loaded)
         source = bundle or bundle_path(loaded)
         folder = artifacts or Path("artifacts") / loaded.manifest.release
         verified = verify(
             bundle_bytes(source, manifest), manifest=loaded, subjects=hash_now(loaded, folder),
-            trust=terms.trust.aged(max_age), now=datetime.now(UTC), release=release, policy=terms.policy, where=source)
+            trust=believed.aged(max_age), now=datetime.now(UTC), release=release, base=held, where=source)
     except SignoffError as error:
         if as_json:
             print_json({"verified": False, "reason": str(error), "exit_code": int(error.exit_code)})
         raise
-    print_json(_document(verified, terms.trust)) if as_json else _tell(verified, terms.trust)
+    print_json(_document(verified, believed)) if as_json else _tell(verified, believed)
 
 
-def _terms(loaded: Loaded, trust: Path | None, base: str | None) -> _Terms:
-    if base is None:
-        file = trust or loaded.folder / TRUST_FILE
-        return _Terms(load_trust(file) if trust or file.exists() else development_trust(), None)
-    file = trust or loaded.folder / TRUST_FILE
-    believed = parse_trust(_at_base(base, file), where=f"{base}:{file}",
-                           read=lambda name: _at_base(base, file.parent / name))
-    then = parse_manifest(_at_base(base, loaded.path), where=f"{base}:{loaded.path}")
-    return _Terms(believed, then.policy)
+def trust_beside(loaded: Loaded) -> Trust | None:
+    """The trust file beside a manifest; None where none lies there. One that leads nowhere is an error, not none."""
+    file = loaded.folder / TRUST_FILE
+    return load_trust(file) if os.path.lexists(file) else None
 
 
-def _at_base(ref: str, path: Path) -> bytes:
-    """A file's bytes at a git ref; what is not there cannot be taken on trust from the work tree instead."""
-    if not ref or ref.startswith("-"):
-        raise InputError("not a git ref", where="--base", expected="a branch, tag or commit", found=ref)
-    done = subprocess.run(["git", "-C", str(path.parent), "show", "--end-of-options", f"{ref}:./{path.name}"],
-                          capture_output=True, check=False)
-    if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip().splitlines()
-        raise EvidenceError("not at the base", where=f"{ref}:{path}", expected="a reviewed file",
-                            found=reason[-1] if reason else f"git exit {done.returncode}")
-    return done.stdout
+def _trust(loaded: Loaded, given: Path | None, base: str | None) -> Trust:
+    if base is not None:
+        return trust_of(base, given or loaded.folder / TRUST_FILE)
+    return load_trust(given) if given is not None else trust_beside(loaded) or development_trust()
 
 
 def bundle_bytes(source: Path, manifest: Path) -> bytes:

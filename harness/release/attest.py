@@ -6,13 +6,23 @@ or an error with the exit code of what is wrong (10 refused, 11 inconclusive, 12
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from harness.data.store import sha256_bytes, sha256_file, sha256_tree
 from harness.errors import EvidenceError, InputError
-from harness.release.bundle import GATE_RESULT, RELEASE, TEST_RESULT, Subjects, open_bundle, seal, statement_bytes
+from harness.release.bundle import (
+    GATE_RESULT,
+    RELEASE,
+    TEST_RESULT,
+    Subjects,
+    open_bundle,
+    parse_statement,
+    seal,
+    statement_bytes,
+)
 from harness.release.evidence import Evidence, read_evidence
 from harness.release.judge import Finding, Verdict, decide
 from harness.release.keys import SigningKey
@@ -29,7 +39,8 @@ from harness.release.predicates import (
 from harness.release.recheck import compare_digests, recheck, settled
 from harness.release.recording import recorded_files
 
-__all__ = ["SKEW", "InconclusiveError", "RefusedError", "bundle_path", "countersign", "hash_subjects", "sign_release"]
+__all__ = ["SKEW", "InconclusiveError", "RefusedError", "bundle_path", "countersign", "hash_subjects", "in_order",
+           "manifest_named", "sign_release"]
 
 SKEW = timedelta(minutes=5)
 
@@ -57,9 +68,9 @@ def sign_release(manifest: Loaded, evidence_raw: bytes, subjects: Subjects, keys
     findings = recheck(evidence, loaded=manifest, subjects=subjects, where=where)
     _passed(manifest.manifest.release, findings)
     settled(evidence.closing, where=where)
-    if time_of(evidence.closing["finished"], what="finished", where=where) > now + SKEW:
-        raise EvidenceError("evidence from the future", where=where, expected=f"finished by {now.isoformat()}",
-                            found=evidence.closing["finished"])
+    in_order(("measured", time_of(evidence.header["started"], what="started", where=where)),
+             ("finished", time_of(evidence.closing["finished"], what="finished", where=where)), ("signed", now),
+             where=where)
     gates = gate_result(evidence, manifest, findings)
     said = release_result(gates, signed_at=now, signers=[key.name for key in keys],
                           development=any(key.development for key in keys))
@@ -73,6 +84,24 @@ def countersign(raw: bytes, key: SigningKey, *, where: object = "bundle") -> byt
     if any(keyid == key.keyid for one in sealed for keyid, _ in one.signatures):
         raise EvidenceError("signed by this key already", where=where, expected="another key", found=key.name)
     return b"".join(seal(one.payload, [key], also=one.signatures).line for one in sealed)
+
+
+def in_order(*moments: tuple[str, datetime], where: object) -> None:
+    """Named moments follow each other, within the clocks' skew. Raises EvidenceError naming the first that does not."""
+    for (name, earlier), (then, later) in pairwise(moments):
+        if earlier > later + SKEW:
+            raise EvidenceError("from the future", where=where, expected=f"{name} before {then} ({later.isoformat()})",
+                                found=earlier.isoformat())
+
+
+def manifest_named(raw: bytes) -> tuple[str, str] | None:
+    """Release and manifest file that a bundle says it is about, taken at its word; None where it is no bundle."""
+    try:
+        said = parse_statement(open_bundle(raw)[1].payload, where="bundle").predicate
+    except EvidenceError:
+        return None
+    header = said.get("header")
+    return (str(said.get("release")), str(header.get("manifest"))) if isinstance(header, Mapping) else None
 
 
 def hash_subjects(loaded: Loaded, artifacts_folder: Path | None) -> dict[str, str]:

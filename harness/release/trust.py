@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.errors import EvidenceError, InputError, nearest
+from harness.errors import EvidenceError, InputError
 from harness.release.keys import DEVELOPMENT, DEVELOPMENT_FOLDER, material_of, parse_public
+from harness.release.yaml_errors import first_error, read_yaml
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
@@ -104,13 +105,14 @@ def load_trust(path: Path | str) -> Trust:
 
 def parse_trust(raw: bytes, *, where: object, read: Callable[[str], bytes]) -> Trust:
     """Validate trust bytes; `read(path)` yields the key files that it names. Raises InputError."""
+    value, node = read_yaml(raw, where=where)
     try:
-        model = _Trust.model_validate(_strict_yaml(raw, where))
+        model = _Trust.model_validate(value)
     except ValidationError as error:
-        raise _first_error(error, where) from None
+        raise first_error(error, _Trust, where=where, node=node) from None
     keys = tuple(_trusted(one, read, where) for one in model.keys)
     for what, values in (("name", [key.name for key in keys]), ("key id", [key.keyid for key in keys])):
-        twice = next((value for value in values if values.count(value) > 1), None)
+        twice = next((value for value, times in Counter(values).items() if times > 1), None)
         if twice is not None:
             raise InputError(f"a {what} stands twice", where=where, column="keys", expected="each once", found=twice)
     distinct = len({key.material for key in keys})
@@ -141,37 +143,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError("cannot be read", where=path, found=error.strerror or str(error)) from None
-
-
-def _strict_yaml(raw: bytes, where: object) -> Any:
-    try:
-        return yaml.load(raw.decode("utf-8"), Loader=_Strict)
-    except UnicodeDecodeError as error:
-        raise InputError("not UTF-8 text", where=where, expected="YAML", found=error.reason) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError("not YAML", where=where, row=mark.line + 1 if mark else None, expected="a YAML mapping",
-                         found=getattr(error, "problem", str(error))) from None
-
-
-class _Strict(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice: `threshold: 2` must not be undone ten lines below."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value]
-        for key, _ in node.value:
-            if names.count(key.value) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value!r}", key.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _first_error(error: ValidationError, where: object) -> InputError:
-    found = error.errors(include_url=False)  # a misspelt key also leaves the right one missing: name the typo
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-    column = ".".join(map(str, first["loc"])) or None
-    if first["type"] == "extra_forbidden":
-        model = _Key if "keys" in first["loc"] else _Trust
-        name, known = str(first["loc"][-1]), list(model.model_fields)
-        return InputError(f"unknown key {name!r}", where=where, column=column, expected=f"one of {', '.join(known)}",
-                          hint=nearest(name, known))
-    return InputError(first["msg"], where=where, column=column, found=first.get("input"))

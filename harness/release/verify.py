@@ -7,9 +7,10 @@ The rules, in this order; the first that is broken is the reason.
  3. Statements: in-toto Statement v1; test result, gate result, release, once each; all over the same subjects.
  4. Release: the one expected, in every statement and in the manifest at hand.
  5. Subjects and policy: the manifest is among the subjects and its digest is the signed one (if not, what became of its
-    policy is told with it); the signed policy is the manifest's, and demands no less than the base branch's; the
-    signed set of digests equals the one hashed now, name by name.
- 6. Evidence: its digest, its header, its closing line; every check of the policy with one finding, judged again.
+    policy is told with it); the signed policy is the manifest's, and demands no less than the base branch's, which
+    names the same data, baseline, seed and requests; the signed set of digests equals the one hashed now, name by name.
+ 6. Evidence: its digest, its header, its closing line; every check of the policy with one finding, judged again; the
+    baseline is the base branch's.
  7. Verdict: PASS, derived again; the generic statements say nothing else.
  8. Time: measured, finished, signed, now, in this order; not older than the trust allows.
  9. Replay: not a run that was admitted before, not older than the one admitted last.
@@ -20,12 +21,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from harness.data.store import sha256_bytes
 from harness.errors import EvidenceError, InputError
-from harness.release.attest import SKEW
+from harness.release.attest import in_order
 from harness.release.bundle import (
     GATE_RESULT,
     PREDICATES,
@@ -40,11 +40,10 @@ from harness.release.bundle import (
 from harness.release.evidence import Evidence, read_evidence
 from harness.release.judge import Finding, Verdict, decide
 from harness.release.manifest import Loaded
-from harness.release.policy import Row
 from harness.release.predicates import evidence_bytes, gate_result, outcome_of_tests, release_result, time_of
 from harness.release.recheck import compare_digests, recheck, settled
 from harness.release.signatures import signers_of
-from harness.release.terms import same_policy
+from harness.release.terms import Base, same_baseline, same_policy
 from harness.release.trust import Trust, TrustedKey
 
 __all__ = ["Verified", "verify"]
@@ -89,7 +88,7 @@ class Verified:
 
 
 def verify(raw: bytes, *, manifest: Loaded, subjects: Subjects, trust: Trust, now: datetime, release: str | None = None,
-           policy: Sequence[Row] | None = None, seen: Collection[str] = (), not_before: datetime | None = None,
+           base: Base | None = None, seen: Collection[str] = (), not_before: datetime | None = None,
            where: object = "bundle") -> Verified:
     """Hold a bundle against everything the module's docstring lists.
 
@@ -100,7 +99,7 @@ def verify(raw: bytes, *, manifest: Loaded, subjects: Subjects, trust: Trust, no
         trust: Keys, threshold, maximum age.
         now: The moment, with its offset.
         release: The release that is expected; the manifest's by default.
-        policy: The base branch's policy; the manifest's by default.
+        base: The base branch's manifest, to be held beside this one; by default there is none.
         seen: Run ids that were admitted before.
         not_before: When the evidence of the release admitted last was measured.
         where: Names the bundle in errors.
@@ -114,15 +113,15 @@ def verify(raw: bytes, *, manifest: Loaded, subjects: Subjects, trust: Trust, no
     statements = _statements(sealed, where)
     gates = statements[1].predicate
     _expected_release(gates, statements[2].predicate, manifest, release or manifest.manifest.release, where)
-    notes = same_policy(gates, manifest, policy, signed=statements[1].subjects, subjects=subjects, where=where)
+    notes = same_policy(gates, manifest, base, signed=statements[1].subjects, subjects=subjects, where=where)
     compare_digests(statements[1].subjects, subjects, where=where)
     evidence = _evidence(gates, where)
     findings = recheck(evidence, loaded=manifest, subjects=subjects, where=where)
+    same_baseline(evidence.header, base, where=where)
     _passed(findings, evidence, where)
     gates = gate_result(evidence, manifest, findings)
-    generic = outcome_of_tests(manifest, findings)
     signed_at = _marked(statements[2].predicate["signoff"], signers, trust, where)
-    _derived(statements, gates, generic, signed_at, where)
+    _derived(statements, gates, outcome_of_tests(manifest, findings), signed_at, where)
     measured_at = _fresh(evidence, signed_at, trust, now, where)
     _not_replayed(evidence, measured_at, seen, not_before, where)
     return Verified(
@@ -212,11 +211,7 @@ def _equal(found: Mapping[str, Any], expected: Mapping[str, Any], where: str) ->
 def _fresh(evidence: Evidence, signed_at: datetime, trust: Trust, now: datetime, where: object) -> datetime:
     started = time_of(evidence.header["started"], what="started", where=where)
     finished = time_of(evidence.closing["finished"], what="finished", where=where)
-    moments = (("measured", started), ("finished", finished), ("signed", signed_at), ("now", now))
-    for (name, earlier), (then, later) in pairwise(moments):
-        if earlier > later + SKEW:
-            raise EvidenceError("from the future", where=where, expected=f"{name} before {then} ({later.isoformat()})",
-                                found=earlier.isoformat())
+    in_order(("measured", started), ("finished", finished), ("signed", signed_at), ("now", now), where=where)
     if now - started > timedelta(days=trust.max_age_days):
         raise EvidenceError("too old", where=where, expected=f"at most {trust.max_age_days:g} days",
                             found=f"{(now - started) / timedelta(days=1):.1f} days")

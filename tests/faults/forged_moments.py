@@ -11,8 +11,9 @@ from fixtures.attested import MANIFEST, NOW, STARTED, attested, trusted
 from harness.release.attest import countersign
 from harness.release.manifest import Loaded, parse_manifest
 from harness.release.policy import Guard, Row
+from harness.release.terms import Base
 from harness.release.trust import Trust
-from tests.faults.forging import HONEST, KEY, PLAY, SECOND, TRUST, Forgery, Statements, envelopes, lying
+from tests.faults.forging import BASELINE_HASH, HONEST, KEY, PLAY, SECOND, TRUST, Forgery, Statements, envelopes, lying
 
 GOOD = lying()
 LINES = GOOD.splitlines(keepends=True)
@@ -49,7 +50,13 @@ def _base(*edits: tuple[int, dict[str, Any]], more: tuple[Row, ...] = ()) -> dic
     rows = list(HONEST.loaded.manifest.policy)
     for place, update in edits:
         rows[place] = rows[place].model_copy(update=update)
-    return {"policy": (*rows, *more)}
+    return {"base": Base(HONEST.loaded.manifest.model_copy(update={"policy": (*rows, *more)}), BASELINE_HASH)}
+
+
+def _ground(old: str, new: str, baseline: str = BASELINE_HASH) -> dict[str, Any]:
+    """A base branch that measures on something else, under the same policy."""
+    text = MANIFEST.replace(old, new)
+    return {"base": Base(parse_manifest(text.encode(), where="base"), baseline)}
 
 
 def _files(**digests: str | None) -> dict[str, Any]:
@@ -91,6 +98,18 @@ SHOWN: list[tuple[str, str, bytes, dict[str, Any]]] = [
      _base((2, {"guard": Guard.model_validate({"for": "1m", "severity": "critical", "then": "rollback"})}))),
     ("base_row_that_kept_only_its_name", "demands less than the base.*task moved", GOOD,
      _base((0, {"task": None, "slices": ("see_also-all",)}))),
+    ("base_has_another_seed", "something else than the base.*: seed moved from 8 to 7;.*reviewed by itself", GOOD,
+     _ground("seed: 7", "seed: 8")),
+    ("base_names_another_baseline", ": baseline moved from small-v-1 to small-v0;", GOOD,
+     _ground("baseline: small-v0", "baseline: small-v-1")),
+    ("base_has_other_data", ": data.beir moved from scifact to nothing; data.corpus moved from nothing", GOOD,
+     _ground("corpus: pydocs", "beir: scifact")),
+    ("base_has_pinned_data", ": data.sha256 moved from 0a0a", GOOD,
+     _ground("corpus: pydocs", f"corpus: pydocs, sha256: {'0a' * 32}")),
+    ("base_times_more_requests", ": latency_requests moved from 900 to 500;", GOOD,
+     _ground("seed: 7", "seed: 7\nlatency_requests: 900")),
+    ("base_has_another_baseline_of_that_name", "measured against another small-v0 than the base", GOOD,
+     _ground("", "", "c" * 64)),
     ("another_release_expected", "another release", GOOD, {"release": "small-v2"}),
     ("shown_for_another_manifest", "another release", GOOD,
      {"manifest": _OTHER.loaded, "subjects": _OTHER.subjects, "release": "small-v2"}),

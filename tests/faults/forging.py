@@ -20,6 +20,7 @@ from harness.release.verify import Verified, verify
 
 HONEST = attested()
 KEY, SECOND, STRANGER, PLAY = (key_named(name) for name in ("release", "second", "stranger", "development"))
+BASELINE_HASH = str(HONEST.rows[0]["baseline"]["config_hash"])
 TRUST = Trust((trusted(KEY),), source="trust.yaml")
 
 Rows = list[dict[str, Any]]

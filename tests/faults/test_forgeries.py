@@ -14,8 +14,21 @@ from hypothesis import strategies as st
 from fixtures.attested import NOW, trusted
 from harness.errors import EvidenceError, Exit
 from harness.release.attest import countersign, sign_release
+from harness.release.terms import Base
 from tests.faults import forged_bundles, forged_evidence, forged_moments
-from tests.faults.forging import HONEST, KEY, PLAY, SECOND, TRUST, Forgery, look, lying, payloads_of, sealed_raw
+from tests.faults.forging import (
+    BASELINE_HASH,
+    HONEST,
+    KEY,
+    PLAY,
+    SECOND,
+    TRUST,
+    Forgery,
+    look,
+    lying,
+    payloads_of,
+    sealed_raw,
+)
 
 FORGERIES = [*forged_bundles.FORGERIES, *forged_moments.FORGERIES, *forged_evidence.FORGERIES]
 GOOD = lying()
@@ -50,9 +63,12 @@ def test_the_workshop_unedited_makes_what_an_honest_signer_makes():
     {"now": NOW + timedelta(days=89)},
     {"now": NOW - timedelta(minutes=4)},
     {"seen": {"another-run"}, "not_before": NOW - timedelta(days=1)},
-    {"policy": HONEST.loaded.manifest.policy[1:]},
+    {"base": Base(HONEST.loaded.manifest.model_copy(update={"policy": HONEST.loaded.manifest.policy[1:]}),
+                  BASELINE_HASH)},
+    {"base": Base(HONEST.loaded.manifest.model_copy(update={"parts": None}), BASELINE_HASH)},
     {"trust": replace(TRUST, keys=(trusted(SECOND), trusted(KEY)))},
-], ids=["nearly_too_old", "within_clock_skew", "not_a_replay", "stricter_than_base", "one_of_two_keys"])
+], ids=["nearly_too_old", "within_clock_skew", "not_a_replay", "stricter_than_base", "other_parts_than_base",
+        "one_of_two_keys"])
 def test_what_is_near_a_forgery_and_sound_is_accepted(change):
     """The rules refuse forgeries, not neighbours of forgeries."""
     assert look(GOOD, **change).signers == ("release",)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import copy
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from fixtures.attested import MANIFEST, NOW, attested, evidence_of, key_named, trusted
+from fixtures.attested import FINISHED, MANIFEST, NOW, attested, evidence_of, key_named, trusted
 from harness.data.store import sha256_bytes, sha256_tree
 from harness.errors import EvidenceError, Exit, InputError
 from harness.release.attest import (
@@ -164,6 +165,17 @@ def test_evidence_from_the_future_is_not_signed():
     """A run cannot finish after it is signed."""
     with pytest.raises(EvidenceError, match="from the future"):
         sign_release(HONEST.loaded, HONEST.evidence, HONEST.subjects, [KEY], now=NOW.replace(year=2024))
+
+
+def test_a_run_that_finished_before_it_started_is_not_signed():
+    """What verify would refuse is not signed: the start comes before the end, within the clocks' skew."""
+    def later(minutes: int):
+        return attested(change=lambda rows: rows[0].update(
+            started=(FINISHED + timedelta(minutes=minutes)).isoformat()))
+
+    assert sign(later(4))
+    with pytest.raises(EvidenceError, match="from the future; expected measured before finished"):
+        sign(later(6))
 
 
 def test_files_that_changed_since_they_were_measured_are_not_signed():

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from fixtures.attested import MANIFEST, NOW, attested, evidence_of, key_named, rows_of, trusted
-from harness.__main__ import main
-from harness.data.store import sha256_tree
+from fixtures.attested import MANIFEST, NOW, attested, key_named, trusted
 from harness.errors import EvidenceError, Exit, InputError
 from harness.release.attest import sign_release
 from harness.release.keys import keygen
-from harness.release.manifest import load_manifest
+from harness.release.terms import Base
 from harness.release.trust import Trust, development_trust, load_trust, parse_trust
 from harness.release.verify import verify
+from tests.faults.forging import BASELINE_HASH
+from tests.release.checkout import M, git, made_in, run, written
 
 HONEST = attested()
 KEY = key_named("release")
@@ -56,9 +56,10 @@ def test_what_was_verified_is_told_with_its_numbers():
 
 def test_a_stricter_policy_than_the_base_branchs_is_noted():
     """Demanding more than the base is no offence, and is said."""
+    base = HONEST.loaded.manifest.model_copy(update={"policy": HONEST.loaded.manifest.policy[:-1]})
     raw = sign_release(HONEST.loaded, HONEST.evidence, HONEST.subjects, [KEY], now=NOW)
     verified = verify(raw, manifest=HONEST.loaded, subjects=HONEST.subjects, trust=Trust((trusted(KEY),)), now=NOW,
-                      policy=HONEST.loaded.manifest.policy[:-1])
+                      base=Base(base, BASELINE_HASH))
     assert "demands no less" in verified.notes[0]
 
 
@@ -113,6 +114,36 @@ def test_a_trust_file_in_another_encoding_is_an_error():
         parse_trust(b"\xff\xfe", where="trust.yaml", read=_nothing)
 
 
+@pytest.mark.parametrize("text", ["max_age_days: 2025-13-45\n", "keys: " + "[" * 5000], ids=["date", "nested"])
+def test_a_trust_file_that_breaks_its_reader_is_an_error(text):
+    """A date that is none, and brackets without end: one line, no traceback."""
+    with pytest.raises(InputError, match="not YAML|nested too deeply"):
+        parse(text)
+
+
+def test_a_trust_file_of_many_keys_is_read_in_linear_work(monkeypatch):
+    """Names and ids are counted in one pass: comparisons grow with the number of keys, not with its square."""
+    import harness.release.trust as room
+
+    compared = 0
+
+    class Counted(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    monkeypatch.setattr(room, "TrustedKey", lambda name, key: SimpleNamespace(
+        name=Counted(name), keyid=Counted(name), material=name))
+    count = 300
+    parse(inline(*(f"key{number}" for number in range(count))))
+    assert compared < 10 * count
+
+
 def test_one_key_under_two_names_is_one_signer():
     """A threshold of two cannot be met by listing one key twice, whatever ids it is given."""
     twice = "threshold: 2\n" + inline("a", "b").replace("name: b\n", "name: b\n    keyid: other\n")
@@ -144,31 +175,7 @@ def test_without_a_trust_file_only_this_checkouts_development_key_counts(tmp_pat
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
-    """A folder with a manifest, its artifacts, and evidence of a run that ended just now."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SIGNOFF_KEY", raising=False)
-    for name in ("SHA256SUMS", "index/vectors.npy", "run_manifest.json"):
-        path = tmp_path / "artifacts" / "small-v1" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(name)
-    manifest = tmp_path / "manifests" / "small-v1.yaml"
-    manifest.parent.mkdir()
-    manifest.write_text(MANIFEST)
-    rows = rows_of(load_manifest(manifest), sha256_tree(tmp_path / "artifacts" / "small-v1"))
-    rows[0]["started"] = rows[-1]["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-    evidence = tmp_path / "reports" / "small-v1" / "evidence.jsonl"
-    evidence.parent.mkdir(parents=True)
-    evidence.write_bytes(evidence_of(rows))
-    return tmp_path
-
-
-M = "manifests/small-v1.yaml"
-
-
-def run(capsys, *words: str) -> tuple[int, str, str]:
-    code = main([str(word) for word in words])
-    out, err = capsys.readouterr()
-    return code, out, err
+    return made_in(tmp_path, monkeypatch)
 
 
 def release_key(project: Path, capsys, **trust: object) -> None:
@@ -266,11 +273,6 @@ def test_a_failed_signing_leaves_the_signed_release_as_it_was(project, capsys):
     assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
 
 
-def git(folder: Path, *words: str) -> None:
-    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words], cwd=folder, check=True,
-                   capture_output=True)
-
-
 def test_policy_and_trust_come_from_the_base_branch(project, capsys):
     """A work tree that swaps its trust file, or weakens its policy and signs again, is refused by the base's."""
     release_key(project, capsys)
@@ -282,16 +284,15 @@ def test_policy_and_trust_come_from_the_base_branch(project, capsys):
 
     run(capsys, "keygen", "keys/mallory.pem")
     swapped = {"keys": [{"name": "release", "public": "../keys/mallory.pub"}]}
+    honest = (project / "manifests" / "trust.yaml").read_text()
     (project / "manifests" / "trust.yaml").write_text(json.dumps(swapped))
     run(capsys, "sign", M, "--key", "keys/mallory.pem")
     assert run(capsys, "verify", M)[0] == Exit.PASSED
     code, _, err = run(capsys, "verify", M, "--base", "HEAD")
     assert (code, "unknown key" in err) == (Exit.INVALID, True)
 
-    (project / M).write_text(MANIFEST.replace("at_least: 0.3,", "at_least: 0.2,"))
-    rows = rows_of(load_manifest(project / M), sha256_tree(project / "artifacts" / "small-v1"))
-    rows[0]["started"] = rows[-1]["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-    (project / "reports" / "small-v1" / "evidence.jsonl").write_bytes(evidence_of(rows))
+    (project / "manifests" / "trust.yaml").write_text(honest)
+    written(project, MANIFEST.replace("at_least: 0.3,", "at_least: 0.2,"))
     assert run(capsys, "sign", M, "--key", "keys/release.pem")[0] == Exit.PASSED
     code, _, err = run(capsys, "verify", M, "--base", "HEAD")
     assert code == Exit.INVALID
