@@ -59,10 +59,13 @@ def audit_log(
         _fold(states, rows, _parts(batch, by, path))
         if len(states) > MOST_SLICES + 1:
             raise InputError("not a slice", where=path, column=by, expected=f"at most {MOST_SLICES} values")
+    return {name: states[name].audit(floor=floor, confidence=confidence) for name in _in_order(states, path)}
+
+
+def _in_order(states: Mapping[str, LoggedRows], path: Path | str) -> list[str]:
     if ALL not in states:
         raise InputError("no rows", where=path, expected="at least one row")
-    order = [ALL, *sorted(states.keys() - {ALL})]
-    return {name: states[name].audit(floor=floor, confidence=confidence) for name in order}
+    return [ALL, *sorted(states.keys() - {ALL})]
 
 
 def _fold(

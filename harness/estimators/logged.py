@@ -19,6 +19,7 @@ from harness.estimators.weights import TopWeights
 
 __all__ = ["Audit", "LoggedRows"]
 
+BLOCK = 32_768  # rows whose powers stay in the cache
 KEEP = 10_000  # the whole tail of 1.1e7 rows; of more rows, the largest 10,000
 
 
@@ -70,10 +71,11 @@ class LoggedRows:
         An empty batch is the identity; one without overlap is a state like any other, judged when all are merged.
         """
         earned, weights = logged_rows(reward, propensity, target, least=0)
-        return cls(
-            Moments.of(earned), Moments.of(weights * earned), WeightedMoments.of(earned, weights),
-            TopWeights.of(weights, keep=keep),
-        )  # fmt: skip
+        rewards, products = Moments(), Moments()
+        for start in range(0, len(earned), BLOCK):
+            some, carried = earned[start : start + BLOCK], weights[start : start + BLOCK]
+            rewards, products = rewards.merge(Moments.of(some)), products.merge(Moments.of(some * carried))
+        return cls(rewards, products, WeightedMoments.of(earned, weights), TopWeights.of(weights, keep=keep))
 
     def merge(self, other: LoggedRows) -> LoggedRows:
         """The state of both batches together."""

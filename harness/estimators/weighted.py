@@ -11,8 +11,10 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.estimators._check import Floats, numbers, same_length
 from harness.estimators.closed import Shape, Support, closed_interval
@@ -20,6 +22,7 @@ from harness.estimators.closed import Shape, Support, closed_interval
 __all__ = ["MassMoments", "WeightedMoments"]
 
 MOST_WEIGHT = 1e90  # its cube is a float64
+BLOCK = 8192
 
 
 class MassMoments(NamedTuple):
@@ -37,18 +40,32 @@ class MassMoments(NamedTuple):
         return self.mass * gap, second, self.m3 + 3.0 * gap * self.m2 + self.mass * gap**3
 
 
-def _of(x: Floats, mass: Floats) -> MassMoments:
-    total = float(mass.sum())
-    if not total > 0.0:
+def _powers(x: Floats, weights: Floats) -> Floats:
+    """(3, 4) sums of w^j d^k, j from 1, k from 0, with d the values of `x`, deviations from about their mean.
+
+    In blocks that stay in the cache: no power of a whole column is ever held.
+    """
+    sums = np.zeros((3, 4))
+    left, right = np.empty((3, BLOCK)), np.ones((4, BLOCK))
+    for start in range(0, len(x), BLOCK):
+        rows = min(BLOCK, len(x) - start)
+        mass, away = left[:, :rows], right[:, :rows]
+        mass[0], away[1] = weights[start : start + rows], x[start : start + rows]
+        for block, one in ((mass, 0), (away, 1)):
+            np.multiply(block[one], block[one], out=block[one + 1])
+            np.multiply(block[one + 1], block[one], out=block[one + 2])
+        sums += mass @ away.T
+    return sums
+
+
+def _moments(sums: Floats, centre: float) -> MassMoments:
+    """Moments under one mass, from its power sums about `centre`."""
+    mass, first, second, third = (float(one) for one in sums)
+    if not mass > 0.0:
         return MassMoments()
-    share = mass / total  # masses are cubes of weights: they may be large or tiny
-    shifted = x - x[0]
-    centre = float(share @ shifted)
-    deviation = shifted - centre
-    squared = deviation * deviation
-    return MassMoments(
-        total, float(x[0]) + centre, total * float(share @ squared), total * float(share @ (squared * deviation))
-    )
+    gap = first / mass
+    m2 = max(0.0, second - mass * gap * gap)
+    return MassMoments(mass, centre + gap, m2, third - 3.0 * gap * m2 - mass * gap**3)
 
 
 def _merged(a: MassMoments, b: MassMoments) -> MassMoments:
@@ -89,8 +106,13 @@ class WeightedMoments:
         same_length(x=values, weights=mass)
         if not len(values):
             return cls()
-        square = mass * mass
-        return cls(len(values), _of(values, mass), _of(values, square), _of(values, square * mass))
+        if float(np.abs(values).max()) * float(mass.max()) > MOST_WEIGHT:
+            raise InputError("weight times value is too large", where="weights", expected=f"at most {MOST_WEIGHT:g}")
+        origin, total = float(values[0]), float(mass.sum())
+        away = values - origin  # keeps the digits of values that differ little from a large mean
+        shift = float(mass @ away) / total if total > 0.0 else 0.0
+        sums = _powers(away - shift, mass)
+        return cls(len(values), *(_moments(row, origin + shift) for row in sums))
 
     def merge(self, other: WeightedMoments) -> WeightedMoments:
         """The state of both batches together."""
