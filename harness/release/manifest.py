@@ -15,8 +15,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.data.canonical import digest_of
+from harness.data.store import require_file
 from harness.errors import InputError, nearest
-from harness.release.policy import Check, Row, checks_of
+from harness.release.policy import Check, Finite, Row, checks_of
 from harness.release.yaml_errors import first_error, read_yaml
 
 __all__ = ["Data", "EncoderPart", "IndexPart", "Loaded", "Manifest", "Parts", "Recorded", "RecordedSide",
@@ -78,18 +79,18 @@ class EncoderPart(_Model):
     """Text to vectors: `lsa`, or `sentence-transformers/NAME` behind the extra `encoders`."""
 
     impl: str = "lsa"
-    dims: int = Field(768, ge=2, le=4096)
+    dims: int = Field(768, ge=2, le=4096, strict=True)
 
 
 class IndexPart(_Model):
     """Vectors to neighbours, through faiss."""
 
     impl: Literal["flat", "ivf_flat", "ivf_pq", "hnsw"] = "ivf_flat"
-    nlist: int | None = Field(None, ge=1)
-    nprobe: int | Literal["tuned"] = "tuned"
-    opq: bool = False
-    m: int = Field(32, ge=2, le=128)
-    ef: int = Field(128, ge=1)
+    nlist: int | None = Field(None, ge=1, strict=True)
+    nprobe: Annotated[int, Field(ge=1, strict=True)] | Literal["tuned"] = "tuned"
+    opq: bool = Field(False, strict=True)
+    m: int = Field(32, ge=2, le=128, strict=True)
+    ef: int = Field(128, ge=1, strict=True)
 
 
 class SequencePart(_Model):
@@ -102,9 +103,9 @@ class RerankerPart(_Model):
     """Second stage over the first stage's top `depth`."""
 
     impl: Literal["mlp", "lambdamart"] = "mlp"
-    depth: int = Field(50, ge=1, le=1000)
+    depth: int = Field(50, ge=1, le=1000, strict=True)
     features: Literal["full", "vectors"] = "full"
-    accept_share: float | None = Field(None, gt=0.0, le=1.0)
+    accept_share: float | None = Field(None, gt=0.0, le=1.0, strict=True)
 
 
 class RetrieverPart(_Model):
@@ -112,8 +113,8 @@ class RetrieverPart(_Model):
 
     impl: Literal["dense", "bm25", "rrf", "callable", "command", "http"] = "dense"
     target: str | None = None
-    timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False)
-    weights: tuple[float, float] = (1.0, 1.0)
+    timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False, strict=True)
+    weights: tuple[Finite, Finite] = (1.0, 1.0)
 
     @model_validator(mode="after")
     def _target_for_own(self) -> RetrieverPart:
@@ -153,11 +154,11 @@ class Manifest(_Model):
 
     release: Name
     baseline: Name | None = None
-    seed: int = Field(ge=0, le=2**32 - 1)
+    seed: int = Field(ge=0, le=2**32 - 1, strict=True)
     data: Data
     parts: Parts | None = None
     recorded: Recorded | None = None
-    latency_requests: int = Field(500, ge=1)
+    latency_requests: int = Field(500, ge=1, strict=True)
     policy: tuple[Row, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -215,7 +216,7 @@ def load_manifest(path: Path | str) -> Loaded:
     """Read and validate one manifest file."""
     file = Path(path)
     try:
-        raw = file.read_bytes()
+        raw = require_file(file).read_bytes()
     except OSError as error:
         siblings = [str(other) for other in file.parent.glob("*.y*ml")] if file.parent.is_dir() else []
         raise InputError("cannot read the manifest", where=file, expected="a YAML file", found=error.strerror,

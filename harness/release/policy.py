@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["AnyWith", "Check", "Guard", "Limit", "Row", "checks_of", "weakened"]
+__all__ = ["AnyWith", "Check", "Finite", "Guard", "Limit", "Row", "checks_of", "weakened"]
 
 By = Literal["value", "lcb", "ucb"]
 Direction = Literal["at_least", "at_most"]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]  # a whole number is one; true and '0.5' are not
+_GATES_OWN = ("by", "slices", "any_with", "confidence", "expect")  # what a gate of the user's own says itself
 
 
 class _Model(BaseModel):
@@ -73,8 +74,8 @@ class Row(_Model):
     at_most: Finite | None = None
     slices: tuple[str, ...] = ("all",)
     any_with: tuple[AnyWith, ...] = ()
-    confidence: float = Field(0.9, gt=0.5, lt=1.0)
-    required: bool = True
+    confidence: float = Field(0.9, gt=0.5, lt=1.0, strict=True)
+    required: bool = Field(True, strict=True)
     why: str | None = None
     expect: tuple[Finite, Finite] | None = None
     guard: Guard | None = None
@@ -96,6 +97,10 @@ class Row(_Model):
                 raise ValueError("lcb goes with at_least, ucb with at_most: the other end proves nothing")
         elif self.at_least is not None or self.at_most is not None:
             raise ValueError("a row that names a gate of your own carries no limit: the gate states it")
+        elif unheard := [key for key in _GATES_OWN if getattr(self, key) != type(self).model_fields[key].default]:
+            raise ValueError(f"a row that names a gate of your own carries no {unheard[0]}: nothing would heed it")
+        if self.expect is not None and self.expect[0] > self.expect[1]:
+            raise ValueError("expect goes from low to high")
         if not self.required and not self.why:
             raise ValueError("required: false needs a why")
         return self

@@ -16,14 +16,17 @@ __all__ = ["first_error", "read_yaml"]
 def read_yaml(raw: bytes, *, where: object) -> tuple[Any, yaml.Node | None]:
     """The value that YAML bytes hold, and the tree of nodes that knows the lines. A key given twice is an error."""
     try:
-        text = raw.decode("utf-8")
-        return yaml.load(text, Loader=_Strict), yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = _Strict(raw.decode("utf-8"))
+        node = loader.get_single_node()  # once, for the value and for the lines: composing is most of the work
+        return (None if node is None else loader.construct_document(node)), node
     except UnicodeDecodeError as error:
         raise InputError("not UTF-8 text", where=where, expected="YAML", found=error.reason) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError("not YAML", where=where, row=mark.line + 1 if mark else None, expected="a YAML mapping",
                          found=getattr(error, "problem", str(error))) from None
+    except RecursionError:
+        raise InputError("nested too deeply", where=where, expected="a YAML mapping") from None
 
 
 def first_error(error: ValidationError, model: type[BaseModel], *, where: object, node: yaml.Node | None) -> InputError:
@@ -77,7 +80,15 @@ def _line_of(node: yaml.Node | None, path: list[int | str]) -> int | None:
 
 
 class _Strict(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice."""
+    """SafeLoader that refuses a key given twice, and tells the line of a value that only looks like one."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
+            kind = str(node.tag).rpartition(":")[2]  # a month 99, a number of 5000 digits, !!bool of something else
+            problem = f"not a value of type {kind}: {error}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

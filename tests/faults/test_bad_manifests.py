@@ -37,7 +37,22 @@ def test_a_misspelt_key_is_named_with_its_line_and_the_nearest(old, new, row, hi
 
 @pytest.mark.parametrize(("old", "new", "row", "words"), [
     ("seed: 7", "seed: seven", 2, "valid integer"), ("seed: 7", "seed: -1", 2, "greater than or equal to 0"),
-    ("seed: 7", "seed: 1.5", 2, "integer"), ("seed: 7", "seed: 4294967296", 2, "less than or equal"),
+    ("seed: 7", "seed: 1.5", 2, "integer"), ("seed: 7", "seed: true", 2, "valid integer"),
+    ("seed: 7", "seed: '1'", 2, "valid integer"), ("at_least: 0.3", "at_least: true", 6, "valid number"),
+    ("at_least: 0.3", "at_least: '0.5'", 6, "valid number"),
+    ("at_least: 0.3", "at_least: 0.3, expect: [2, 1]", 6, "from low to high"),
+    ("at_least: 0.3", "at_least: 0.3, expect: [true, 2]", 6, "valid number"),
+    ("at_least: 0.3", "at_least: 0.3, required: 'yes'", 6, "valid boolean"),
+    ("at_least: 0.3", "at_least: 0.3, confidence: '0.9'", 6, "valid number"),
+    ("at_least: 0.3", "at_least: 0.3, any_with: [{measure: RR, at_least: '1'}]", 6, "valid number"),
+    ("measure: R@5, at_least: 0.3", "gate: mine, slices: [all, hard]", 6, "carries no slices"),
+    ("{impl: flat}", "{impl: flat, nprobe: true}", 4, "valid integer"),
+    ("{impl: flat}", "{impl: flat, nlist: '4'}", 4, "valid integer"),
+    ("reranker: {impl: mlp}", "reranker: {impl: mlp, depth: true}", 4, "valid integer"),
+    ("reranker: {impl: mlp}", "encoder: {impl: lsa, dims: '64'}", 4, "valid integer"),
+    ("reranker: {impl: mlp}", "retriever: {impl: rrf, weights: [1, .nan]}", 4, "finite"),
+    ("reranker: {impl: mlp}", "retriever: {impl: bm25, timeout_s: '3'}", 4, "valid number"),
+    ("seed: 7", "seed: 4294967296", 2, "less than or equal"),
     ("release: small-v1", "release: ../up", 1, "pattern"), ("release: small-v1", "release: ''", 1, "pattern"),
     ("release: small-v1", "release: [a]", 1, "valid string"), ("corpus: pydocs", "corpus: wikipedia", 3, "pydocs"),
     ("impl: flat", "impl: annoy", 4, "ivf_flat"), ("data: {corpus: pydocs}", "data: pydocs", 3, "dictionary"),
@@ -62,12 +77,26 @@ def test_a_wrong_value_is_named_with_its_line(old, new, row, words):
     (LIVE.replace("parts:", "  parts:", 1), 4, "not YAML"), (LIVE + "\t- x\n", 7, "not YAML"),
     (LIVE + "---\nrelease: two\n", 7, "not YAML"), (LIVE.replace("7", "!!python/name:os.system ''"), 2, "not YAML"),
     (LIVE.replace("seed: 7", "? {a: 1}\n: 2"), 2, "not YAML"), ("release: *nowhere\n", 1, "not YAML"),
+    (LIVE.replace("seed: 7", "seed: " + "9" * 5000), 2, "not a value of type int"),
+    (LIVE.replace("release: small-v1", "release: 2020-99-99"), 1, "not a value of type timestamp: month"),
+    (LIVE.replace("seed: 7", "seed: !!bool 7"), 2, "not a value of type bool"),
+    (LIVE.replace("seed: 7", "seed: !!timestamp 7"), 2, "not a value of type timestamp"),
+    (LIVE.replace("seed: 7", "seed: !!int ''"), 2, "not a value of type int"),
+    ("{a: " * 3000, None, "nested too deeply"), ("- " * 3000, None, "nested too deeply"),
     ("", None, "not a manifest"), ("- a\n- b\n", None, "not a manifest"), ("just words", None, "not a manifest"),
 ])  # fmt: skip
 def test_what_is_not_a_yaml_mapping_is_told(text, row, words):
     """Duplicate keys, two documents, tags that would run code, no mapping at all."""
     error = error_of(text)
     assert error.row == row and words in str(error), error
+
+
+def test_a_whole_number_is_a_number():
+    """YAML writes 0 where a float is wanted; that is no other type."""
+    plain = parse_manifest(LIVE.replace("at_least: 0.3", "at_least: 1, confidence: 0.95, expect: [1, 1]").encode(),
+                           where="m.yaml")
+    assert plain.policy[0].at_least == 1.0 and type(plain.policy[0].at_least) is float
+    assert plain.policy[0].expect == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"release: caf\xe9\n", b"release: \x00\n", LIVE.encode("utf-16")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import pytest
 
@@ -80,3 +81,12 @@ def test_a_file_that_is_not_there_names_the_nearest(tmp_path):
         load_manifest(tmp_path / "nowhere" / "m.yaml")
     with pytest.raises(InputError, match="cannot read the manifest"):
         load_manifest(tmp_path)
+
+
+def test_what_is_no_file_is_never_waited_for(tmp_path):
+    """A pipe that nobody writes to, and a name that no file can have, are told at once."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(InputError, match=r"not a regular file.*a pipe"):
+        load_manifest(tmp_path / "pipe.yaml")
+    with pytest.raises(InputError, match="not a path"):
+        load_manifest("a\0b.yaml")

@@ -61,6 +61,10 @@ def test_another_end_task_or_slice_is_another_check(difference):
     ({"measure": "R@5", "by": "ucb", "at_least": 0.2}, "proves nothing"),
     ({"measure": "R@5", "by": "mean", "at_least": 0.2}, "lcb"),
     ({"gate": "mine", "at_least": 0.1}, "carries no limit"), ({"gate": "mine", "at_most": 0.1}, "carries no limit"),
+    ({"gate": "mine", "by": "lcb"}, "carries no by"), ({"gate": "mine", "slices": ("hard",)}, "carries no slices"),
+    ({"gate": "mine", "any_with": [{"measure": "RR", "at_least": 0.2}]}, "carries no any_with"),
+    ({"gate": "mine", "confidence": 0.8}, "carries no confidence"), ({"gate": "mine", "expect": (0, 1)}, "no expect"),
+    ({"measure": "R@5", "at_least": 0.1, "expect": (2, 1)}, "from low to high"),
     ({"measure": "R@5", "at_least": 0.1, "required": False}, "needs a why"),
     ({"measure": "R@5", "at_least": 0.1, "required": False, "why": ""}, "needs a why"),
     ({"measure": "R@5", "at_least": 0.1, "slices": ()}, "each once"),
@@ -77,6 +81,12 @@ def test_a_row_that_proves_nothing_is_refused(fields, words):
     """Each contradiction in a row is an error, not a default."""
     with pytest.raises(ValidationError, match=words):
         Row(**fields)
+
+
+def test_a_row_with_a_gate_survives_being_written():
+    """Defaults that are spelt out, as in an attested policy, say nothing new."""
+    row = Row(gate="mine", task="t", required=False, why="late")
+    assert Row.model_validate(row.model_dump(mode="json", by_alias=True)) == row
 
 
 def test_a_limit_reads_as_the_field_writes_it():
