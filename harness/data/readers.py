@@ -24,6 +24,7 @@ SourceSpec = Mapping[str, str | Path] | str | Path
 _FORMATS = ("trec", "beir", *KINDS)
 _SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv",
              ".tsv": "csv"}
+_LONGEST_MS = 1e12  # thirty years: sums and squares of latencies stay far from where doubles end
 
 
 def read_run(source: SourceSpec) -> Run:
@@ -44,7 +45,15 @@ def read_qrels(source: SourceSpec) -> Qrels:
 
 def read_trace(source: SourceSpec) -> Trace:
     """Read queries as served: `query_id` and one `<stage>_ms` column per stage."""
-    return Trace.of(read_frame(source), source=_resolve(source)[1])
+    where = _resolve(source)[1]
+    trace = Trace.of(read_frame(source), source=where)
+    for stage in trace.stages:
+        values = trace.latency_ms(stage)
+        longest = int(values.argmax())
+        if values[longest] > _LONGEST_MS:
+            raise InputError("not a latency", where=where, row=longest + 1, column=f"{stage}_ms",
+                             expected=f"at most {_LONGEST_MS:g} ms", found=float(values[longest]))
+    return trace
 
 
 def read_frame(source: SourceSpec) -> pd.DataFrame:

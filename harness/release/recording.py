@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +81,7 @@ def _columns(loaded: Loaded, qrels: Qrels) -> tuple[Ids | None, dict[str, Bools]
         raise InputError("slices do not cover the judged queries once each", where=data.slices.path, column="query_id",
                          expected=f"{len(qrels.queries)} queries", found=missing[:3] or "duplicates")
     frame = frame.loc[list(qrels.queries)]
+    _plain_values(frame, data.slices)
     if data.cluster is None:
         return None, _masks(frame)
     return _clusters(frame, data.cluster, data.slices), _masks(frame.drop(columns=data.cluster))
@@ -93,6 +95,16 @@ def _clusters(frame: pd.DataFrame, name: str, source: Source) -> Ids:
         raise InputError("queries without a cluster", where=source.path, column=name, expected="a label for each",
                          found=frame.index[bare][:3].tolist())
     return labels.astype(str).to_numpy(dtype=object)
+
+
+def _plain_values(frame: pd.DataFrame, source: Source) -> None:
+    """A list or an object in a cell belongs to no slice and no cluster."""
+    for name in frame.columns:
+        if frame[name].dtype == object:
+            wrong = frame.index[[not isinstance(value, Hashable) for value in frame[name]]]
+            if len(wrong):
+                raise InputError(f"not a plain value for query {wrong[0]}", where=source.path, column=str(name),
+                                 expected="text, a number, true or false", found=frame[name][wrong[0]])
 
 
 def _has_column(frame: pd.DataFrame, name: str, source: Source) -> None:
@@ -110,8 +122,11 @@ def _masks(frame: pd.DataFrame) -> dict[str, Bools]:
         if values.dtype == bool:
             masks[str(column)] = values.to_numpy(dtype=np.bool_)
         elif values.nunique() <= _MOST_VALUES:
-            masks |= {f"{column}={value}": (values == value).to_numpy(dtype=np.bool_)
-                      for value in sorted(values.dropna().unique().tolist(), key=str)}
+            present = values.dropna()
+            whole = values.dtype.kind == "f" and len(present) < len(values) and (present % 1 == 0).all()
+            for value in sorted(present.unique().tolist(), key=str):  # a gap turned whole numbers into floats
+                name = f"{column}={int(value) if whole else value}"
+                masks[name] = (values == value).to_numpy(dtype=np.bool_)
     return masks
 
 

@@ -174,6 +174,17 @@ def test_a_trace_without_latencies_is_refused(tmp_path: Path) -> None:
     assert told(lambda: read_trace({"csv": path})).row == 2
 
 
+def test_a_latency_beyond_all_sums_is_refused(tmp_path: Path) -> None:
+    """Latencies are added up: one that no clock ever showed is named by file, column and row, before sums overflow."""
+    path = tmp_path / "latency.csv"
+    path.write_text("query_id,encode_ms,search_ms\nq1,3,3\nq2,1.5e308,1.5e308\n")
+    error = told(lambda: read_trace({"csv": path}))
+    assert (error.where, error.row, error.column) == (path, 2, "encode_ms")
+    assert "at most 1e+12 ms, found 1.5e+308" in str(error)
+    path.write_text("query_id,encode_ms\nq1,3\nq2,86400000\n")
+    assert read_trace({"csv": path}).latency_ms("encode").tolist() == [3, 86_400_000]
+
+
 BEIR: dict[str, tuple[dict[str, str], str]] = {
     "no corpus": ({"corpus.jsonl": ""}, "empty file"),
     "id twice": ({"corpus.jsonl": '{"_id": "1", "text": ""}\n{"_id": "1", "text": ""}\n'}, "row 2, column _id"),

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.data.canonical import digest_of
@@ -94,6 +95,38 @@ def test_a_slice_file_that_leaves_queries_out_is_an_error(tmp_path, table, words
     """Each judged query once, with its cluster; extra queries do no harm."""
     with pytest.raises(InputError, match=words):
         recorded_trial(recorded(tmp_path, slices_csv=table))
+
+
+@pytest.mark.parametrize("column", ["tags", "module"])
+@pytest.mark.parametrize("value", [["a", "b"], {"a": 1}, []], ids=str)
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_value_that_is_no_value_is_named(tmp_path, column, value, kind):
+    """A list or an object in a slice file: its file, its column and its query in one line."""
+    rows = [{"query_id": name, "module": "m", "tags": "t"} for name in "123"]
+    if kind == "parquet":
+        value = value or ["x"]  # Parquet holds one type a column: all of its cells are lists
+        rows = [row | {column: value} for row in rows]
+        pd.DataFrame(rows).to_parquet(tmp_path / "slices.parquet")
+    rows[1][column] = value
+    (tmp_path / "slices.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    recorded(tmp_path)
+    given = changed(data=MANIFEST["data"] | {"slices": {kind: f"slices.{kind}"}})
+    with pytest.raises(InputError, match=rf"slices\.{kind}, column {column}: not a plain value for query"):
+        recorded_trial(load(tmp_path, given))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_whole_numbers_with_gaps_stay_whole(tmp_path, kind):
+    """A query without a value makes no `x=1.0` of `x=1`; halves stay halves, floats without gaps stay as written."""
+    rows = [{"query_id": "1", "x": 1, "y": 0.5, "z": 1.0}, {"query_id": "2", "x": None, "y": None, "z": 2.0},
+            {"query_id": "3", "x": 12, "y": 1.0, "z": 2.0}]  # fmt: skip
+    (tmp_path / "slices.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    pd.DataFrame(rows).to_parquet(tmp_path / "slices.parquet")
+    recorded(tmp_path)
+    given = changed(data={"qrels": {"trec": "qrels.txt"}, "slices": {kind: f"slices.{kind}"}})
+    task = recorded_trial(load(tmp_path, given)).candidate.task(None)
+    assert set(task.slices) == {"x=1", "x=12", "y=0.5", "y=1.0", "z=1.0", "z=2.0"}
+    assert task.mask("x=12").tolist() == [False, False, True] and not task.mask("x=1")[1]
 
 
 def test_queries_that_nobody_judged_may_have_slices(tmp_path):
