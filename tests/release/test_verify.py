@@ -117,7 +117,7 @@ def test_a_trust_file_in_another_encoding_is_an_error():
 @pytest.mark.parametrize("text", ["max_age_days: 2025-13-45\n", "keys: " + "[" * 5000], ids=["date", "nested"])
 def test_a_trust_file_that_breaks_its_reader_is_an_error(text):
     """A date that is none, and brackets without end: one line, no traceback."""
-    with pytest.raises(InputError, match="not YAML|nested too deeply"):
+    with pytest.raises(InputError, match=r"not YAML|nested too deeply"):
         parse(text)
 
 
