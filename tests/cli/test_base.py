@@ -150,3 +150,15 @@ def test_another_candidate_is_what_a_change_is_for(project, capsys):
     """The candidate's own parts may differ from the base's."""
     written(project, MANIFEST.replace("impl: flat", "impl: hnsw"))
     assert signed(project, capsys) == (Exit.PASSED, "")
+
+
+@pytest.mark.parametrize(("pin", "noted"), [("", True), (f", sha256: {'0a' * 32}", False)], ids=["bare", "pinned"])
+def test_data_without_a_digest_at_the_base_are_noted(project, capsys, pin, noted):
+    """Where only the path is held, the reader is told that review holds the content; giving it a digest is no change."""
+    bare = MANIFEST.replace("corpus: pydocs", "beir: mine" + pin)
+    (project / M).write_text(bare)
+    git(project, "commit", "-qam", "own data")
+    written(project, MANIFEST.replace("corpus: pydocs", f"beir: mine, sha256: {'0a' * 32}"))
+    assert signed(project, capsys) == (Exit.PASSED, "")
+    out = run(capsys, "verify", M, "--base", "HEAD")[1]
+    assert ("without a sha256 at the base, so that review alone holds what is in it: data.beir" in out) is noted
