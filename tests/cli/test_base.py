@@ -154,7 +154,7 @@ def test_another_candidate_is_what_a_change_is_for(project, capsys):
 
 @pytest.mark.parametrize(("pin", "noted"), [("", True), (f", sha256: {'0a' * 32}", False)], ids=["bare", "pinned"])
 def test_data_without_a_digest_at_the_base_are_noted(project, capsys, pin, noted):
-    """Where only the path is held, the reader is told that review holds the content; giving it a digest is no change."""
+    """Where only the path is held, the reader is told that review holds the content; a digest added is no change."""
     bare = MANIFEST.replace("corpus: pydocs", "beir: mine" + pin)
     (project / M).write_text(bare)
     git(project, "commit", "-qam", "own data")
