@@ -35,6 +35,7 @@ VERBS: Mapping[str, Verb] = {
     "verify": Verb("harness.cli.verify", "Release", "check a signed release: signature, digests, every verdict"),
     "keygen": Verb("harness.cli.keygen", "Release", "make a signing key"),
     "freeze": Verb("harness.cli.freeze", "Release", "build a release's artifacts with digests and run manifest"),
+    "audit": Verb("harness.cli.audit", "Measure", "counterfactual audit of a table of logged decisions"),
     "metrics": Verb("harness.cli.metrics", "Measure", "score a run against judgements"),
     "eval": Verb("harness.cli.eval", "Measure", "measure a release before and after reranking"),
     "compare": Verb("harness.cli.compare", "Measure", "paired differences of two releases: plan, tune or hold"),
