@@ -63,27 +63,20 @@ _EXITS = {"PASS": Exit.PASSED, "INCONCLUSIVE": Exit.INCONCLUSIVE, "REFUSE": Exit
 
 
 def _verdict(one: Any) -> str:
-    """The gravest word on one slice: a refusal, then a doubt; no interval is a doubt as well."""
+    """The gravest word on one slice: a refusal, then a doubt."""
     if one.check.refusals:
         return "REFUSE"
-    return "INCONCLUSIVE" if _doubts(one) else "PASS"
-
-
-def _doubts(one: Any) -> tuple[str, ...]:
-    import math
-
-    bounded = math.isfinite(one.snips.low) and math.isfinite(one.snips.high)
-    unbounded = () if bounded else (f"{one.check.n} rows bound nothing",)
-    return (*one.check.doubts, *unbounded)
+    return "INCONCLUSIVE" if one.doubts else "PASS"
 
 
 def _document(one: Any) -> dict[str, Any]:
     check = one.check
     return {
-        "verdict": _verdict(one), "refusals": check.refusals, "doubts": _doubts(one), "n": check.n,
+        "verdict": _verdict(one), "refusals": check.refusals, "doubts": one.doubts, "n": check.n,
         "ips": one.ips, "snips": one.snips, "logged": one.logged, "ess_share": check.ess_share,
         "largest_share": check.largest_share, "tail": check.tail, "mean_weight": check.mean,
         "unlogged_share": check.unlogged_share, "rewarded_rows": one.rewarded,
+        "carried": one.carried,
     }  # fmt: skip
 
 
@@ -91,7 +84,7 @@ def _show(found: Audits, worst: str) -> None:
     out = console()
     out.print(_table(found))
     for name, one in found.items():
-        for words in (*one.check.refusals, *_doubts(one)):
+        for words in (*one.check.refusals, *one.doubts):
             out.print(f"{name}: {words}", markup=False)
     whole = found["all"]
     tail = whole.check.tail

@@ -145,11 +145,12 @@ class WeightedMoments:
         value = self.first.mean if self.first.mass > 0.0 else math.nan
         error = self.error * math.sqrt(units / (units - 1.0)) if units > 1.0 else math.inf
         return closed_interval(
-            value, error, self._shape(), n=self.n, units=units, confidence=confidence, unit=unit, support=support,
+            value, error, self.shape(), n=self.n, units=units, confidence=confidence, unit=unit, support=support,
             method="self-normalised, skew-corrected t",
         )  # fmt: skip
 
-    def _shape(self) -> Shape:
+    def shape(self) -> Shape:
+        """Third-order shape of the mean; its acceleration is 1 / (6 √k) for k rare rewards of equal weight."""
         centre, total = self.first.mean, self.first.mass
         pull, squares, _ = self.second.about(centre)
         if not squares > 0.0:

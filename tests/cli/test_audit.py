@@ -85,6 +85,16 @@ def test_wrong_propensities_are_inconclusive(rng, tmp_path, capsys):
     assert "excludes 1: propensities too large, or actions never logged" in out
 
 
+def test_few_or_no_rewards_are_inconclusive(rng, tmp_path, capsys):
+    """Two clicks, or none, in 2,000 sound rows decide nothing: exit 11, with the reason."""
+    log = frame(rng).assign(click=0)
+    assert audit(written(log, tmp_path), *COLUMNS) == 11
+    assert "no two rewards with weight differ" in " ".join(capsys.readouterr().out.split())
+    log.loc[[3, 400], "click"] = 1
+    assert audit(written(log, tmp_path), *COLUMNS) == 11
+    assert "rare rewards: its upper end misses too often" in " ".join(capsys.readouterr().out.split())
+
+
 def test_no_overlap_is_a_refusal_with_strict_json(rng, tmp_path, capsys):
     """A target that takes none of the logged actions exits 10, and NaN is a word in the JSON."""
     assert audit(written(frame(rng).assign(pi=0.0), tmp_path), *COLUMNS, "--json") == 10

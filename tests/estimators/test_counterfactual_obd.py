@@ -97,13 +97,17 @@ def test_what_46_and_69_clicks_can_decide(case):
     """After weighting some 15 clicks are left, so that no difference under 40 % of the value can be told.
 
     The log that may be believed cannot tell the two policies apart, of which one earns half as much again in truth;
-    the one that is refused does tell them apart, at a ratio above 2 where 1.5 is true: a reason to refuse it.
+    the one that is refused does tell them apart, at a ratio above 2 where 1.5 is true: a reason to refuse it. A single
+    position's clicks leave so skewed an interval that it is doubted.
     """
     name, one = case
     audit = LoggedRows.of(*one.columns).audit()
     assert int(one.columns[0].sum()) == {"random": 46, "bts": 69}[name]
     assert 14 < audit.rewarded < 17
     assert 0.4 < audit.reach < 0.5
+    assert audit.doubts == ()
+    rows = one.log.position.to_numpy() == 1
+    assert "rare rewards: its upper end" in LoggedRows.of(*(column[rows] for column in one.columns)).audit().doubts[0]
     apart = audit.snips.low > audit.logged.high or audit.snips.high < audit.logged.low
     assert apart == (name == "bts") == bool(audit.check.refusals)
     assert name == "random" or audit.logged.value / audit.snips.value > 2.0 > 69 / 46

@@ -7,8 +7,9 @@ import pytest
 
 from harness.estimators.counterfactual import clipped_ips, importance_weights, ips, snips
 from harness.estimators.counterfactual_robust import direct_method, doubly_robust, self_normalised_dr
+from harness.estimators.logged import LEAST_CARRIED, RARE_PROMISES, LoggedRows
 from harness.estimators.psis import pareto_tail
-from tests.worlds.test_interval_promises import halved, limit, misses
+from tests.worlds.test_interval_promises import halved, limit, misses, near
 
 WORTH = np.array([0.1, 0.3, 0.2])  # reward rate of each action, plus .2 of the context
 LOGGED = np.array([[0.6, 0.2, 0.2], [0.3, 0.3, 0.4]])  # by context, 0 or 1
@@ -107,3 +108,19 @@ def test_a_kappa_of_the_wrong_tail_is_caught(rng):
     """The broken twin that fits the smallest weights never flags a true .9."""
     twin = [pareto_tail(1.0 / (rng.pareto(1.0 / 0.9, 1000) + 1.0)).kappa >= 0.7 for _ in range(100)]
     assert np.mean(twin) < 0.05
+
+
+@pytest.mark.parametrize("rewarded", [2, 8, 60])
+def test_rare_rewards_miss_as_tabled_and_are_doubted(rng, rewarded):
+    """With few rewarded rows the upper end misses up to .16 where .05 is said: as tabled, and told as a doubt."""
+    rate, found = rewarded / (4000 * 0.4 / 1.4), []
+    for _ in range(600):
+        weights = rng.gamma(0.4, 2.5, 4000)
+        reward = (rng.random(4000) < rate).astype(float)
+        found.append(LoggedRows.of(reward, np.full(4000, 1e-3), weights * 1e-3).audit())
+    low, high = misses([one.snips for one in found], rate)
+    assert near(low, 600, RARE_PROMISES[rewarded][0])
+    assert near(high, 600, RARE_PROMISES[rewarded][1])
+    doubted = np.mean([bool(one.doubts) for one in found])
+    assert doubted > 0.95 if rewarded == 2 else doubted < 0.05 if rewarded == 60 else 0.2 < doubted < 0.8
+    assert all(bool(one.doubts) >= (one.carried < LEAST_CARRIED) for one in found)
