@@ -106,8 +106,11 @@ def _parts(batch: _Batch, by: str | None, path: Path | str) -> dict[str, NDArray
 
 def _numbers(batch: _Batch, name: str, path: Path | str, *, low: str = "") -> NDArray[np.float64]:
     """A column of numbers; of probabilities, where their low end is said."""
+    values = batch.columns[name]
+    if values.dtype == object:  # "1_0" is a number to Python alone
+        values = np.array(["?" if isinstance(one, str) and "_" in one else one for one in values], dtype=object)
     try:
-        found = floats(batch.columns[name], name, path)
+        found = floats(values, name, path)
         finite(found, name, path)
     except InputError as error:
         row = None if error.row is None else batch.place(error.row - 1)
