@@ -12,6 +12,7 @@ import numpy as np
 from harness.data.canonical import digest_of
 from harness.data.task import Task
 from harness.errors import InputError, nearest
+from harness.records import Trace
 from harness.release.build import Built, build
 from harness.release.cache import PartCache
 from harness.release.freeze import RUN_MANIFEST, artifact_sums, freeze, recorded_digests, recorded_manifest
@@ -40,6 +41,7 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
     try:
         built, folder = frozen(loaded, tell=tell)
         files = artifact_sums(folder)[1]
+        replay.repeat(folder)
         candidate = replace(observe_live(loaded, built, tell=tell), files=files)
         baseline = None
         if loaded.manifest.baseline is not None:
@@ -49,9 +51,10 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
             baseline = observe_live(other, frozen(other, tell=tell)[0], tell=tell, tasks=compared, measured=False)
         tell("repeating the rankings in another process")
         integrity = _integrity(folder, replay.finish(folder, candidate))
+        trace = _timed(loaded, candidate, tell)  # last: no process of ours is at work beside it now
     finally:
         replay.stop()
-    return Trial(replace(candidate, integrity=integrity), baseline, loaded.manifest.seed,
+    return Trial(replace(candidate, integrity=integrity, trace=trace), baseline, loaded.manifest.seed,
                  {"threads": 1.0, "repeats": float(REPEATS)})
 
 
@@ -82,7 +85,7 @@ def observe_live(loaded: Loaded, built: Built, *, tell: Tell, tasks: Sequence[st
                  measured: bool = True) -> Observed:
     """Run a frozen release on the judged queries of `tasks`, or of every task that its policy names.
 
-    `measured` adds latency and index.
+    `measured` adds the index; latencies are `observe`'s, which knows when the machine is quiet.
     """
     release = LiveRelease.load(loaded.manifest, built.world, built.folders)
     answered: dict[str, TaskObserved] = {}
@@ -91,14 +94,11 @@ def observe_live(loaded: Loaded, built: Built, *, tell: Tell, tasks: Sequence[st
         tell(f"running {loaded.manifest.release} on {name}: {len(task):,} queries")
         answered[name] = _task(release, task, built, loaded)
     first = next((task for task in judged.values() if task.contexts is None), None)
-    trace = index = None
-    if measured and first is not None and _wants(loaded, "latency"):
-        tell(f"timing {loaded.manifest.latency_requests} requests")
-        trace = release.trace(first, requests=loaded.manifest.latency_requests)
+    index = None
     if measured and first is not None and _wants(loaded, "index"):
         tell("comparing the index with exhaustive search")
         index = _index(release, first)
-    return Observed(loaded.manifest.release, loaded.manifest.config_hash, answered, trace=trace, index=index,
+    return Observed(loaded.manifest.release, loaded.manifest.config_hash, answered, index=index,
                     live=release)
 
 
@@ -115,6 +115,18 @@ def planned_header(loaded: Loaded, trial: Trial) -> dict[str, Any]:
         "baseline": None if baseline is None else {"release": baseline.release, "config_hash": baseline.config_hash},
         "seed": manifest.seed, "threads": 1,
     }
+
+
+def _timed(loaded: Loaded, candidate: Observed, tell: Tell) -> Trace | None:
+    """Latencies on the judged queries of the first text task, where the policy asks for any."""
+    live = candidate.live
+    if live is None or not _wants(loaded, "latency"):
+        return None
+    texts = [task for task in (live.world.task(name) for name in candidate.tasks) if task.contexts is None]
+    if not texts:
+        return None
+    tell(f"timing {loaded.manifest.latency_requests} requests")
+    return live.trace(texts[0].judge(), requests=loaded.manifest.latency_requests)
 
 
 def _has_what_is_asked(loaded: Loaded) -> None:

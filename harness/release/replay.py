@@ -38,6 +38,7 @@ class Replay:
     loaded: Loaded
     receipt: Path | None = None
     rebuilding: subprocess.Popen[bytes] | None = None
+    repeating: subprocess.Popen[bytes] | None = None
     wanted: bool = True
     _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
 
@@ -56,13 +57,21 @@ class Replay:
             replay.rebuilding = _spawn(loaded.path, "--rebuild", replay._folder.name)
         return replay
 
+    def repeat(self, folder: Path) -> None:
+        """Start the process that answers again from the frozen parts, to work while this one does."""
+        if self.wanted:
+            self.repeating = _spawn(self.loaded.path, "--frozen", str(folder))
+
     def finish(self, folder: Path, candidate: Observed) -> dict[str, str]:
         """Process → digest of rankings and parts: this one, a fresh one, and the second build."""
         if not self.wanted:
             return {}
-        parts = parts_digest(folder)
-        found = {"this process": f"{rankings_digest(candidate)} {parts}",
-                 "another process": f"{_result(_spawn(self.loaded.path, '--frozen', str(folder)))}"}
+        if self.repeating is None:
+            self.repeat(folder)
+        assert self.repeating is not None
+        found = {"this process": f"{rankings_digest(candidate)} {parts_digest(folder)}",
+                 "another process": _result(self.repeating)}
+        self.repeating = None
         if self.rebuilding is not None:
             found["a second build"] = _result(self.rebuilding)
             self.rebuilding = None
@@ -79,8 +88,9 @@ class Replay:
 
     def stop(self) -> None:
         """End whatever still runs, and remove its folder."""
-        if self.rebuilding is not None:
-            _end(self.rebuilding)
+        for child in (self.rebuilding, self.repeating):
+            if child is not None:
+                _end(child)
         if self._folder is not None:
             self._folder.cleanup()
 
