@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 
-__all__ = ["Floats", "Labels", "count", "labels", "level", "numbers", "same_length", "share", "span"]
+__all__ = ["Floats", "Labels", "count", "labels", "level", "numbers", "same_length", "share", "span",
+           "zero_one"]
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]  # text or int64
@@ -124,3 +125,13 @@ def span(support: tuple[float, float] | None) -> tuple[float, float] | None:
     if not low < high:
         raise InputError("ends out of order", where="support", expected="least < greatest", found=support)
     return low, high
+
+
+def zero_one(x: ArrayLike, name: str) -> Floats:
+    """(n,) numbers that are all 0 or 1: an arm, an exposure, an outcome that happened or not."""
+    array = numbers(x, name, low=0.0, high=1.0)
+    between = (array != 0.0) & (array != 1.0)
+    if between.any():
+        index = int(np.argmax(between))
+        raise InputError(f"index {index} is neither", where=name, expected="0 or 1", found=float(array[index]))
+    return array

@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, labels, numbers, same_length, share
+from harness.estimators._check import Floats, labels, numbers, same_length, share, zero_one
 from harness.estimators.closed import Shape, closed_interval, effective_units
 
 __all__ = ["PROMISES", "Drift", "calibration_drift"]
@@ -87,12 +86,7 @@ def calibration_drift(
 
 
 def _period(later: ArrayLike) -> NDArray[np.bool_]:
-    values = numbers(later, "later", low=0.0, high=1.0)
-    between = (values != 0.0) & (values != 1.0)
-    if between.any():
-        index = int(np.argmax(between))
-        raise InputError(f"index {index} is neither", where="later", expected="0 or 1", found=float(values[index]))
-    late: NDArray[np.bool_] = values == 1.0
+    late: NDArray[np.bool_] = zero_one(later, "later") == 1.0
     return late
 
 

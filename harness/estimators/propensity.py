@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, Labels, count, labels, numbers, same_length, share
+from harness.estimators._check import Floats, Labels, count, labels, numbers, same_length, share, zero_one
 from harness.estimators.proportions import clopper_pearson
 from harness.estimators.strata import quantile_bins
 
@@ -61,7 +61,7 @@ def fit_logistic(features: ArrayLike, exposed: ArrayLike, *, ridge: float = 1.0)
     >>> round(float(model.predict([0.0, 1.0, 2.0, 3.0]).mean()), 9)
     0.5
     """
-    table, hit = _table(features), _exposed(exposed)
+    table, hit = _table(features), zero_one(exposed, "exposed")
     same_length(features=table, exposed=hit)
     if not 0.0 < ridge < np.inf:
         raise InputError("out of bounds", where="ridge", expected="a number above 0", found=ridge)
@@ -131,7 +131,7 @@ def cross_fitted(
     >>> bool((0.2 < found).all() and (found < 0.8).all())
     True
     """
-    table, hit, parts = _table(features), _exposed(exposed), count(folds, "folds", least=2)
+    table, hit, parts = _table(features), zero_one(exposed, "exposed"), count(folds, "folds", least=2)
     groups = np.zeros(len(hit), dtype=np.int64) if by is None else labels(by, "by")
     same_length(features=table, exposed=hit, by=groups)
     fold = _folds(groups, hit, parts, rng)
@@ -189,7 +189,7 @@ def propensity_calibration(
     >>> shown.predicted.round(3).tolist(), [one.value for one in shown.observed], shown.holds
     ([0.2, 0.8], [0.2, 0.8], True)
     """
-    said, hit = numbers(propensity, "propensity", low=0.0, high=1.0), _exposed(exposed)
+    said, hit = numbers(propensity, "propensity", low=0.0, high=1.0), zero_one(exposed, "exposed")
     same_length(propensity=said, exposed=hit)
     code, miss = np.unique(quantile_bins(said, bins=bins), return_inverse=True)[1], share(alpha, "alpha")
     rows = np.bincount(code)
@@ -207,12 +207,3 @@ def _table(features: ArrayLike) -> Floats:
         raise InputError("wrong shape", where="features", expected="(n,) or (n, k)", found=array.shape)
     columns = array[:, None] if array.ndim == 1 else array
     return np.column_stack([numbers(columns[:, at], f"features[:, {at}]") for at in range(columns.shape[1])])
-
-
-def _exposed(exposed: ArrayLike) -> Floats:
-    hit = numbers(exposed, "exposed", low=0.0, high=1.0)
-    neither = (hit != 0.0) & (hit != 1.0)
-    if neither.any():
-        at = int(np.argmax(neither))
-        raise InputError(f"index {at} is neither", where="exposed", expected="0 or 1", found=float(hit[at]))
-    return hit

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
-from harness.estimators._check import Floats, count, level, numbers, same_length, share, span
+from harness.estimators._check import Floats, count, level, numbers, same_length, share, span, zero_one
 from harness.estimators.moments import Moments
 from harness.estimators.sequential import ConfidenceSequence, betting_sequence
 from harness.estimators.sequential_means import student_sequence
@@ -54,7 +54,7 @@ def arm_scores(x: ArrayLike, treated: ArrayLike, *, share_treated: float = 0.5) 
     >>> arm_scores([1.0, 0.0, 1.0, 0.0], [1, 0, 1, 0]).tolist()
     [2.0, 1.0, 1.0, 1.0]
     """
-    values, arm = numbers(x), _arms(treated)
+    values, arm = numbers(x), zero_one(treated, "treated")
     same_length(x=values, treated=arm)
     part = share(share_treated, "share_treated")
     one, two = (_mean_before(values, arm == which) for which in (1.0, 0.0))
@@ -91,7 +91,7 @@ def bounded_arms_sequence(
     within = span(support)
     if within is None:
         raise InputError("missing", where="support", expected="least and greatest possible value")
-    values, arm = numbers(x, low=within[0], high=within[1]), _arms(treated)
+    values, arm = numbers(x, low=within[0], high=within[1]), zero_one(treated, "treated")
     same_length(x=values, treated=arm)
     part, half = share(share_treated, "share_treated"), (within[1] - within[0]) / 2.0
     weight = np.where(arm == 1.0, 1.0 / part, -1.0 / (1.0 - part))
@@ -186,15 +186,6 @@ def _baseline(baseline: ArrayLike, block: int) -> Floats:
     if len(means) < 2:
         raise InputError("too few values", where="baseline", expected=f"at least {2 * block}", found=len(values))
     return means
-
-
-def _arms(treated: ArrayLike) -> Floats:
-    arm = numbers(treated, "treated", low=0.0, high=1.0)
-    bad = (arm != 0.0) & (arm != 1.0)
-    if bad.any():
-        index = int(np.argmax(bad))
-        raise InputError(f"index {index} is no arm", where="treated", expected="0 or 1", found=float(arm[index]))
-    return arm
 
 
 def _mean_before(values: Floats, mine: NDArray[np.bool_]) -> Floats:
