@@ -10,6 +10,7 @@ import typer
 from harness.cli.common import JsonFlag, console, print_json
 from harness.cli.running import GateRun, manifests_here, run_gates
 from harness.errors import Exit, SignoffError
+from harness.release.manifest import load_manifest
 
 __all__ = ["command"]
 
@@ -47,6 +48,10 @@ def _told(manifest: Path, key: Path | None, *, sign: bool, as_json: bool) -> dic
 
 
 def _one(manifest: Path, key: Path | None, *, sign: bool, as_json: bool) -> dict[str, Any]:
+    if sign:
+        from harness.cli.signing import can_sign
+
+        can_sign(load_manifest(manifest), key)
     run = run_gates(manifest)
     _write(run, None)  # before anything is signed: a run that cannot be reported signs nothing
     code, signed = _signed(run, key) if sign and run.exit_code is Exit.PASSED else (run.exit_code, None)

@@ -21,7 +21,8 @@ from harness.release.verify import verify
 if TYPE_CHECKING:
     from harness.cli.running import GateRun
 
-__all__ = ["materials_of", "missing_signatures", "own_place", "sign_and_verify", "signing_keys", "still_needed"]
+__all__ = ["can_sign", "materials_of", "missing_signatures", "own_place", "sign_and_verify", "signing_keys",
+           "still_needed"]
 
 
 def sign_and_verify(run: GateRun, key: Path | None) -> str:
@@ -49,6 +50,16 @@ def sign_and_verify(run: GateRun, key: Path | None) -> str:
     atomic_write_bytes(target, raw)
     kind = "DEVELOPMENT KEY: shows integrity, not authority" if keys[0].development else f"key {keys[0].name}"
     return f"{target} ({kind}; {len(subjects)} subjects; {checked})"
+
+
+def can_sign(loaded: Loaded, key: Path | None) -> None:
+    """What signing would stumble over, told before minutes of gates: a key unread or untrusted, a place taken.
+
+    The development key is not made here: it comes into being with the first signature.
+    """
+    if key is not None or ENVIRONMENT_KEY in os.environ or trust_beside(loaded) is not None:
+        signing_keys(loaded, [key] if key is not None else None)
+    own_place(bundle_path(loaded), loaded)
 
 
 def signing_keys(loaded: Loaded, paths: Sequence[Path] | None) -> tuple[list[SigningKey], Trust | None]:

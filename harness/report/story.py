@@ -138,6 +138,9 @@ def _settle(finding: Finding) -> str:
     n, gate = finding.reading.estimate.n, finding.check.id
     if n < finding.reading.min_n:
         return f"To settle {gate}, measure {finding.reading.min_n:,} or more (now {n:,}): fewer prove no bound."
+    if finding.needed_n and finding.reading.estimate.unit == "ms":
+        return (f"To settle {gate}, run again when the machine is quiet, or time about {finding.needed_n:,} requests "
+                f"(latency_requests; now {n:,}).")
     if finding.needed_n:
         return (f"To settle {gate}, measure about {finding.needed_n:,} observations (now {n:,}), or state an "
                 "allowed loss in the policy, with its reason.")

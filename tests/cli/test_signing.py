@@ -45,6 +45,22 @@ def test_a_key_that_the_trust_file_does_not_name_signs_nothing(project, capsys):
     assert (project / BUNDLE).read_bytes() == before
 
 
+@pytest.mark.parametrize("key", ["keys/stranger.pem", "keys/relaese.pem"])
+def test_a_key_that_cannot_sign_is_told_before_any_gate_runs(project, capsys, monkeypatch, key):
+    """`gates --sign` learns of an unread or untrusted key at once; a key that may sign lets the gates begin."""
+    import harness.cli.gates as verb
+
+    def begun(manifest: Path) -> Any:
+        raise InputError("the gates began", where=manifest)
+
+    trusting(project, "release")
+    monkeypatch.setattr(verb, "run_gates", begun)
+    code, _, err = run(capsys, "gates", M, "--sign", "--key", key)
+    assert (code, "the gates began" in err, err.count("\n")) == (Exit.USAGE, False, 1)
+    assert "the gates began" in run(capsys, "gates", M, "--sign", "--key", "keys/release.pem")[2]
+    assert not (project / BUNDLE).exists()
+
+
 def test_one_stranger_among_the_keys_is_enough_to_refuse(project, capsys):
     """A bundle with one unknown signature would not verify: none is made."""
     trusting(project, "release")

@@ -48,6 +48,14 @@ def test_the_n_that_would_settle_it_is_told(tmp_path: Path) -> None:
     assert "measure about 1,600 observations (now 400)" in " ".join(story.next)
 
 
+def test_a_latency_in_doubt_asks_for_a_quiet_machine_first(tmp_path: Path) -> None:
+    """A busy moment widens a latency's interval more than few requests do: both ways out are told."""
+    wide = {**SOUND, "p95 retrieval_ms/all": (7.5, 7.0, 9.0, 500, "ms")}
+    story = tell(evidence(tmp_path, wide))
+    assert story.verdict is Verdict.INCONCLUSIVE
+    assert "run again when the machine is quiet, or time about 4,500 requests" in " ".join(story.next)
+
+
 def test_a_row_that_is_not_required_may_stay_open_and_is_told(tmp_path: Path) -> None:
     """A doubt set aside is still told and counted, with the policy's reason for setting it aside."""
     story = tell(evidence(tmp_path, {**SOUND, "acceptance": (math.nan, math.nan, math.nan, 0, "1")}))
