@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.common import JsonFlag, MeasureOption, console, print_json
-from harness.cli.sources import DEFAULT_MEASURES, qrels_from, run_from
+from harness.cli.sources import DEFAULT_MEASURES, qrels_from, run_from, same_queries
 from harness.errors import Exit, InputError, UsageError, nearest
 from harness.estimate import Estimate
 from harness.report.comparison import Column, Difference, compare, comparison_table, gravest
@@ -91,6 +91,8 @@ def _runs(before: str, after: str, qrels: str | None, measures: list[str] | None
     if not judged or qrels is None:
         return [], alike
     relevant = qrels_from(qrels)
+    for name, run in zip((before, after), runs, strict=True):
+        same_queries(run, relevant, where=name)
     found = [evaluate(run, relevant, judged) for run in runs]
     return [{("default", name): Column(one.queries, values) for name, values in one.values.items()}
             for one in found], alike

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.common import JsonFlag, MeasureOption, print_json
-from harness.cli.sources import DEFAULT_MEASURES, qrels_from, run_from
+from harness.cli.sources import DEFAULT_MEASURES, qrels_from, run_from, same_queries
 from harness.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def command(
     for spec in specs:
         if spec.compares_runs:
             raise UsageError(f"metrics: {spec} compares two runs; signoff compare takes it")
-    found = evaluate(run_from(run), qrels_from(qrels), specs, depth=depth)
+    ranked, judged = run_from(run), qrels_from(qrels)
+    same_queries(ranked, judged, where=run)
+    found = evaluate(ranked, judged, specs, depth=depth)
     if as_json:
         print_json({"qrels": qrels, "run": run, **_document(found, per_query=per_query)})
     else:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.errors import InputError
+
 if TYPE_CHECKING:
     from harness.records import Qrels, Run
 
-__all__ = ["DEFAULT_MEASURES", "FORMATS", "qrels_from", "run_from", "source_spec"]
+__all__ = ["DEFAULT_MEASURES", "FORMATS", "qrels_from", "run_from", "same_queries", "source_spec"]
 
 FORMATS = ("trec", "beir", "parquet", "jsonl", "csv")
 DEFAULT_MEASURES = ("nDCG@10", "RR@10", "AP", "R@100")
@@ -43,3 +45,11 @@ def qrels_from(word: str) -> Qrels:
     from harness.data.readers import read_qrels
 
     return read_qrels(source_spec(word))
+
+
+def same_queries(run: Run, qrels: Qrels, *, where: str) -> None:
+    """A run of which no query is judged was made for other judgements: an InputError, not a page of zeros."""
+    if len(run.queries) and not set(run.queries).intersection(qrels.queries):
+        raise InputError("no query of the run is judged", where=where,
+                         expected=f"query ids as the judgements have them, such as {qrels.queries[0]!r}",
+                         found=run.queries[:2].tolist())

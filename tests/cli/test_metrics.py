@@ -84,3 +84,17 @@ def test_published_figures_of_real_runs(run: str, ndcg: float, ap: float, shared
     told = json.loads(capsys.readouterr().out)
     assert told["queries"] == 158
     assert (round(told["measures"]["nDCG@10"], 3), round(told["measures"]["AP"], 3)) == (ndcg, ap)
+
+
+def test_a_run_of_other_queries_is_no_page_of_zeros(files: tuple[str, str], tmp_path: Path,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    """Not one judged query in the run: one line with ids of both sides, by `metrics` and by `compare`."""
+    other = tmp_path / "other.run"
+    other.write_text("topic-1 Q0 d1 1 9 t\n")
+    for words in (["metrics", files[0], str(other)], ["compare", files[1], str(other), "--qrels", files[0]]):
+        assert main(words) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert "no query of the run is judged" in err
+        assert "'q1'" in err
+        assert "topic-1" in err
