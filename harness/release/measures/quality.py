@@ -9,8 +9,11 @@ queries whose first hit the reranker changed; `cosine>=0.5` the share of queries
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import InputError, UsageError, nearest
 from harness.estimate import Estimate
@@ -22,7 +25,9 @@ from harness.release.judge import Alternative, CrossCheck, Reading
 from harness.release.observed import Observed, TaskObserved, Trial
 from harness.release.policy import Check
 
-__all__ = ["EXAMPLES", "MIN_N", "owns", "read", "values_of"]
+__all__ = ["EXAMPLES", "MIN_N", "Rows", "owns", "read", "reading_of", "values_of"]
+
+Rows = NDArray[np.int64]
 
 EXAMPLES = ("R@5", "RR", "RR@10", "Success@50", "nDCG@10", "AP", "P@10", "delta nDCG@10", "lift R@5",
             "over last_vector R@5", "acceptance", "unanswered", "unjudged@10", "cosine>=0.5")
@@ -49,21 +54,28 @@ def read(trial: Trial, check: Check) -> Reading:
     """The mean over the slice, with its closed interval and, where a bound decides, a resampled one beside it."""
     task = trial.candidate.task(check.task)
     mask = task.mask(check.slice)
-    x = values_of(trial, check.measure, check.task)[mask]
+    columns = {name: values_of(trial, name, check.task)[mask]
+               for name in (check.measure, *(name for name, _ in check.any_with))}
     clusters = None if task.clusters is None else task.clusters[mask]
+    return replace(reading_of(columns, clusters, check, seed=trial.seed), note=_note(trial, check.measure))
+
+
+def reading_of(columns: Mapping[str, Floats], clusters: Ids | Rows | None, check: Check, *, seed: int) -> Reading:
+    """The reading of per-query values: `columns` holds (n,) of the check's measure and of each that may speak for it.
+
+    `clusters` are (n,) labels, or None; `seed` drives the resampled interval.
+    """
+    x = columns[check.measure]
     bound = check.limit is not None and check.limit.by != "value"
     paired = check.measure.startswith(_PREFIXES)
     least = MIN_N if paired or any(name.startswith(_PREFIXES) for name, _ in check.any_with) else 0
     return Reading(
         estimate=_interval(x, clusters, check.confidence, check.measure),
         min_n=least if bound else 0,
-        cross=_resampled(x, clusters, check.confidence, trial.seed) if bound and len(x) > 1 else None,
-        alternatives=tuple(
-            Alternative(name, _interval(values_of(trial, name, check.task)[mask], clusters, check.confidence, name),
-                        limit)
-            for name, limit in check.any_with),
+        cross=_resampled(x, clusters, check.confidence, seed) if bound and len(x) > 1 else None,
+        alternatives=tuple(Alternative(name, _interval(columns[name], clusters, check.confidence, name), limit)
+                           for name, limit in check.any_with),
         details=_details(x, clusters, paired=paired),
-        note=_note(trial, check.measure),
     )
 
 
@@ -104,7 +116,7 @@ def _changed_first(task: TaskObserved, after: Run, before: Run) -> Floats:
     return np.array([float(first[0].get(query) != first[1].get(query)) for query in task.qrels.queries])
 
 
-def _interval(x: Floats, clusters: Ids | None, confidence: float, measure: str) -> Estimate:
+def _interval(x: Floats, clusters: Ids | Rows | None, confidence: float, measure: str) -> Estimate:
     if not len(x):
         return Estimate(np.nan, -np.inf, np.inf, 0, confidence, "nothing to average")
     if measure == "unanswered":  # a count over all judged queries, not a sample of them
@@ -115,13 +127,13 @@ def _interval(x: Floats, clusters: Ids | None, confidence: float, measure: str) 
     return mean_interval(x, clusters=clusters, confidence=confidence, support=support)
 
 
-def _resampled(x: Floats, clusters: Ids | None, confidence: float, seed: int) -> CrossCheck:
+def _resampled(x: Floats, clusters: Ids | Rows | None, confidence: float, seed: int) -> CrossCheck:
     ends = bootstrap_ends(x, clusters=clusters, confidence=confidence, resamples=RESAMPLES, method="bca",
                           rng=np.random.default_rng(seed))
     return CrossCheck(ends.estimate.low, ends.estimate.high, ends.low_se, ends.high_se, ends.estimate.method)
 
 
-def _details(x: Floats, clusters: Ids | None, *, paired: bool) -> dict[str, float | str]:
+def _details(x: Floats, clusters: Ids | Rows | None, *, paired: bool) -> dict[str, float | str]:
     details: dict[str, float | str] = {} if clusters is None else {"clusters": float(len(np.unique(clusters)))}
     if paired and len(x):
         details |= {"queries worse": float((x < 0).mean()), "queries better": float((x > 0).mean()),
