@@ -18,7 +18,7 @@ from harness.records import Floats, Ids, Qrels, Run, Trace
 if TYPE_CHECKING:
     from harness.release.live import LiveRelease
 
-__all__ = ["Bools", "IndexObserved", "IntegrityObserved", "Observed", "TaskObserved", "Trial"]
+__all__ = ["Bools", "IndexObserved", "IntegrityObserved", "Observed", "Pin", "PinsObserved", "TaskObserved", "Trial"]
 
 Bools = NDArray[np.bool_]
 
@@ -36,6 +36,7 @@ class TaskObserved:
         slices: Name → (n_queries,) mask; `all` is always there.
         best: (n_queries,) cosine of the best hit, where vectors are at hand.
         references: Rankings of plain methods that a part must beat, by name.
+        leaked: (n_judgements,) true where the release was fitted on this very pair; None where nobody knows.
     """
 
     name: str
@@ -46,6 +47,7 @@ class TaskObserved:
     slices: Mapping[str, Bools] = field(default_factory=dict)
     best: Floats | None = None
     references: Mapping[str, Run] = field(default_factory=dict)
+    leaked: Bools | None = None
 
     def mask(self, name: str) -> Bools:
         """The queries of a slice; an unknown slice is an error that names the nearest."""
@@ -99,6 +101,44 @@ class IntegrityObserved:
 
 
 @dataclass(frozen=True, eq=False)
+class Pin:
+    """A pinned regression, replayed: both of its queries as the release ranks them now.
+
+    Attributes:
+        name: The file's name without its ending.
+        status: `known` or `fixed`.
+        qrels: Judgements of the one query.
+        plain: Ranking of the plain query.
+        mutated: Ranking of the query that was found to lose.
+        least_plain: nDCG@10 that the plain ranking must reach.
+        least_mutated: nDCG@10 that the other must reach.
+    """
+
+    name: str
+    status: str
+    qrels: Qrels
+    plain: Run
+    mutated: Run
+    least_plain: float
+    least_mutated: float
+
+
+@dataclass(frozen=True, eq=False)
+class PinsObserved:
+    """All pins of a release's data, replayed.
+
+    Attributes:
+        pins: In the order of their names.
+        elsewhere: Names of pins whose data carry this corpus's name and are not its bytes: they cannot be replayed.
+        digest: sha256 over the names and bytes of all pins.
+    """
+
+    pins: tuple[Pin, ...]
+    elsewhere: tuple[str, ...]
+    digest: str
+
+
+@dataclass(frozen=True, eq=False)
 class Observed:
     """One release, observed; `live` are its parts themselves, where they ran here, for properties to try.
 
@@ -112,6 +152,7 @@ class Observed:
     index: IndexObserved | None = None
     integrity: IntegrityObserved | None = None
     live: LiveRelease | None = None
+    pins: PinsObserved | None = None
     files: Mapping[str, str] = field(default_factory=dict)
 
     def task(self, name: str | None) -> TaskObserved:
