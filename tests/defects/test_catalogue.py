@@ -10,7 +10,8 @@ import pytest
 
 from fixtures.trials import sound
 from harness.defects.catalogue import DEFECTS, defect
-from harness.defects.owners import owner
+from harness.defects.latency import slow_tail
+from harness.defects.owners import owner, owners
 from harness.errors import InputError
 from harness.release.evidence import rounded
 from harness.release.judge import Control, Finding, Verdict, judge
@@ -33,7 +34,12 @@ LIMITS = {
     "ids missing": ("at_most", 0.0, "value"), "ids doubled": ("at_most", 0.0, "value"),
     "largest cell share": ("at_most", 0.2, "value"),
     "run manifest gaps": ("at_most", 0.0, "value"), "digest mismatches": ("at_most", 0.0, "value"),
-    "replay differences": ("at_most", 0.0, "value"),
+    "replay differences": ("at_most", 0.0, "value"), "config drift": ("at_most", 0.0, "value"),
+    "R@100": ("at_least", 0.95, "lcb"), "p99/p50 total_ms": ("at_most", 3.0, "ucb"),
+    "tied at cut@10": ("at_most", 0.01, "value"), "duplicated hits": ("at_most", 0.0, "value"),
+    "non-finite scores": ("at_most", 0.0, "value"), "leaked judgements": ("at_most", 0.0, "value"),
+    "same as baseline": ("at_most", 0.0, "value"),
+    "regressions": ("at_most", 0.0, "value"), "pinned regressions": ("at_least", 20.0, "value"),
 }  # fmt: skip
 
 
@@ -101,7 +107,7 @@ def test_a_trial_without_the_thing_to_break_is_left_as_it_is():
     """No trace, no index, no reranker, no frozen bytes: planting is no crash, and proves nothing either."""
     trial = sound(queries=20)
     task = replace(trial.candidate.task(None), before=None, best=None)
-    bare = replace(trial, candidate=replace(trial.candidate, trace=None, index=None, integrity=None,
+    bare = replace(trial, candidate=replace(trial.candidate, trace=None, index=None, integrity=None, pins=None,
                                             tasks={task.name: task}))
     owner("R@5")  # registers all
     for one in DEFECTS.values():
@@ -110,6 +116,7 @@ def test_a_trial_without_the_thing_to_break_is_left_as_it_is():
 
 ALONE = {  # family of the defect's measures → a measure of another family, which must not notice
     "quality": "p95 total_ms", "latency": "nDCG@10", "index": "nDCG@10", "integrity": "p95 total_ms",
+    "hygiene": "agreement@10", "regressions": "nDCG@10",
 }  # fmt: skip
 
 
@@ -122,7 +129,7 @@ def test_a_defect_breaks_one_family_only(measure, fair):
 
 def test_every_defect_is_owned_by_some_measure():
     """A defect that no measure catches would never be planted."""
-    owned = {owner(measure).name for measure in LIMITS}
+    owned = {one.name for measure in LIMITS for on in ("all", "hard") for one in owners(measure, on=on)}
     assert owned == set(DEFECTS)
 
 
@@ -144,7 +151,7 @@ def test_a_name_is_registered_once():
     """A second defect under a taken name would hide the first."""
     owner("R@5")
     with pytest.raises(ValueError, match="registered twice"):
-        defect("slow_tail", caught_by=lambda _: True)(lambda trial, _: trial)
+        defect("slow_tail", caught_by=lambda _: True, goes="up", signal="")(slow_tail)
     assert DEFECTS["slow_tail"].caught_by("R@5") is False
 
 

@@ -11,14 +11,15 @@ from types import ModuleType
 
 from harness.errors import InputError, nearest
 from harness.release.judge import Reading
-from harness.release.measures import index, integrity, latency, quality
+from harness.release.measures import hygiene, index, integrity, latency, quality, regressions
 from harness.release.observed import Trial
 from harness.release.policy import Check
 
 __all__ = ["EXAMPLES", "PROPERTIES", "family_of", "read"]
 
 PROPERTIES = "properties"
-_FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "index": index, "integrity": integrity}
+_FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "index": index, "integrity": integrity,
+                                    "hygiene": hygiene, "regressions": regressions}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
 

@@ -1,4 +1,4 @@
-"""Measures of a release's identity: is its run manifest whole, do its bytes match, does it repeat itself."""
+"""Measures of a release's identity: its run manifest is whole and its own, its bytes match, it repeats itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.release.policy import Check
 
 __all__ = ["EXAMPLES", "RUN_MANIFEST_KEYS", "owns", "read"]
 
-EXAMPLES = ("run manifest gaps", "digest mismatches", "replay differences")
+EXAMPLES = ("run manifest gaps", "config drift", "digest mismatches", "replay differences")
 RUN_MANIFEST_KEYS = ("release", "CONFIG_HASH", "seed", "data", "artifacts", "versions", "python", "git_commit",
                      "threads", "few_shot_ids", "prompt_hash")
 
@@ -28,7 +28,7 @@ def read(trial: Trial, check: Check) -> Reading:
     if facts is None:
         raise InputError("no integrity facts were observed", where=trial.candidate.release,
                          expected="a frozen release", found=check.measure)
-    faults, n = _COUNTS[check.measure](facts)
+    faults, n = _drifted(trial, facts) if check.measure == "config drift" else _COUNTS[check.measure](facts)
     count = float(len(faults))
     estimate = Estimate(count, count, count, n, check.confidence, "counted", "faults")
     return Reading(estimate, note=", ".join(faults[:3]))
@@ -39,6 +39,12 @@ def _gaps(facts: IntegrityObserved) -> tuple[list[str], int]:
     absent = [key for key in RUN_MANIFEST_KEYS if key not in facts.run_manifest]
     empty = [key for key in ("data", "artifacts", "versions") if not facts.run_manifest.get(key) and key not in absent]
     return absent + empty, len(RUN_MANIFEST_KEYS)
+
+
+def _drifted(trial: Trial, facts: IntegrityObserved) -> tuple[list[str], int]:
+    """Settings of the run manifest that are not those of the run: what was frozen is not what is measured."""
+    asked = {"release": trial.candidate.release, "CONFIG_HASH": trial.candidate.config_hash, "seed": trial.seed}
+    return [key for key, value in asked.items() if facts.run_manifest.get(key) != value], len(asked)
 
 
 def _mismatches(facts: IntegrityObserved) -> tuple[list[str], int]:

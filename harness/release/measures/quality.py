@@ -25,7 +25,7 @@ from harness.release.judge import Alternative, CrossCheck, Reading
 from harness.release.observed import Observed, TaskObserved, Trial
 from harness.release.policy import Check
 
-__all__ = ["EXAMPLES", "MIN_N", "Rows", "owns", "read", "reading_of", "values_of"]
+__all__ = ["EXAMPLES", "MIN_N", "Rows", "bare", "owns", "read", "reading_of", "values_of"]
 
 Rows = NDArray[np.int64]
 
@@ -41,7 +41,7 @@ _UNJUDGED = re.compile(r"unjudged@([1-9]\d*)$")
 
 def owns(measure: str) -> bool:
     """True for the names of this family, spelt as the field spells them."""
-    name = _bare(measure)
+    name = bare(measure)
     if name in {"acceptance", "unanswered"} or _COSINE.match(name) or _UNJUDGED.match(name):
         return name == measure
     try:
@@ -87,9 +87,9 @@ def values_of(trial: Trial, measure: str, task_name: str | None) -> Floats:
         if not np.array_equal(other.qrels.queries, task.qrels.queries):
             raise InputError("candidate and baseline are judged on different queries", where=f"task {task.name}",
                              expected=f"{len(task.qrels.queries)} queries", found=len(other.qrels.queries))
-        return _values(task, task.run, _bare(measure)) - _values(other, other.run, _bare(measure))
+        return _values(task, task.run, bare(measure)) - _values(other, other.run, bare(measure))
     if measure.startswith("lift "):
-        return _values(task, task.run, _bare(measure)) - _values(task, _before(task), _bare(measure))
+        return _values(task, task.run, bare(measure)) - _values(task, _before(task), bare(measure))
     if matched := _OVER.match(measure):
         return _values(task, task.run, matched[2]) - _values(task, _reference(task, matched[1]), matched[2])
     return _values(task, task.run, measure)
@@ -147,7 +147,12 @@ def _note(trial: Trial, measure: str) -> str:
     return ""
 
 
-def _bare(measure: str) -> str:
+def bare(measure: str) -> str:
+    """The measure itself, without the prefix that says what it is compared with.
+
+    >>> bare("delta nDCG@10"), bare("over last_vector R@5"), bare("RR")
+    ('nDCG@10', 'R@5', 'RR')
+    """
     if measure.startswith("over "):
         matched = _OVER.match(measure)
         return matched[2] if matched else measure

@@ -1,0 +1,50 @@
+"""Where a change is made: in a trial's tasks, its index, its facts of identity; and how hits are moved in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from harness.records import Floats, Ints, Run, rank_within
+from harness.release.observed import Bools, IndexObserved, IntegrityObserved, TaskObserved, Trial
+
+__all__ = ["coded", "other_order", "with_index", "with_integrity", "with_tasks"]
+
+
+def with_tasks(trial: Trial, change: Callable[[TaskObserved], TaskObserved]) -> Trial:
+    """The trial with each of the candidate's tasks changed."""
+    tasks = {name: change(task) for name, task in trial.candidate.tasks.items()}
+    return replace(trial, candidate=replace(trial.candidate, tasks=tasks))
+
+
+def with_index(trial: Trial, change: Callable[[IndexObserved], IndexObserved]) -> Trial:
+    """The trial with the candidate's index changed; as it was where none was observed."""
+    index = trial.candidate.index
+    return trial if index is None else replace(trial, candidate=replace(trial.candidate, index=change(index)))
+
+
+def with_integrity(trial: Trial, change: Callable[[IntegrityObserved], IntegrityObserved]) -> Trial:
+    """The trial with the candidate's facts of identity changed; as it was where none were observed."""
+    facts = trial.candidate.integrity
+    return trial if facts is None else replace(trial, candidate=replace(trial.candidate, integrity=change(facts)))
+
+
+def coded(run: Run, query: Ints, keep: Bools) -> Run:
+    """The kept hits of a run under other queries' codes, each query's in the order they had.
+
+    Args:
+        run: The run.
+        query: (n_hits,) codes into `run.queries`.
+        keep: (n_hits,) which hits stay.
+    """
+    order = np.argsort(query[keep], kind="stable")
+    codes = query[keep][order]
+    return Run(run.queries, run.docs, codes, run.doc[keep][order], run.score[keep][order], rank_within(codes))
+
+
+def other_order(run: Run, place: Floats) -> Run:
+    """The same hits, each query's by ascending `place` (n_hits,); scores stay at the ranks where they stood."""
+    order = np.lexsort((place, run.query))
+    return Run(run.queries, run.docs, run.query, run.doc[order], run.score, run.rank)
