@@ -23,12 +23,14 @@ from harness.defects.owners import owner
 from harness.errors import InputError, SignoffError
 from harness.estimate import Estimate
 from harness.hunting.reading import property_reading
+from harness.hunting.regressions import FOLDER
+from harness.hunting.replaying import replayed
 from harness.release.evidence import EvidenceWriter, rounded
 from harness.release.judge import Control, Finding, Reading, judge
 from harness.release.keep import keep_records
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import family_of, read
-from harness.release.observed import Trial
+from harness.release.observed import PinsObserved, Trial
 from harness.release.observing import observe, planned_header
 from harness.release.overrides import overridden
 from harness.release.policy import Check, Limit, Row, checks_of
@@ -50,6 +52,7 @@ class GateSession:
         self._writer: EvidenceWriter | None = None
         sys.path.append(str(Path.cwd()))  # last: a callable of the user's is found, and hides nothing of ours
         self._found = 0
+        self._pins: PinsObserved | None = None
         self._tell = _teller()
 
     @classmethod
@@ -80,6 +83,12 @@ class GateSession:
         except SignoffError as error:
             self.stop(error)
         return trial
+
+    def with_pins(self, trial: Trial) -> Trial:
+        """The trial with its pinned regressions replayed, once for all gates."""
+        if self._pins is None:
+            self._pins = replayed(trial.candidate, FOLDER)
+        return replace(trial, candidate=replace(trial.candidate, pins=self._pins))
 
     def stop(self, error: SignoffError) -> NoReturn:
         """Leave the one line for whoever started the run, and end it with the error's own exit code."""
@@ -143,6 +152,13 @@ class Gate:
         """Count the property's counterexamples on the live release, and on its spoilt twin."""
         try:
             return property_reading(check, trial)
+        except SignoffError as error:
+            self._session.stop(error)
+
+    def replayed(self, trial: Trial) -> Trial:
+        """The trial with every pinned regression replayed on its candidate; an input error ends the run."""
+        try:
+            return self._session.with_pins(trial)
         except SignoffError as error:
             self._session.stop(error)
 

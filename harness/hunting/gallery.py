@@ -6,6 +6,7 @@ bought.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -16,9 +17,10 @@ from harness.release.measures.quality import values_of
 from harness.release.measures.regressions import MEASURE
 from harness.release.observed import Trial
 
-__all__ = ["HITS", "Chapter", "Exhibit", "Hit", "exhibits_of", "gallery", "hits_of", "largest"]
+__all__ = ["HITS", "Chapter", "Exhibit", "Hit", "exhibits_of", "gallery", "hits_of", "largest", "visible"]
 
 HITS = 3
+_TITLE = 80  # letters of a title: a table is read side by side
 Title = Callable[[str], str]
 
 
@@ -114,6 +116,15 @@ def hits_of(docs: Sequence[str], grades: Mapping[str, int], title: Title = lambd
     return tuple(Hit(doc, title(doc), grades.get(doc)) for doc in docs[:HITS])
 
 
+def visible(text: str, *, beside: str = "") -> str:
+    """Text on one line in which a reader sees every sign: those that `beside` lacks and ASCII too are spelt out.
+
+    >>> visible("М\\task", beside="Mask")
+    '‹U+041C›‹U+0009›ask'
+    """
+    return "".join(sign if sign in beside or " " <= sign <= "~" else f"‹U+{ord(sign):04X}›" for sign in text)
+
+
 def _by_query(run: Run, qrels: Qrels, title: Title) -> Callable[[str], tuple[Hit, ...]]:
     row_of = {str(query): row for row, query in enumerate(run.queries)}
     judged = {str(query): row for row, query in enumerate(qrels.queries)}
@@ -131,14 +142,13 @@ def _by_query(run: Run, qrels: Qrels, title: Title) -> Callable[[str], tuple[Hit
 
 
 def _exhibit(one: Exhibit, chapter: Chapter) -> str:
-    asked = "" if one.text is None else f": {_quoted(one.text)}"
+    asked = "" if one.text is None else f": {_quoted(one.text, one.text)}"
     lines = [f"**{one.gain:+.3f}** ({one.before:.3f} → {one.after:.3f}) {_safe(one.query_id)}{asked}"]
     if one.change:
-        lines.append(f"{_safe(one.change)}" + ("" if one.asked is None else f": {_quoted(one.asked)}"))
-    rows = [(place, *(side[place - 1] if place <= len(side) else None for side in (one.hits_before, one.hits_after)))
-            for place in range(1, 1 + max(len(one.hits_before), len(one.hits_after)))]
-    table = [f"| rank | {_safe(chapter.before)} | {_safe(chapter.after)} |", "| --: | :-- | :-- |",
-             *(f"| {place} | {_cell(before)} | {_cell(after)} |" for place, before, after in rows)]
+        lines.append(f"{_safe(one.change)}" + ("" if one.asked is None else f": {_quoted(one.asked, one.text or '')}"))
+    rows = list(itertools.zip_longest(one.hits_before, one.hits_after))
+    table = [f"| rank | {_safe(chapter.before)} | {_safe(chapter.after)} |", "| --: | :-- | :-- |"]
+    table += [f"| {place} | {_cell(before)} | {_cell(after)} |" for place, (before, after) in enumerate(rows, start=1)]
     return "  \n".join(lines) + "\n\n" + ("\n".join(table) if rows else "No hits on either side.")
 
 
@@ -146,13 +156,12 @@ def _cell(hit: Hit | None) -> str:
     if hit is None:
         return "–"
     mark = "·" if hit.grade is None else "●" if hit.grade > 0 else "○"
-    return f"{mark} {_safe(hit.doc_id)}" + (f": {_safe(hit.title)}" if hit.title else "")
+    title = hit.title if len(hit.title) <= _TITLE else f"{hit.title[:_TITLE - 1]}…"
+    return f"{mark} {_safe(hit.doc_id)}" + (f": {_safe(title)}" if title else "")
 
 
-def _quoted(text: str) -> str:
-    """Text on one line, with signs that nobody sees spelt out."""
-    seen = "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
-    return f"“{_safe(seen)}”" if text else "“” (nothing left)"
+def _quoted(text: str, beside: str = "") -> str:
+    return f"“{_safe(visible(text, beside=beside))}”" if text else "“” (nothing left)"
 
 
 def _safe(text: str) -> str:
