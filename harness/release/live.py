@@ -74,9 +74,10 @@ class LiveRelease:
         if self.second is None:
             return Answers(before, None, best)
         modules = task.clusters if task.name in MODULE_TASKS else [None] * len(task)
-        codes = np.stack([self._reordered(text, vector, one, row, module) for text, vector, one, row, module
-                          in zip(task.texts, vectors, hits.codes, hits.scores, modules, strict=True)])
-        return Answers(run_of(codes, None, task.query_ids, self.world.corpus.ids), before, best)
+        rows = [self._reordered(text, vector, one, row, module) for text, vector, one, row, module
+                in zip(task.texts, vectors, hits.codes, hits.scores, modules, strict=True)]
+        codes, scores = (np.stack(columns) for columns in zip(*rows, strict=True))
+        return Answers(run_of(codes, scores, task.query_ids, self.world.corpus.ids), before, best)
 
     def search(self, text: str, *, own: int = -1, module: str | None = None) -> Answer:
         """One query, each stage timed, on one thread."""
@@ -88,7 +89,7 @@ class LiveRelease:
             hits = Hits(hits.codes[:, :DEPTH], hits.scores[:, :DEPTH])
             found = perf_counter()
             codes = hits.codes[0] if self.second is None else self._reordered(text, vector[0], hits.codes[0],
-                                                                              hits.scores[0], module)
+                                                                              hits.scores[0], module)[0]
             done = perf_counter()
         return Answer(hits, codes, 1e3 * (encoded - start), 1e3 * (found - encoded), 1e3 * (done - found))
 
@@ -112,13 +113,19 @@ class LiveRelease:
         frame["total_ms"], frame["cache"] = fastest.sum(axis=1), "warm"
         return Trace.of(frame, source="live latencies")
 
-    def _reordered(self, text: str, vector: Vectors, codes: Codes, scores: Vectors, module: str | None) -> Codes:
-        """The top `depth` in the second stage's order, the rest below as they were."""
+    def _reordered(self, text: str, vector: Vectors, codes: Codes, scores: Vectors,
+                   module: str | None) -> tuple[Codes, Floats]:
+        """The top `depth` in the second stage's order with its scores, the rest below as they were.
+
+        What the second stage did not score counts down in whole steps from its lowest score, so that scores descend.
+        """
         assert self.second is not None
-        top = self.second.rerank(text, vector, codes[: self.depth], scores[: self.depth], query_module=module).codes
-        padded = np.full(min(self.depth, len(codes)), -1, dtype=np.int64)
-        padded[: len(top)] = top
-        return np.concatenate([padded, codes[self.depth:]])
+        top = self.second.rerank(text, vector, codes[: self.depth], scores[: self.depth], query_module=module)
+        padded, rest = np.full(min(self.depth, len(codes)), -1, dtype=np.int64), codes[self.depth:]
+        padded[: len(top.codes)] = top.codes
+        lowest = float(top.scores[-1]) if len(top.codes) else 0.0
+        below = lowest - np.arange(1.0, len(codes) - len(top.codes) + 1.0)
+        return np.concatenate([padded, rest]), np.concatenate([top.scores, below])
 
 
 def run_of(codes: Codes, scores: Vectors | None, query_ids: Sequence[str], doc_ids: Sequence[str]) -> Run:

@@ -16,6 +16,7 @@ from harness.records import Trace
 from harness.release.build import Built, build
 from harness.release.cache import PartCache
 from harness.release.freeze import RUN_MANIFEST, artifact_sums, freeze, recorded_digests, recorded_manifest
+from harness.release.leaks import leaked, taught
 from harness.release.live import REPEATS, LiveRelease
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import family_of
@@ -24,7 +25,8 @@ from harness.release.recording import recorded_trial
 from harness.release.replay import Replay, rankings_digest
 from harness.retrieval.indexes import FaissIndex
 
-__all__ = ["ARTIFACTS", "CACHE", "baseline_of", "frozen", "observe", "observe_live", "planned_header"]
+__all__ = ["ARTIFACTS", "CACHE", "baseline_of", "frozen", "observe", "observe_live", "observe_release",
+           "planned_header"]
 
 ARTIFACTS = Path("artifacts")
 CACHE = Path(".signoff") / "cache"
@@ -48,7 +50,9 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
             other = baseline_of(loaded)
             compared = sorted({check.task for check in loaded.manifest.checks
                                if check.task is not None and check.measure.startswith("delta ")})
-            baseline = observe_live(other, frozen(other, tell=tell)[0], tell=tell, tasks=compared, measured=False)
+            parts, stored = frozen(other, tell=tell)
+            baseline = replace(observe_live(other, parts, tell=tell, tasks=compared, measured=False),
+                               files=artifact_sums(stored)[1])
         tell("repeating the rankings in another process")
         integrity = _integrity(folder, replay.finish(folder, candidate))
         trace = _timed(loaded, candidate, tell)  # last: no process of ours is at work beside it now
@@ -88,6 +92,12 @@ def observe_live(loaded: Loaded, built: Built, *, tell: Tell, tasks: Sequence[st
     `measured` adds the index; latencies are `observe`'s, which knows when the machine is quiet.
     """
     release = LiveRelease.load(loaded.manifest, built.world, built.folders)
+    return observe_release(release, loaded, built, tell=tell, tasks=tasks, measured=measured)
+
+
+def observe_release(release: LiveRelease, loaded: Loaded, built: Built, *, tell: Tell = lambda _: None,
+                    tasks: Sequence[str] = (), measured: bool = True) -> Observed:
+    """`observe_live`, for parts that are loaded already: as they were frozen, or broken on purpose."""
     answered: dict[str, TaskObserved] = {}
     judged = {name: built.world.task(name).judge() for name in tasks or _tasks(loaded, built)}
     for name, task in judged.items():
@@ -157,7 +167,8 @@ def _task(release: LiveRelease, task: Task, built: Built, loaded: Loaded) -> Tas
     place = {name: row for row, name in enumerate(task.query_ids)}
     rows = np.array([place[name] for name in judged], dtype=np.int64)
     shared: dict[str, Any] = {"clusters": np.asarray(task.clusters, dtype=object)[rows],
-                              "slices": {name: mask[rows] for name, mask in task.slices.items()}}
+                              "slices": {name: mask[rows] for name, mask in task.slices.items()},
+                              "leaked": leaked(task, taught(loaded.manifest, release.world))}
     if task.contexts is not None:
         from harness.release.reading import answer_reading
 

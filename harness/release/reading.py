@@ -18,7 +18,7 @@ from harness.release.stages import FirstStage, document_vectors
 from harness.retrieval.protocols import Codes, Vectors
 from harness.retrieval.sequence import SEQUENCE_MODELS, sequence_retriever
 
-__all__ = ["REFERENCES", "answer_reading", "fit_sequence"]
+__all__ = ["REFERENCES", "answer_reading", "fit_sequence", "taught_steps"]
 
 REFERENCES = ("last_vector", "decayed_mean", "popularity")
 TASK = "reading_order"
@@ -48,9 +48,13 @@ def answer_reading(manifest: Manifest, task: Task, world: World, folders: Mappin
     return run(model), references
 
 
+def taught_steps(world: World) -> Task:
+    """The steps that a sequence retriever is fitted on: the reading order's fit fold."""
+    return world.task(TASK).fit()
+
+
 def _fitted(impl: str, world: World, vectors: Vectors) -> Any:
-    task = world.task(TASK).fit()
-    contexts, targets = _steps(task, world)
+    contexts, targets = _steps(taught_steps(world), world)
     return sequence_retriever(impl).fit(vectors, contexts, targets)
 
 

@@ -25,7 +25,7 @@ from harness.retrieval.lsa import LsaEncoder
 from harness.retrieval.protocols import Encoder, Hits, Retriever, Vectors
 
 __all__ = ["FUSED", "GRID", "MODULE_TASKS", "FirstStage", "document_vectors", "encoder_of", "first_stage",
-           "lists_to_learn", "load_encoder", "make_index", "rerank_stage"]
+           "learnable", "lists_to_learn", "load_encoder", "make_index", "rerank_stage"]
 
 GRID = (4, 8, 12, 16, 24, 32, 40, 48, 64, 79)
 AGREEMENT = 0.96  # lower bound that `nprobe: tuned` aims at on the fit queries, a point above the gate's 0.95
@@ -136,7 +136,7 @@ def lists_to_learn(world: World, first: FirstStage, *, depth: int) -> Lists:
     names = ("vectors", "codes", "scores", "labels", "clusters", "modules")
     columns: dict[str, list[Any]] = {name: [] for name in names}
     place = {name: code for code, name in enumerate(world.corpus.ids)}
-    for task in _learnable(world):
+    for task in learnable(world):
         vectors = first.vectors(task.texts)
         hits = without(first.hits(task.texts, vectors, k=depth + 1), task.own)
         codes, scores = hits.codes[:, :depth], hits.scores[:, :depth]
@@ -155,7 +155,7 @@ def lists_to_learn(world: World, first: FirstStage, *, depth: int) -> Lists:
                  columns["clusters"], columns["modules"])
 
 
-def _learnable(world: World) -> list[Task]:
+def learnable(world: World) -> list[Task]:
     """Tasks of query texts, their fit folds; reading orders teach the sequence retrievers instead."""
     tasks = [task.fit() for task in world.tasks.values() if task.contexts is None]
     kept = [task for task in tasks if len(task)]
@@ -196,7 +196,7 @@ def _features(manifest: Manifest, world: World, folders: Mapping[str, Path]) -> 
 def _tuned(index: FaissIndex, vectors: Vectors, world: World, encoder: Encoder) -> int:
     """The smallest nprobe of the grid whose agreement with exhaustive search, on fit queries, is bounded by the aim."""
     flat = FaissIndex("flat").build(vectors)
-    task = _learnable(world)[0]
+    task = learnable(world)[0]
     queries, clusters = encoder.queries(task.texts), np.asarray(task.clusters, dtype=object)
     cells = _cells(index)
     for nprobe in (*(step for step in GRID if step < cells), cells):
