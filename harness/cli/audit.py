@@ -6,113 +6,136 @@ policy gives it. Parquet streams through accumulators, whatever its length.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from harness.cli.common import JsonFlag, console, print_json
-from harness.errors import Exit, UsageError
+from harness.cli.common import JsonFlag, print_json
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from harness.data.logs import Audits
+    from harness.cli.audit_view import Told
+    from harness.data.log_models import ModelColumns
+    from harness.data.log_table import LogTable
+    from harness.data.logs import Roles
+    from harness.data.stream import Progress
 
 __all__ = ["command"]
 
 Name = "COL"
-_HEAD = ("slice\nn", "ESS/N\ntop row", "κ\nE[w]", "IPS", "SNIPS\ninterval", "verdict")
+PATIENCE_S = 2.0
+
+Log = Annotated[str, typer.Argument(metavar="LOG", help="A table; FORMAT:PATH where no suffix tells.")]
+Reward = Annotated[str, typer.Option(metavar=Name, help="What the logged action earned.")]
+Propensity = Annotated[str, typer.Option(metavar=Name, help="The log's probability of the action, in (0, 1].")]
+Target = Annotated[str, typer.Option(metavar=Name, help="The target policy's probability of it, in [0, 1].")]
+Slices = Annotated[list[str] | None, typer.Option(metavar="SLICE", help="Also one audit a value; repeatable.")]
+Cluster = Annotated[str | None, typer.Option(metavar=Name, help="User or session: intervals are by its values.")]
+Decision = Annotated[str | None, typer.Option(metavar=Name, help="Id of the decision: finds slates.")]
+Position = Annotated[str | None, typer.Option(metavar=Name, help="Of an action in its slate: one audit each.")]
+Control = Annotated[list[str] | None, typer.Option(metavar=Name, help="No action can have moved it; repeatable.")]
+Margin = Annotated[float, typer.Option(metavar="SD", help="Largest shift of a control that does not matter.")]
+Context = Annotated[list[str] | None, typer.Option(metavar=Name, help="For doubly robust values; repeatable.")]
+Action = Annotated[str | None, typer.Option(metavar=Name, help="The logged action; with --context.")]
+Prefix = Annotated[str | None, typer.Option(
+    metavar="TEXT", help="TEXT + action is the column of the target's probability of it; with --context.")]  # fmt: skip
+Seed = Annotated[int, typer.Option(min=0, help="Of the folds of --context.")]
+Floor = Annotated[float, typer.Option(min=0.0, max=1.0, help="Least ESS/N of each slice.")]
+Level = Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the two-sided intervals.")]
 
 
 def command(
-    log: Annotated[str, typer.Argument(metavar="LOG", help="A table; FORMAT:PATH where no suffix tells.")],
-    *,
-    reward: Annotated[str, typer.Option(metavar=Name, help="What the logged action earned.")],
-    propensity: Annotated[str, typer.Option(metavar=Name, help="The log's probability of the action, in (0, 1].")],
-    target: Annotated[str, typer.Option(metavar=Name, help="The target policy's probability of it, in [0, 1].")],
-    by: Annotated[str | None, typer.Option(metavar="SLICE", help="Also one audit a value of this.")] = None,
-    floor: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least ESS/N of each slice.")] = 0.2,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the two-sided intervals.")] = 0.9,
-    as_json: JsonFlag = False,
-) -> int:
+    log: Log, *, reward: Reward, propensity: Propensity, target: Target, by: Slices = None, cluster: Cluster = None,
+    decision: Decision = None, position: Position = None, control: Control = None, margin: Margin = 0.1,
+    context: Context = None, action: Action = None, target_prefix: Prefix = None, seed: Seed = 42, floor: Floor = 0.2,
+    confidence: Level = 0.9, as_json: JsonFlag = False,
+) -> int:  # fmt: skip
     """Audit a log: the value of the target policy, and whether its weights can carry it. Exits 0, 10, 11 or 2."""
-    from harness.data.logs import audit_log
+    from harness.cli.audit_view import EXITS, document, gravest, show
+    from harness.data.logs import Roles
 
-    form, path = _table_at(log)
-    found = audit_log(form, path, reward=reward, propensity=propensity, target=target, by=by, floor=floor,
-                      confidence=confidence)  # fmt: skip
-    worst = max(map(_verdict, found.values()), key=list(_EXITS).index)
+    models = _models(context, action, target_prefix)
+    roles = Roles(reward, propensity, target, tuple(by or ()), cluster, decision, position)
+    with _watched(log) as progress:
+        found = _audited(_table_at(log), roles, _Asked(models, tuple(control or ()), margin, seed, floor, confidence),
+                         progress)
     if as_json:
-        print_json({"log": log, "verdict": worst, "floor": floor, "by": by,
-                    "slices": {name: _document(one) for name, one in found.items()}})  # fmt: skip
+        print_json({"log": log, "verdict": gravest(found), "floor": floor, "confidence": confidence, "columns": roles,
+                    **document(found)})  # fmt: skip
     else:
-        _show(found, worst)
-    return int(_EXITS[worst])
+        show(found, roles)
+    return int(EXITS[gravest(found)])
 
 
-def _table_at(log: str) -> tuple[str, str]:
+class _Asked(NamedTuple):
+    models: ModelColumns | None
+    control: tuple[str, ...]
+    margin: float
+    seed: int
+    floor: float
+    confidence: float
+
+
+def _audited(table: LogTable, roles: Roles, asked: _Asked, progress: Progress) -> dict[str, Told]:
+    import numpy as np
+
+    from harness.cli.audit_view import Told
+    from harness.data.log_models import control_findings, robust_values
+    from harness.data.logs import ALL, audit_log
+
+    level, models = asked.confidence, asked.models
+    audits = audit_log(table, roles, floor=asked.floor, confidence=level, progress=progress)
+    controls = control_findings(table, roles, asked.control, margin=asked.margin, progress=progress)
+    robust = robust_values(table, roles, models, audits, rng=np.random.default_rng(asked.seed), confidence=level,
+                           progress=progress) if models else {}  # fmt: skip
+    return {name: Told(one, robust.get(name), tuple(controls) if name == ALL else ()) for name, one in audits.items()}
+
+
+def _models(context: list[str] | None, action: str | None, prefix: str | None) -> ModelColumns | None:
+    """The columns of the reward's model; all three options or none."""
+    from harness.data.log_models import ModelColumns
+
+    given = {"--context": context, "--action": action, "--target-prefix": prefix}
+    missing = [name for name, value in given.items() if not value]
+    if len(missing) == len(given):
+        return None
+    if missing or not context or not action or not prefix:
+        raise UsageError(f"audit: doubly robust values lack {' and '.join(missing)}: they need the context, the logged "
+                         "action, and one column an action of the target's probability of it (--target-prefix pi_ "
+                         "reads pi_17 for action 17)")  # fmt: skip
+    return ModelColumns(tuple(dict.fromkeys(context)), action, prefix)
+
+
+def _table_at(log: str) -> LogTable:
     from harness.cli.sources import source_spec
+    from harness.data.log_table import LogTable
 
     ((form, path),) = source_spec(log).items()
     if form in {"trec", "beir"}:
         raise UsageError("audit: a log is a table; give .parquet, .csv or .jsonl, or write parquet:PATH, csv:PATH …")
-    return form, path
+    return LogTable(form, path)
 
 
-_EXITS = {"PASS": Exit.PASSED, "INCONCLUSIVE": Exit.INCONCLUSIVE, "REFUSE": Exit.REFUSED}
+@contextmanager
+def _watched(log: str) -> Iterator[Progress]:
+    """A bar over rows on stderr, on terminals only, where reading takes longer than two seconds."""
+    from threading import Timer
 
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-def _verdict(one: Any) -> str:
-    """The gravest word on one slice: a refusal, then a doubt."""
-    if one.check.refusals:
-        return "REFUSE"
-    return "INCONCLUSIVE" if one.doubts else "PASS"
-
-
-def _document(one: Any) -> dict[str, Any]:
-    check = one.check
-    return {
-        "verdict": _verdict(one), "refusals": check.refusals, "doubts": one.doubts, "n": check.n,
-        "ips": one.ips, "snips": one.snips, "logged": one.logged, "ess_share": check.ess_share,
-        "largest_share": check.largest_share, "tail": check.tail, "mean_weight": check.mean,
-        "unlogged_share": check.unlogged_share, "rewarded_rows": one.rewarded,
-        "carried": one.carried,
-    }  # fmt: skip
-
-
-def _show(found: Audits, worst: str) -> None:
-    out = console()
-    out.print(_table(found))
-    for name, one in found.items():
-        for words in (*one.check.refusals, *one.doubts):
-            out.print(f"{name}: {words}", markup=False)
-    whole = found["all"]
-    tail = whole.check.tail
-    if tail.by_bound:
-        out.print(f"κ: – as the weights are {tail.why}; instead the largest, {tail.bound:.4g}, is held to 5 % of "
-                  "their sum.", markup=False)
-    out.print(f"After weighting, {whole.rewarded:,.0f} rewarded rows stand behind the value: differences under "
-              f"±{whole.reach:.0%} of it cannot be told.", markup=False)
-    out.print(f"Verdict: {worst}", markup=False)
-
-
-def _table(found: Audits) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for place, title in enumerate(_HEAD):
-        ends = place in {0, len(_HEAD) - 1}
-        table.add_column(Text(title), justify="left" if ends else "right", overflow="fold", no_wrap=place > 0)
-    for name, one in found.items():
-        table.add_row(*map(Text, _row(name, one)))
-    return table
-
-
-def _row(name: str, one: Any) -> tuple[str, ...]:
-    check, snips = one.check, one.snips
-    kappa = f"{check.tail.kappa:.2f}" if not check.tail.why else "–"
-    return (f"{name}\n{check.n:,}", f"{check.ess_share:.3f}\n{check.largest_share:.2%}",
-            f"{kappa}\n{check.mean.value:.3f}", f"{one.ips.value:.4g}",
-            f"{snips.value:.4g}\n[{snips.low:.4g}, {snips.high:.4g}]", _verdict(one))
+    words = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=words, transient=True, disable=not words.is_terminal)
+    rows = bar.add_task(f"auditing {log}"[:30], total=None)
+    soon = Timer(PATIENCE_S, bar.start)
+    soon.daemon = True
+    soon.start()
+    try:
+        yield lambda done, of: bar.update(rows, completed=done, total=of)
+    finally:
+        soon.cancel()
+        soon.join()
+        bar.stop()

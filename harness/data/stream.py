@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.store import require_file
 from harness.errors import InputError, nearest
 
-__all__ = ["Progress", "stream_parquet"]
+__all__ = ["Progress", "parquet_columns", "stream_parquet"]
 
 Progress = Callable[[int, int], object]
 """Called with (rows done, rows in all) after each batch: what a progress bar shows."""
@@ -32,8 +33,8 @@ def stream_parquet(
         progress: Told (rows done, rows in all) after each batch has been used.
 
     Raises:
-        InputError: No such file or not Parquet; a column that is not there; a missing value, with its row and column;
-            a column that is neither numbers nor text.
+        InputError: No such file or not Parquet; a column that is not there, or one name for two; a missing value, with
+            its row and column; a column that is neither numbers nor text.
     """
     import pyarrow.parquet as pq
 
@@ -42,20 +43,39 @@ def stream_parquet(
     if isinstance(columns, str) or not columns:
         raise InputError("no columns", where="columns", expected="at least one name in a list", found=columns)
     file = _opened(Path(path), pq)
+    present = _named_once(file, path)
     for name in columns:
-        if name not in file.schema_arrow.names:
-            near = nearest(name, file.schema_arrow.names)
+        if name not in present:
+            near = nearest(name, present)
             raise InputError("no such column", where=path, column=name, expected="a column of the file", hint=near)
     return _batches(file, path, list(columns), batch, progress)
+
+
+def parquet_columns(path: Path | str) -> list[str]:
+    """The names of a Parquet file's columns, in order. InputError as in `stream_parquet`."""
+    import pyarrow.parquet as pq
+
+    with _opened(Path(path), pq) as file:
+        return _named_once(file, path)
+
+
+def _named_once(file: Any, path: Path | str) -> list[str]:
+    names: list[str] = list(file.schema_arrow.names)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError("column stands twice", where=path, column=twice, expected="each name once")
+    return names
 
 
 def _opened(path: Path, pq: Any) -> Any:
     import pyarrow as pa
 
     try:
-        return pq.ParquetFile(path, memory_map=False, pre_buffer=False)
+        return pq.ParquetFile(require_file(path), memory_map=False, pre_buffer=False)
+    except FileNotFoundError:
+        raise InputError("not readable as Parquet: no such file", where=path) from None
     except (OSError, pa.ArrowException) as error:
-        raise InputError("not readable as Parquet", where=path, found=str(error)) from None
+        raise InputError("not readable as Parquet", where=path, found=str(error).split("\n", 1)[0]) from None
 
 
 def _batches(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.data.stream import stream_parquet
+from harness.data.stream import parquet_columns, stream_parquet
 from harness.errors import InputError
 from harness.estimators.moments import Moments
 
@@ -102,3 +102,20 @@ def test_columns_of_other_kinds_are_refused(tmp_path):
     pq.write_table(pa.table({"x": pa.array([[1], [2]])}), path)
     with pytest.raises(InputError, match="column x: neither numbers nor text"):
         list(stream_parquet(path, ["x"]))
+
+
+def test_one_name_for_two_columns_is_refused(tmp_path):
+    """Which of the two is meant is not said."""
+    path = tmp_path / "twice.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array([1.0]), pa.array([2.0])], names=["x", "x"]), path)
+    for read in (parquet_columns, lambda path: stream_parquet(path, ["x"])):
+        with pytest.raises(InputError, match="column x: column stands twice"):
+            read(path)
+
+
+def test_the_columns_are_told_in_order(table):
+    """Names as the file has them; folders and missing files are one line."""
+    assert parquet_columns(table[0]) == ["reward", "clicks", "hit", "language"]
+    for bad in (table[0].parent, table[0].with_name("none.parquet")):
+        with pytest.raises(InputError, match="not readable as Parquet"):
+            parquet_columns(bad)

@@ -1,0 +1,206 @@
+"""What an audit says beyond the weights, from rows held in memory: doubly robust values, and negative controls.
+
+E_π q needs what a single column cannot say: the target's probability of *every* action at each row. It is asked for as
+one column an action, named by a prefix and the action (`pi_17`); the logged action's must be the target's own column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.columns import Floats
+from harness.data.log_table import Batch, LogTable, column_of_labels, column_of_numbers, column_of_probabilities
+from harness.data.logs import Audits, Roles, basics, parts_of
+from harness.data.stream import Progress
+from harness.errors import InputError, nearest
+from harness.estimate import Estimate
+from harness.estimators.counterfactual_outcome import Outcome, cross_fitted_outcome
+from harness.estimators.counterfactual_robust import Direct, direct_method, doubly_robust
+from harness.estimators.logged_control import LogControl, logged_control
+
+__all__ = ["MOST_CELLS", "MOST_LEVELS", "ModelColumns", "Robust", "control_findings", "robust_values"]
+
+MOST_CELLS = 200_000_000  # rows times features of the model: 1.6 GB
+MOST_LEVELS = 50
+SAME = 1e-6  # two columns that say one probability
+
+
+class ModelColumns(NamedTuple):
+    """Which columns the reward's model reads.
+
+    Attributes:
+        context: Known before the action: numbers as they are, text as one feature a value.
+        action: The logged action, text or whole numbers.
+        prefix: Before an action's name: the column of the target's probability of it.
+    """
+
+    context: tuple[str, ...]
+    action: str
+    prefix: str
+
+
+class Robust(NamedTuple):
+    """Doubly robust and direct values of one slice, beside its SNIPS.
+
+    Attributes:
+        dr: Doubly robust, with its interval.
+        dm: The direct method: shown, decides nothing.
+        dr_in_snips: Whether DR's value lies in SNIPS' interval.
+        snips_in_dr: The reverse; DR's interval may be much the narrower one.
+        apart: Whether the two intervals share no value: then propensities or model inputs are wrong.
+    """
+
+    dr: Estimate
+    dm: Direct
+    dr_in_snips: bool
+    snips_in_dr: bool
+    apart: bool
+
+
+def robust_values(
+    table: LogTable,
+    roles: Roles,
+    models: ModelColumns,
+    audits: Audits,
+    *,
+    rng: np.random.Generator,
+    confidence: float = 0.9,
+    progress: Progress | None = None,
+) -> dict[str, Robust]:
+    """Doubly robust values by slice, of those slices of `audits` that have weight; a model each position.
+
+    Cross-fitted in three folds of rows, also where rows are clustered: the intervals are by cluster, the folds are not.
+    Held in memory: reward, propensities, context and the target's columns of all rows, and their feature table.
+
+    Raises InputError by file, row and column: an action without a column, probabilities that do not sum to 1, a target
+    that is not its action's column, text of more than 50 values, a table beyond 2e8 cells.
+    """
+    actions = _actions(table, roles, models)
+    batch = table.held([*roles.columns, *models.context, models.action, *actions.values()], progress)
+    log = basics(batch, roles)
+    model = _fitted(batch, roles, models, actions, rng)
+    units = column_of_labels(batch, roles.units, "an id") if roles.units else None
+    parts = {name: here for name, here in parts_of(batch, roles.slices).items() if log[2][here].any()}
+    values = {name: doubly_robust(*(column[here] for column in log), fitted=model.fitted[here],
+                                  expected=model.expected[here], clusters=None if units is None else units[here],
+                                  confidence=confidence) for name, here in parts.items()}  # fmt: skip
+    return {name: _beside(audits[name].snips, dr, direct_method(model.expected[parts[name]]))
+            for name, dr in values.items()}  # fmt: skip
+
+
+def _fitted(
+    batch: Batch, roles: Roles, models: ModelColumns, actions: dict[str, str], rng: np.random.Generator
+) -> Outcome:  # fmt: skip
+    """Predictions of every row by models that did not see it, once the columns are known to be one policy."""
+    log, taken = basics(batch, roles), _taken(batch, models, actions)
+    policy = [column_of_probabilities(batch, name, zero=True) for name in actions.values()]
+    _agreeing(batch, roles, log[2], policy, taken)
+    context = _features(batch, models.context)
+    wide = context.shape[1] + len(actions)
+    if len(taken) * wide > MOST_CELLS:
+        raise InputError("too large to model", where=batch.path, found=f"{len(taken)} rows, {wide} features",
+                         expected=f"rows times features of at most {MOST_CELLS:g}")  # fmt: skip
+    by = column_of_labels(batch, roles.position, "a position") if roles.position else None
+    return cross_fitted_outcome(context, taken, log[0], actions=np.eye(len(actions)), policy=policy.__getitem__,
+                                rng=rng, by=by)  # fmt: skip
+
+
+def _beside(snips: Estimate, dr: Estimate, dm: Direct) -> Robust:
+    return Robust(dr, dm, snips.low <= dr.value <= snips.high, dr.low <= snips.value <= dr.high,
+                  dr.high < snips.low or snips.high < dr.low)  # fmt: skip
+
+
+def _actions(table: LogTable, roles: Roles, models: ModelColumns) -> dict[str, str]:
+    """Action: the column of the target's probability of it."""
+    other = {*roles.columns, *models.context, models.action}
+    found = {name.removeprefix(models.prefix): name for name in table.names
+             if name.startswith(models.prefix) and name not in other}  # fmt: skip
+    if not found:
+        raise InputError("no column begins with this prefix", where=table.path, column=models.prefix,
+                         expected="one column an action, of the target's probability of it",
+                         hint=nearest(models.prefix, [name for name in table.names if name not in other]))  # fmt: skip
+    return found
+
+
+def _taken(batch: Batch, models: ModelColumns, actions: dict[str, str]) -> NDArray[np.int64]:
+    """(rows,) index of the logged action among those that have a column."""
+    labels = column_of_labels(batch, models.action, "the logged action").astype(np.str_)
+    distinct, code = np.unique(labels, return_inverse=True)
+    place = {action: at for at, action in enumerate(actions)}
+    index = np.array([place.get(one, -1) for one in distinct.tolist()], dtype=np.int64)[code]
+    if index.min() < 0:
+        at = int(np.argmin(index))
+        wanted = f"{models.prefix}{labels[at]}"
+        raise batch.fault("action without its column of target probabilities", models.action, at,
+                          f"a column {wanted}", str(labels[at]))  # fmt: skip
+    return index
+
+
+def _agreeing(batch: Batch, roles: Roles, target: Floats, policy: Sequence[Floats], taken: NDArray[np.int64]) -> None:
+    """The columns of the actions are one policy: they sum to 1, and say of the logged action what the target says."""
+    total, own = np.zeros(len(target)), np.zeros(len(target))
+    for at, column in enumerate(policy):
+        total += column
+        own[taken == at] = column[taken == at]
+    for wrong, what, expected, found in (
+        (np.abs(total - 1.0) > SAME, "the actions' probabilities do not sum to 1", "1", total),
+        (np.abs(own - target) > SAME, "not the probability that the action's own column says", "the same", target),
+    ):
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise batch.fault(what, roles.target, at, expected, float(found[at]))
+
+
+def _features(batch: Batch, names: Sequence[str]) -> Floats:
+    """(rows, features): numbers as they are, a column of 0 and 1 for each value of text."""
+    columns: list[Floats] = []
+    for name in names:
+        values = batch.columns[name]
+        if values.dtype.kind in "iufb" or (values.dtype == object and all(map(_is_number, values))):
+            columns.append(column_of_numbers(batch, name))
+            continue
+        labels = column_of_labels(batch, name, "a value of the context")
+        levels = np.unique(labels)
+        if len(levels) > MOST_LEVELS:
+            raise InputError("too many values for a context", where=batch.path, column=name, found=len(levels),
+                             expected=f"numbers, or text of at most {MOST_LEVELS} values")  # fmt: skip
+        columns += [(labels == level).astype(np.float64) for level in levels]
+    return np.column_stack(columns)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return not (isinstance(value, str) and "_" in value)
+
+
+def control_findings(
+    table: LogTable,
+    roles: Roles,
+    controls: Sequence[str],
+    *,
+    margin: float = 0.1,
+    alpha: float = 0.05,
+    progress: Progress | None = None,
+) -> list[LogControl]:
+    """Each column that no action can have moved, judged over all rows at alpha / m of m; clustered as the audit is.
+
+    Held in memory: the three columns of the log, the controls, and the ids of the units. A log without weight tells
+    nothing: no finding. Raises InputError by file, row and column.
+    """
+    if not controls:
+        return []
+    names = [roles.reward, roles.propensity, roles.target, *controls, *([roles.units] if roles.units else [])]
+    batch = table.held(names, progress)
+    _, propensity, target = basics(batch, roles)
+    units = column_of_labels(batch, roles.units, "an id") if roles.units else None
+    if not target.any():
+        return []
+    return [logged_control(column_of_numbers(batch, name), propensity, target, margin=margin, clusters=units,
+                           alpha=alpha / len(controls), name=name) for name in controls]  # fmt: skip
