@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 
-__all__ = ["Floats", "Labels", "count", "labels", "level", "numbers", "same_length", "share", "span",
+__all__ = ["LARGEST", "Floats", "Labels", "count", "labels", "level", "numbers", "same_length", "share", "span",
            "zero_one"]
 
 Floats = NDArray[np.float64]
@@ -29,14 +29,18 @@ def numbers(x: ArrayLike, name: str = "x", *, low: float = -LARGEST, high: float
     if array.ndim != 1:
         raise InputError("wrong shape", where=name, expected="one dimension", found=array.shape)
     values = array.astype(np.float64, copy=False)
-    bad = ~((values >= low) & (values <= high))
-    if bad.any():
-        index = int(np.argmax(bad))
-        what = f"index {index} is out of bounds" if np.isfinite(values[index]) else f"index {index} is not finite"
-        raise InputError(what, where=name, expected=_between(low, high), found=float(values[index]))
+    if len(values) and not (low <= values.min() and values.max() <= high):  # a NaN is the min: no mask of all rows
+        raise _misfit(values, name, low, high)
     if len(values) < least:
         raise InputError("too few values", where=name, expected=f"at least {least}", found=len(values))
     return values
+
+
+def _misfit(values: Floats, name: str, low: float, high: float) -> InputError:
+    """The error that names the first value outside [low, high]."""
+    index = int(np.argmin((values >= low) & (values <= high)))
+    what = f"index {index} is out of bounds" if np.isfinite(values[index]) else f"index {index} is not finite"
+    return InputError(what, where=name, expected=_between(low, high), found=float(values[index]))
 
 
 def _array(x: ArrayLike, name: str) -> NDArray[np.generic]:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 from harness.estimate import Estimate
+from harness.estimators._blocks import cross_sums
 from harness.estimators._check import Floats, labels, numbers, same_length, span
 from harness.estimators.intervals import mean_interval
 from harness.estimators.ratios import ratio_interval
@@ -42,12 +43,11 @@ def importance_weights(propensity: ArrayLike, target: ArrayLike, *, least: int =
     """
     said, wanted = _probability(propensity, "propensity", least), _probability(target, "target", least)
     same_length(propensity=said, target=wanted)
-    zero = said <= 0.0
-    if zero.any():
-        at = int(np.argmax(zero))
+    if len(said) and not said.min() > 0.0:
+        at = int(np.argmin(said))
         what = f"index {at} is out of bounds: an action that was taken had a chance"
         raise InputError(what, where="propensity", expected="a number above 0 and at most 1", found=float(said[at]))
-    if least and not wanted.any():
+    if least and not wanted.max() > 0.0:
         raise InputError("no overlap: none of the logged actions is the target's", where="target",
                          expected="a number above 0 somewhere", found=0.0)  # fmt: skip
     with np.errstate(over="ignore"):
@@ -130,7 +130,8 @@ def snips(
     """
     earned, weights = logged_rows(reward, propensity, target)
     if clusters is None:
-        return WeightedMoments.of(earned, weights).estimate(confidence=confidence, unit=unit, support=support)
+        state = WeightedMoments.of_sums(cross_sums(earned, weights))
+        return state.estimate(confidence=confidence, unit=unit, support=support)
     found = ratio_interval(weights * earned, weights, clusters=clusters, confidence=confidence, unit=unit)
     within = span(support)
     if within:

@@ -12,11 +12,13 @@ from typing import NamedTuple
 from numpy.typing import ArrayLike
 
 from harness.estimate import Estimate
+from harness.estimators._blocks import BlockSums, cross_sums, product_sums
+from harness.estimators._check import count
 from harness.estimators.counterfactual import logged_rows
 from harness.estimators.moments import Moments
 from harness.estimators.overlap import ESS_FLOOR, WeightCheck, check_state
 from harness.estimators.weighted import WeightedMoments
-from harness.estimators.weights import TopWeights
+from harness.estimators.weights import TopWeights, largest_of
 
 __all__ = ["LEAST_CARRIED", "RARE_PROMISES", "Audit", "LoggedRows"]
 
@@ -28,7 +30,6 @@ RARE_PROMISES = {2: (0.041, 0.164), 4: (0.049, 0.105), 8: (0.063, 0.089), 15: (0
 
 LEAST_CARRIED = 5.0  # reached with about ten rewarded rows; below, an end misses up to three times as often as said
 
-BLOCK = 32_768  # rows whose powers stay in the cache
 KEEP = 10_000  # the whole tail of 1.1e7 rows; of more rows, the largest 10,000
 
 
@@ -97,11 +98,13 @@ class LoggedRows:
         An empty batch is the identity; one without overlap is a state like any other, judged when all are merged.
         """
         earned, weights = logged_rows(reward, propensity, target, least=0)
-        rewards, products = Moments(), Moments()
-        for start in range(0, len(earned), BLOCK):
-            some, carried = earned[start : start + BLOCK], weights[start : start + BLOCK]
-            rewards, products = rewards.merge(Moments.of(some)), products.merge(Moments.of(some * carried))
-        return cls(rewards, products, WeightedMoments.of(earned, weights), TopWeights.of(weights, keep=keep))
+        most = count(keep, "keep", least=1)
+        if not len(earned):
+            return cls(top=TopWeights(most))
+        sums = cross_sums(earned, weights)
+        weighted = WeightedMoments.of_sums(sums)
+        top = TopWeights(most, weighted.n, weighted.first.mass, weighted.second.mass, largest_of(weights, most))
+        return cls(_plain(sums), _plain(product_sums(earned, weights)), weighted, top)
 
     def merge(self, other: LoggedRows) -> LoggedRows:
         """The state of both batches together."""
@@ -123,3 +126,9 @@ class LoggedRows:
             1.0 / (36.0 * bend**2) if bend else math.inf,
             products.n * square / total if total > 0.0 else 0.0,
         )
+
+
+def _plain(sums: BlockSums) -> Moments:
+    """Moments of a column under its first mass, 1."""
+    rows, *moments = sums.pooled(0)
+    return Moments(int(rows), *moments)

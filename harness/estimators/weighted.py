@@ -11,19 +11,14 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, numbers, same_length
+from harness.estimators._blocks import BlockSums, cross_sums
+from harness.estimators._check import numbers, same_length
 from harness.estimators.closed import Shape, Support, closed_interval
 
 __all__ = ["MassMoments", "WeightedMoments"]
-
-MOST_WEIGHT = 1e90  # its cube is a float64
-BLOCK = 8192
-
 
 class MassMoments(NamedTuple):
     """Moments of a column under a mass: total mass, mean, mass-weighted squared and cubed deviations from it."""
@@ -38,34 +33,6 @@ class MassMoments(NamedTuple):
         gap = self.mean - centre
         second = self.m2 + self.mass * gap * gap
         return self.mass * gap, second, self.m3 + 3.0 * gap * self.m2 + self.mass * gap**3
-
-
-def _powers(x: Floats, weights: Floats) -> Floats:
-    """(3, 4) sums of w^j d^k, j from 1, k from 0, with d the values of `x`, deviations from about their mean.
-
-    In blocks that stay in the cache: no power of a whole column is ever held.
-    """
-    sums = np.zeros((3, 4))
-    left, right = np.empty((3, BLOCK)), np.ones((4, BLOCK))
-    for start in range(0, len(x), BLOCK):
-        rows = min(BLOCK, len(x) - start)
-        mass, away = left[:, :rows], right[:, :rows]
-        mass[0], away[1] = weights[start : start + rows], x[start : start + rows]
-        for block, one in ((mass, 0), (away, 1)):
-            np.multiply(block[one], block[one], out=block[one + 1])
-            np.multiply(block[one + 1], block[one], out=block[one + 2])
-        sums += mass @ away.T
-    return sums
-
-
-def _moments(sums: Floats, centre: float) -> MassMoments:
-    """Moments under one mass, from its power sums about `centre`."""
-    mass, first, second, third = (float(one) for one in sums)
-    if not mass > 0.0:
-        return MassMoments()
-    gap = first / mass
-    m2 = max(0.0, second - mass * gap * gap)
-    return MassMoments(mass, centre + gap, m2, third - 3.0 * gap * m2 - mass * gap**3)
 
 
 def _merged(a: MassMoments, b: MassMoments) -> MassMoments:
@@ -102,17 +69,15 @@ class WeightedMoments:
     @classmethod
     def of(cls, x: ArrayLike, weights: ArrayLike) -> WeightedMoments:
         """The state of a batch: `x` (n,) finite numbers, `weights` (n,) >= 0. An empty batch is the identity."""
-        values, mass = numbers(x, least=0), numbers(weights, "weights", low=0.0, high=MOST_WEIGHT, least=0)
+        values, mass = numbers(x, least=0), numbers(weights, "weights", low=0.0, least=0)
         same_length(x=values, weights=mass)
-        if not len(values):
-            return cls()
-        if float(np.abs(values).max()) * float(mass.max()) > MOST_WEIGHT:
-            raise InputError("weight times value is too large", where="weights", expected=f"at most {MOST_WEIGHT:g}")
-        origin, total = float(values[0]), float(mass.sum())
-        away = values - origin  # keeps the digits of values that differ little from a large mean
-        shift = float(mass @ away) / total if total > 0.0 else 0.0
-        sums = _powers(away - shift, mass)
-        return cls(len(values), *(_moments(row, origin + shift) for row in sums))
+        return cls.of_sums(cross_sums(values, mass)) if len(values) else cls()
+
+    @classmethod
+    def of_sums(cls, sums: BlockSums) -> WeightedMoments:
+        """The state of the batch that gave these `cross_sums`."""
+        rows, *moments = (sums.pooled(power) for power in range(4))
+        return cls(int(rows[0]), *(MassMoments(*one) for one in moments))
 
     def merge(self, other: WeightedMoments) -> WeightedMoments:
         """The state of both batches together."""

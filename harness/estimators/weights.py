@@ -11,7 +11,17 @@ from numpy.typing import ArrayLike
 from harness.errors import InputError
 from harness.estimators._check import Floats, count, numbers
 
-__all__ = ["TopWeights"]
+__all__ = ["TopWeights", "largest_of"]
+
+
+def largest_of(weights: Floats, most: int) -> Floats:
+    """The `most` largest of `weights` (n,), or all where there are fewer: descending.
+
+    >>> largest_of(np.array([2.0, 9.0, 4.0]), 2).tolist()
+    [9.0, 4.0]
+    """
+    top = weights if len(weights) <= most else np.partition(weights, len(weights) - most)[-most:]
+    return np.asarray(np.sort(top)[::-1])
 
 
 def _none() -> Floats:
@@ -44,14 +54,13 @@ class TopWeights:
     def of(cls, weights: ArrayLike, *, keep: int = 1000) -> TopWeights:
         """The state of a batch (n,) of weights >= 0; an empty batch is the identity."""
         values, most = numbers(weights, "weights", low=0.0, least=0), count(keep, "keep", least=1)
-        top = values if len(values) <= most else np.partition(values, len(values) - most)[-most:]
-        return cls(most, len(values), float(values.sum()), float(values @ values), np.sort(top)[::-1])
+        return cls(most, len(values), float(values.sum()), float(values @ values), largest_of(values, most))
 
     def merge(self, other: TopWeights) -> TopWeights:
         """The state of both batches together; both must keep the same number."""
         if self.keep != other.keep:
             raise InputError("states of two sizes", where="keep", expected=str(self.keep), found=other.keep)
-        top = np.sort(np.concatenate([self.largest, other.largest]))[::-1][: self.keep]
+        top = largest_of(np.concatenate([self.largest, other.largest]), self.keep)
         return TopWeights(self.keep, self.n + other.n, self.total + other.total, self.squares + other.squares, top)
 
     @property
