@@ -29,6 +29,10 @@ def empirical_bernstein(
         confidence: Two-sided.
         unit: Of the values.
 
+    Raises:
+        InputError: A value outside `support` or NaN, no value at all, a support out of order, or confidence outside (0,
+            1).
+
     >>> empirical_bernstein([1.0] * 500).low > 0.96
     True
     """

@@ -14,9 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, Labels, count, labels, level, numbers, same_length, share
+from harness.estimators._check import Floats, Labels, count, labels, level, numbers, same_length, share, zero_one
 from harness.estimators.proportions import clopper_pearson
 
 __all__ = [
@@ -59,6 +58,9 @@ class CalibrationError(NamedTuple):
         """Whether a perfect model would be seen to keep `bound`; if not, what keeps it is INCONCLUSIVE, never a PASS.
 
         At its expected score, the floor, its high end is floor + reach.
+
+        Raises:
+            InputError: A bound outside (0, 1).
         """
         return self.floor + self.reach <= share(bound, "bound")
 
@@ -69,6 +71,9 @@ def calibration_floor(predicted: ArrayLike, bins: ArrayLike) -> float:
     Args:
         predicted: (n,) probabilities.
         bins: (n,) bin of each row, as from `metrics.calibration.equal_mass`.
+
+    Raises:
+        InputError: A prediction outside [0, 1] or NaN, no row, bins that are missing or of another length.
 
     >>> round(calibration_floor([0.5] * 3000, list(range(15)) * 200), 4), round(0.8 * (0.25 * 15 / 3000) ** 0.5, 4)
     (0.0282, 0.0283)
@@ -85,6 +90,9 @@ def needed_for_calibration(bound: float, found: CalibrationError) -> int | None:
 
     Floor and reach shrink with the root of n; None where the reach is infinite.
 
+    Raises:
+        InputError: A bound outside (0, 1).
+
     >>> found = CalibrationError(Estimate(0.03, 0.0, 0.08, 1000, 0.9, ""), 0.03, 0.05)
     >>> found.can_pass(0.04), needed_for_calibration(0.04, found)
     (False, 4000)
@@ -99,6 +107,10 @@ def reliability_ends(hits: ArrayLike, counts: ArrayLike, *, confidence: float = 
     """The observed share of each of B bins by Clopper & Pearson, all B together at `confidence` (Bonferroni).
 
     For independent rows. `hits`, `counts`: (B,) whole, hits <= counts.
+
+    Raises:
+        InputError: Hits or counts that are negative, not whole or of two lengths, hits above their count, or confidence
+            outside (0, 1).
 
     >>> [round(one.low, 2) for one in reliability_ends([0, 40], [50, 50])]
     [0.0, 0.66]
@@ -134,15 +146,18 @@ def calibration_error(
         low = max(0, error - reach), high = error + reach; under two rows (or clusters) reach is infinite. The true
         error meant is that of the same bins in the population.
 
+    Raises:
+        InputError: A prediction outside [0, 1], an outcome that is neither 0 nor 1, NaN, lengths that differ,
+            confidence outside (0, 1), under 100 draws.
+
     >>> p = np.tile([0.2, 0.8], 500)
     >>> found = calibration_error(p, [0, 1] * 500, p > 0.5, rng=np.random.default_rng(0))
     >>> round(found.estimate.value, 3), found.estimate.low > 0.15
     (0.2, True)
     """
-    values, held = numbers(predicted, "predicted", low=0.0, high=1.0), numbers(outcome, "outcome", low=0.0, high=1.0)
+    values, held = numbers(predicted, "predicted", low=0.0, high=1.0), zero_one(outcome, "outcome")
     names, units = labels(bins, "bins"), None if clusters is None else labels(clusters)
     same_length(predicted=values, outcome=held, bins=names, clusters=values if units is None else units)
-    _zero_or_one(held)
     tail, n, code = level(confidence), len(values), np.unique(names, return_inverse=True)[1]
     residual = held - values
     value = float(np.abs(np.bincount(code, weights=residual)).sum()) / n
@@ -151,13 +166,6 @@ def calibration_error(
     high = min(1.0, value + reach)
     estimate = Estimate(value, max(0.0, value - reach), high, n, confidence, "triangle, Gaussian noise")
     return CalibrationError(estimate, calibration_floor(values, code), reach)
-
-
-def _zero_or_one(held: Floats) -> None:
-    between = (held != 0.0) & (held != 1.0)
-    if between.any():
-        index = int(np.argmax(between))
-        raise InputError(f"index {index} is neither", where="outcome", expected="0 or 1", found=float(held[index]))
 
 
 def _noise(residual: Floats, held: Floats, code: NDArray[np.intp], units: Labels | None) -> Floats | None:

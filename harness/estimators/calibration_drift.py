@@ -67,6 +67,10 @@ def calibration_drift(
         A bin that one period lacks has a NaN value and an infinite interval; so has any with under two clusters in a
         period.
 
+    Raises:
+        InputError: A residual outside [-1, 1] or NaN, `later` that is neither 0 nor 1, lengths that differ, or
+            confidence outside (0, 1).
+
     >>> found = calibration_drift([0.1, -0.1] * 200 + [0.3, 0.1] * 200, [0] * 400 + [1] * 400, [0, 1] * 400)
     >>> round(found.overall.value, 3), found.overall.low > 0.18, sorted(found.bins)
     (0.2, True, ['0', '1'])

@@ -18,6 +18,9 @@ def fisher_combined(p: ArrayLike) -> float:
 
     Strong against many small effects. Discrete p-values make it conservative.
 
+    Raises:
+        InputError: A p outside (0, 1], NaN, or no p at all: a p of 0 is no p of a test by permutation.
+
     >>> round(fisher_combined([0.1, 0.1]), 4)
     0.0561
     """
@@ -29,6 +32,9 @@ def fisher_combined(p: ArrayLike) -> float:
 
 def bonferroni_combined(p: ArrayLike) -> float:
     """The least of k p-values times k, at most 1: strong against one large effect, whatever the dependence.
+
+    Raises:
+        InputError: As `fisher_combined`.
 
     >>> bonferroni_combined([0.01, 0.6])
     0.02
@@ -47,6 +53,9 @@ def _p_values(p: ArrayLike) -> Floats:
 
 def draws_needed(strata: int, *, alpha: float = 0.05) -> int:
     """The least number of permutations whose smallest p, 1 / (1 + draws), Bonferroni over `strata` can reject.
+
+    Raises:
+        InputError: Strata that are no whole number of at least 1, or alpha outside (0, 1).
 
     >>> draws_needed(200)
     3999

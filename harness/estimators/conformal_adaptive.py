@@ -29,6 +29,10 @@ class AdaptiveRun(NamedTuple):
         thresholds: (n,) in the score's unit; +inf where everything is covered, -inf where nothing is.
         levels: (n,) the steered miss rates a_t.
         covered: (n,) whether the row's score was at most its threshold.
+
+    >>> run = adaptive([1.0, 2.0, 3.0] * 100, coverage=0.9)
+    >>> round(run.coverage, 2), round(run.endless, 2), run.worst_stretch(50) <= run.coverage
+    (0.98, 0.03, True)
     """
 
     thresholds: Floats
@@ -46,7 +50,11 @@ class AdaptiveRun(NamedTuple):
         return float((self.thresholds == math.inf).mean()) if len(self.covered) else math.nan
 
     def worst_stretch(self, width: int) -> float:
-        """The least coverage of any `width` rows in a row."""
+        """The least coverage of any `width` rows in a row.
+
+        Raises:
+            InputError: A width that is no whole number from 1 to the rows there are.
+        """
         size = count(width, "width", least=1, most=max(1, len(self.covered)))
         held = np.concatenate([[0], np.cumsum(self.covered)])
         return float((held[size:] - held[:-size]).min() / size) if len(self.covered) else math.nan
@@ -54,6 +62,9 @@ class AdaptiveRun(NamedTuple):
 
 def adaptive_slack(rows: int, *, coverage: float = 0.95, rate: float = 0.01) -> float:
     """How far the coverage of `rows` rows may lie from the promised one, in any world.
+
+    Raises:
+        InputError: Rows that are no whole number of at least 1; coverage or rate outside (0, 1).
 
     >>> adaptive_slack(4032, coverage=0.95, rate=0.01) < 0.025
     True
@@ -70,6 +81,9 @@ def adaptive(scores: ArrayLike, *, coverage: float = 0.95, rate: float = 0.01, w
         coverage: Promised over the whole run within `adaptive_slack`, inside (0, 1).
         rate: Step of the miss rate, inside (0, 1); larger adapts faster and scatters more.
         window: Latest scores that a threshold is drawn from, at least 1.
+
+    Raises:
+        InputError: A score that is NaN or infinite, coverage or rate outside (0, 1), a window under 1.
 
     >>> run = adaptive([0.0] * 200 + [5.0] * 200, coverage=0.9, rate=0.05)
     >>> abs(run.coverage - 0.9) <= adaptive_slack(400, coverage=0.9, rate=0.05)

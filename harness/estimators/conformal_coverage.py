@@ -84,6 +84,9 @@ def coverage_law(rows: int, calibrated: int, *, coverage: float = 0.95) -> Float
 def coverage_range(rows: int, calibrated: int, *, coverage: float = 0.95, alpha: float = 0.05) -> tuple[int, int]:
     """Least and greatest covered rows that the law does not refuse, alpha / 2 on either side.
 
+    Raises:
+        InputError: Counts that are negative or not whole; coverage or alpha outside (0, 1).
+
     >>> coverage_range(1000, 1000, coverage=0.95, alpha=0.01)
     (923, 973)
     """
@@ -107,6 +110,10 @@ def slice_coverage(
         alpha: Chance, at most, that any of these slices is refused though all are sound: Bonferroni, alpha / slices
             each, of which one half on either side.
         band: Reported beside.
+
+    Raises:
+        InputError: Counts that are negative or not whole, more covered than rows, coverage or alpha outside (0, 1), a
+            band whose ends are out of order.
 
     >>> found = slice_coverage({"cold": (945, 1000, 1000), "warm": (880, 1000, 1000), "new": (40, 40, 8)})
     >>> [one.kept for one in found.values()], found["new"].chance
@@ -139,6 +146,9 @@ def _slice(counts: tuple[int, int, int], coverage: float, alpha: float, band: tu
 def band_chance(rows: int, calibrated: int, *, coverage: float = 0.95, band: tuple[float, float] = BAND) -> float:
     """Probability that a sound slice's observed coverage lies within `band`, ends included.
 
+    Raises:
+        InputError: No row, counts that are not whole, coverage outside (0, 1), a band out of order or outside [0, 1].
+
     >>> round(band_chance(200, 200), 2), round(band_chance(1600, 1600), 2)
     (0.71, 0.99)
     """
@@ -157,6 +167,9 @@ def needed_for_band(
 
     Slices calibrated apart are independent, so that each needs chance ** (1 / slices). None where the band does not
     hold the promise, or no number of rows will do. Whole rows make the edge ragged by a few.
+
+    Raises:
+        InputError: Under one slice, chance outside (0, 1), or a band that leaves [0, 1].
 
     >>> 1300 < needed_for_band() < 1800
     True

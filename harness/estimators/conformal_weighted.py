@@ -58,6 +58,9 @@ def effective_rows(weights: ArrayLike) -> float:
     Coverage conditional on the calibration rows scatters as if there were so many: under `needed_for_threshold` of
     them most thresholds hang on single rows.
 
+    Raises:
+        InputError: A weight that is negative, NaN or infinite, or all of them 0.
+
     >>> effective_rows([1.0, 1.0, 1.0, 0.0])
     3.0
     """

@@ -62,6 +62,9 @@ def equivalent(found: Estimate, *, margin: float) -> bool:
 
     Each at (1 - confidence) / 2: an estimate of confidence .9 is TOST at .05.
 
+    Raises:
+        InputError: A margin that is not above 0 and finite.
+
     >>> equivalent(Estimate(0.0, -0.01, 0.01, 400, 0.9, "t"), margin=0.02)
     True
     """
@@ -78,6 +81,9 @@ def stratified_slope(
     Sum of within-stratum covariances over sum of within-stratum variances of the exposure: for 0 and 1 the differences
     weighted as Mantel and Haenszel do. Its error is robust to unequal variances (HC3, MacKinnon & White 1985), with
     the skew correction of `closed`. Where the exposure varies within no stratum the value is NaN, the ends infinite.
+
+    Raises:
+        InputError: NaN or infinite numbers, lengths that differ, or confidence outside (0, 1).
 
     >>> from harness.estimators.strata import strata_of
     >>> round(stratified_slope([1, 2, 5, 6], [0, 1, 0, 1], strata_of(["a", "a", "b", "b"])).value, 12)
@@ -126,6 +132,10 @@ def negative_control(
         alpha: Chance of refusing valid data, and of passing an effect as large as the margin (1 - 2 alpha interval).
         draws: Permutations a stratum; None takes as many as Bonferroni needs, at least 999; too few are refused.
         threads: As in `permutation_tests`.
+
+    Raises:
+        InputError: Bad columns, a margin that is not above 0, alpha outside (0, .5), or fewer draws than Bonferroni
+            needs to refuse.
 
     >>> import numpy as np
     >>> from harness.estimators.strata import strata_of
@@ -198,6 +208,13 @@ def control_battery(
 
     Raises:
         InputError: No control at all, or one without a margin.
+
+    >>> import numpy as np
+    >>> rng, side = np.random.default_rng(1), np.tile([0, 1], 400)
+    >>> found = control_battery(rng.normal(size=800), side, strata_of(["a"] * 800), margins={"age": 0.5}, rng=rng,
+    ...                         outcomes={"age": rng.normal(size=800)})
+    >>> [(one.name, one.verdict) for one in found]
+    [('age', 'PASS')]
     """
     acts_on = {name: (column, exposure, strata) for name, column in (outcomes or {}).items()}
     within = strata_of(strata.codes, quantile_bins(exposure, bins=5)) if exposures else strata

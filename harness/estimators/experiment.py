@@ -26,6 +26,9 @@ def hashed_shares(units: ArrayLike, *, salt: str) -> Floats:
         units: (n,) labels, all text or all whole numbers.
         salt: 1 to 64 bytes of UTF-8: one per experiment, else the same users share a fate in each.
 
+    Raises:
+        InputError: Labels that are missing or of two kinds; a salt that is no text of 1 to 64 bytes.
+
     >>> hashed_shares(["ann", "bob"], salt="gate 40").round(3).tolist()
     [0.085, 0.263]
     """
@@ -48,6 +51,9 @@ def assign(units: ArrayLike, *, salt: str, shares: ArrayLike = (0.5, 0.5)) -> ND
 
     A unit keeps its arm while the shares stay; of two arms, the one whose share grows loses none.
 
+    Raises:
+        InputError: As `hashed_shares`; shares under 1e-9, under two of them, or not summing to 1.
+
     >>> assign(["ann", "bob"], salt="gate 40", shares=[0.1, 0.9]).tolist()
     [0, 1]
     """
@@ -64,6 +70,10 @@ def ratio_mismatch(counts: ArrayLike, shares: ArrayLike | None = None) -> float:
     Args:
         counts: (arms,) whole numbers >= 0 of distinct units.
         shares: (arms,) planned, above 0, summing to 1; None is an even split.
+
+    Raises:
+        InputError: Counts that are negative or not whole, shares that do not sum to 1 or are of another length, under 5
+            expected units in an arm.
 
     >>> round(ratio_mismatch([44_700, 45_489]), 5)
     0.00861

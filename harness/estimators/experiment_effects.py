@@ -40,6 +40,9 @@ def mean_effect(treated: ArrayLike, control: ArrayLike, *, confidence: float = 0
     Returns:
         Under two units in an arm, or without any variation, infinite ends and p NaN.
 
+    Raises:
+        InputError: An empty arm, NaN or infinite values, or confidence outside (0, 1).
+
     >>> round(mean_effect([2.0, 3.0, 4.0], [1.0, 2.0, 3.0]).p, 3)
     0.288
     """
@@ -73,6 +76,9 @@ def share_effect(
         hits_control: Whole, 0 to `n_control`.
         n_control: Units, at least 1.
         confidence: Two-sided.
+
+    Raises:
+        InputError: Counts that are not whole, hits above their units, an empty arm, or confidence outside (0, 1).
 
     >>> found = share_effect(20, 100, 10, 100)
     >>> round(found.estimate.value, 12), round(found.estimate.low, 4), round(found.p, 4)
@@ -113,6 +119,10 @@ def ratio_effect(
         confidence: Two-sided.
         unit: Of the ratio.
 
+    Raises:
+        InputError: Bad columns, lengths that differ, a user in two arms, an arm whose denominators sum to 0, or
+            confidence outside (0, 1).
+
     >>> rows = dict(numerator=[1, 0, 2, 1], denominator=[2, 2, 4, 2], treated=[1, 1, 0, 0], users=list("abcd"))
     >>> ratio_effect(**rows).estimate.value
     -0.25
@@ -152,6 +162,9 @@ def cuped(y: ArrayLike, before: ArrayLike) -> Floats:
     Args:
         y: (n,) outcomes of all units of both arms.
         before: (n,) covariate, untouched by the treatment.
+
+    Raises:
+        InputError: NaN or infinite values, no unit, or lengths that differ.
 
     >>> cuped([1.0, 2.0, 3.0], [10.0, 20.0, 30.0]).tolist()
     [2.0, 2.0, 2.0]

@@ -18,6 +18,9 @@ __all__ = ["all_of", "benjamini_hochberg", "holm"]
 def holm(p: ArrayLike) -> Floats:
     """Holm's adjusted p (Scand. J. Statistics 6, 1979) of `p` (m,) within [0, 1], in the order given; reject at alpha.
 
+    Raises:
+        InputError: A p outside [0, 1], NaN, or none at all.
+
     >>> holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
     """
@@ -28,6 +31,9 @@ def holm(p: ArrayLike) -> Floats:
 
 def benjamini_hochberg(p: ArrayLike) -> Floats:
     """Benjamini & Hochberg's adjusted p (JRSS-B 57, 1995) of `p` (m,) within [0, 1], in the order given.
+
+    Raises:
+        InputError: A p outside [0, 1], NaN, or none at all.
 
     >>> benjamini_hochberg([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.04, 0.04]
@@ -42,6 +48,9 @@ def all_of(p: ArrayLike) -> float:
     """P of "every claim holds" against "some claim fails", for `p` (m,) of each claim: the greatest, uncorrected.
 
     Intersection-union (Berger, Technometrics 24, 1982): if some claim fails, its own test already keeps alpha.
+
+    Raises:
+        InputError: A p outside [0, 1], NaN, or none at all.
 
     >>> all_of([0.01, 0.04, 0.03])
     0.04

@@ -24,6 +24,9 @@ def mean_power(gap: float, sd: float, n: float, *, ratio: float = 1.0, alpha: fl
         ratio: Units in treatment for each in control.
         alpha: Inside (0, 1).
 
+    Raises:
+        InputError: A gap that is not finite, sd or ratio not above 0, under two units, alpha outside (0, 1).
+
     >>> round(mean_power(0.5, 1.0, 64), 4)
     0.8015
     """
@@ -47,6 +50,9 @@ def share_power(treated: float, control: float, n: float, *, ratio: float = 1.0,
         ratio: Units in control for each in treatment.
         alpha: Inside (0, 1).
 
+    Raises:
+        InputError: A share or alpha outside (0, 1), a ratio not above 0, under two units.
+
     >>> round(share_power(0.12, 0.10, 3841), 3)
     0.8
     """
@@ -69,6 +75,9 @@ def _normal_power(shift: float, reach: float) -> float:
 def mean_needs(gap: float, sd: float, *, power: float = 0.8, ratio: float = 1.0, alpha: float = 0.05) -> int | None:
     """Units in control for `mean_power` to reach `power`; None beyond 10 billion.
 
+    Raises:
+        InputError: As `mean_power`; power outside (0, 1).
+
     >>> mean_needs(0.5, 1.0)
     64
     """
@@ -81,6 +90,9 @@ def share_needs(
 ) -> int | None:
     """Units in treatment for `share_power` to reach `power`; None beyond 10 billion.
 
+    Raises:
+        InputError: As `share_power`; power outside (0, 1).
+
     >>> share_needs(0.12, 0.10)
     3841
     """
@@ -90,6 +102,9 @@ def share_needs(
 
 def mean_sees(sd: float, n: float, *, power: float = 0.8, ratio: float = 1.0, alpha: float = 0.05) -> float:
     """The least difference of means that is found with `power`: the minimal detectable effect, in the unit of `sd`.
+
+    Raises:
+        InputError: As `mean_power`; power outside (alpha, 1).
 
     >>> round(mean_sees(1.0, 64), 3)
     0.499
@@ -103,6 +118,9 @@ def mean_sees(sd: float, n: float, *, power: float = 0.8, ratio: float = 1.0, al
 
 def share_sees(control: float, n: float, *, power: float = 0.8, ratio: float = 1.0, alpha: float = 0.05) -> float:
     """The least rise above a `control` share that is found with `power`; NaN if not even a rise to 1 is.
+
+    Raises:
+        InputError: As `share_power`; power outside (alpha, 1).
 
     >>> round(share_sees(0.10, 3841), 4)
     0.02

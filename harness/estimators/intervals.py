@@ -22,6 +22,9 @@ MeanMethod = Literal["closed", "abc", "percentile", "bca", "studentised"]
 def paired(after: ArrayLike, before: ArrayLike) -> Floats:
     """Differences after - before of two equally long columns, in query order: the `x` of a paired interval.
 
+    Raises:
+        InputError: NaN or infinite values, none at all, or lengths that differ.
+
     >>> paired([0.5, 1.0], [0.25, 1.0]).tolist()
     [0.25, 0.0]
     """
@@ -51,6 +54,10 @@ def mean_interval(
         support: Least and greatest possible value, for `closed` only.
         rng: For the bootstrap methods only, and needed there.
 
+    Raises:
+        InputError: Bad numbers or labels, lengths that differ, an unknown method, a bootstrap without `rng`, or
+            confidence outside (0, 1).
+
     >>> round(mean_interval([0.1, 0.3, 0.2, 0.4], support=(0, 1)).low, 3)
     0.098
     """
@@ -76,6 +83,19 @@ def abc_interval(
 
     With normal quantiles and the plug-in variance, as BCa has them: for small samples `mean_interval` promises less
     and keeps it. Infinite ends under two units; a constant sample gets the closed interval of a constant.
+
+    Args:
+        x: (n,) finite numbers.
+        clusters: (n,) labels whose rows depend on each other, or None.
+        confidence: Two-sided; each end alone holds with (1 + confidence) / 2, to second order in 1 / sqrt(n).
+        unit: Of the values.
+
+    Raises:
+        InputError: Bad numbers or labels, lengths that differ, or confidence outside (0, 1).
+
+    >>> found = abc_interval([0.0, 0.0, 0.1, 0.0, 0.9] * 20)
+    >>> found.value, found.high - found.value > found.value - found.low  # skewed as the values are
+    (0.2, True)
     """
     tail = level(confidence)
     state = Moments.of(numbers(x)) if clusters is None else ClusterMoments.of(numbers(x), clusters)

@@ -38,7 +38,11 @@ class Moments:
 
     @classmethod
     def of(cls, x: ArrayLike) -> Moments:
-        """The state of a batch `x` (n,) of finite numbers; an empty batch is the identity."""
+        """The state of a batch `x` (n,) of finite numbers; an empty batch is the identity.
+
+        Raises:
+            InputError: NaN or infinite values, or not one dimension.
+        """
         values = numbers(x, least=0)
         if not len(values):
             return cls()
@@ -114,7 +118,11 @@ class ClusterMoments:
 
     @classmethod
     def of(cls, x: ArrayLike, clusters: ArrayLike) -> ClusterMoments:
-        """The state of a batch: `x` (n,) finite numbers, `clusters` (n,) labels, all text or all whole numbers."""
+        """The state of a batch: `x` (n,) finite numbers, `clusters` (n,) labels, all text or all whole numbers.
+
+        Raises:
+            InputError: As `Moments.of`; labels missing or of two kinds, or lengths that differ.
+        """
         values, names = numbers(x, least=0), labels(clusters)
         same_length(x=values, clusters=names)
         if not len(values):
@@ -122,7 +130,11 @@ class ClusterMoments:
         return cls(*_grouped(names, np.ones(len(values), dtype=np.int64), values))
 
     def merge(self, other: ClusterMoments) -> ClusterMoments:
-        """The state of both batches together: clusters of the same id are one."""
+        """The state of both batches together: clusters of the same id are one.
+
+        Raises:
+            InputError: Labels of two kinds.
+        """
         if not len(self.ids) or not len(other.ids):
             return self if len(self.ids) else other
         if self.ids.dtype.kind != other.ids.dtype.kind:

@@ -33,6 +33,13 @@ class StratumTests(NamedTuple):
         least_p: (n_strata,) the least p that draws and rows allow: 1 where nothing can be learnt.
         pooled_p: Of the covariances added over strata; NaN where no stratum is informative.
         draws: Permutations drawn.
+
+    >>> import numpy as np
+    >>> from harness.estimators.strata import strata_of
+    >>> cells = strata_of(["de"] * 8 + ["en"] * 8)
+    >>> found = permutation_tests([0, 1] * 8, [0] * 8 + [0, 1] * 4, cells, rng=np.random.default_rng(1), draws=99)
+    >>> found.informative.tolist()  # nobody is exposed in "de"
+    [False, True]
     """
 
     names: tuple[str, ...]
@@ -79,6 +86,9 @@ def permutation_tests(
         rng: Gives the seeds of all blocks at once.
         draws: At least 99.
         threads: At least 1; any number gives the same result.
+
+    Raises:
+        InputError: NaN or infinite numbers, lengths that differ, under 99 draws or under one thread.
 
     >>> import numpy as np
     >>> from harness.estimators.strata import strata_of

@@ -29,13 +29,20 @@ class Logistic(NamedTuple):
     Attributes:
         intercept: Log-odds where all features are 0.
         slopes: (k,) log-odds a unit of each feature.
+
+    >>> Logistic(0.0, np.array([1.0])).predict([0.0]).tolist()
+    [0.5]
     """
 
     intercept: float
     slopes: Floats
 
     def predict(self, features: ArrayLike) -> Floats:
-        """(n,) probabilities inside (0, 1) for `features` (n, k)."""
+        """(n,) probabilities inside (0, 1) for `features` (n, k).
+
+        Raises:
+            InputError: Features of another width, NaN or infinite.
+        """
         from scipy.special import expit
 
         table = _table(features)
@@ -56,6 +63,10 @@ def fit_logistic(features: ArrayLike, exposed: ArrayLike, *, ridge: float = 1.0)
         features: (n, k) or (n,) finite numbers.
         exposed: (n,) of 0 and 1, both present.
         ridge: Above 0: a penalty keeps separated classes finite.
+
+    Raises:
+        InputError: NaN or infinite features, `exposed` that is not 0 or 1 or has one class only, a ridge not above 0,
+            or no convergence.
 
     >>> model = fit_logistic([0.0, 1.0, 2.0, 3.0], [0, 1, 0, 1])
     >>> round(float(model.predict([0.0, 1.0, 2.0, 3.0]).mean()), 9)
@@ -125,6 +136,9 @@ def cross_fitted(
         folds: At least 2.
         ridge: As in `fit_logistic`.
 
+    Raises:
+        InputError: As `fit_logistic`; under two folds; a group with fewer rows of a class than folds, by name.
+
     >>> import numpy as np
     >>> x = np.arange(40.0)
     >>> found = cross_fitted(x, x % 2, rng=np.random.default_rng(1))
@@ -184,6 +198,10 @@ def propensity_calibration(
         exposed: (n,) of 0 and 1.
         bins: Bins wanted, >= 1.
         alpha: Inside (0, 1).
+
+    Raises:
+        InputError: Propensities outside [0, 1], `exposed` that is not 0 or 1, lengths that differ, under one bin, alpha
+            outside (0, 1).
 
     >>> shown = propensity_calibration([0.2] * 50 + [0.8] * 50, [0] * 40 + [1] * 10 + [1] * 40 + [0] * 10, bins=2)
     >>> shown.predicted.round(3).tolist(), [one.value for one in shown.observed], shown.holds

@@ -21,6 +21,9 @@ def wilson(hits: float, n: float, *, confidence: float = 0.9) -> Estimate:
         n: Observations, whole.
         confidence: Two-sided; each end alone holds with (1 + confidence) / 2.
 
+    Raises:
+        InputError: Counts that are negative or not whole, hits above n, or confidence outside (0, 1).
+
     >>> wilson(9, 10).low < 0.9 < wilson(9, 10).high < 1.0
     True
     """
@@ -42,6 +45,9 @@ def clopper_pearson(hits: float, n: float, *, confidence: float = 0.9) -> Estima
     """Clopper & Pearson's exact interval (Biometrika 26, 1934) of the share hits / n; arguments as in `wilson`.
 
     Each end misses with at most (1 - confidence) / 2, whatever the share. No observation gives (0, 1).
+
+    Raises:
+        InputError: Counts that are negative or not whole, hits above n, or confidence outside (0, 1).
 
     >>> round(clopper_pearson(0, 59, confidence=0.9).high, 3)  # the rule of three
     0.05

@@ -34,6 +34,9 @@ def quantile_interval(x: ArrayLike, q: float, *, confidence: float = 0.9, unit: 
         The value is the linear quantile (numpy's default), moved to the nearer end where it lies outside; under two
         values both ends are infinite.
 
+    Raises:
+        InputError: NaN or infinite values, none at all; q or confidence outside (0, 1).
+
     >>> quantile_interval(range(1, 101), 0.5).low, quantile_interval(range(1, 101), 0.5).high
     (42.0, 59.0)
     >>> quantile_interval(range(58), 0.95).high, quantile_interval(range(59), 0.95).high
@@ -56,6 +59,8 @@ def quantile_ranks(n: int, q: float, tail: float) -> tuple[int, int]:
     """Ranks, from 1, of the order statistics that enclose the q-quantile at miss rate `tail` each.
 
     0 and n + 1 where no rank will do: always under two values.
+
+    Raises nothing: the caller has checked n, q and tail.
 
     >>> quantile_ranks(100, 0.5, 0.05)
     (42, 59)
@@ -94,6 +99,9 @@ def quantile_difference(
     together, shrunk by 1 / sqrt(n) so that equal columns keep a width. Each end misses .00 to .05 for .05.
     `union` joins opposite ends at half the miss rate each (Bonferroni): it holds whatever the law, at twice the width.
     Both are infinite where an order statistic is missing.
+
+    Raises:
+        InputError: As `quantile_interval`; lengths that differ, or an unknown method.
 
     >>> quantile_difference([x + 5.0 for x in range(200)], range(200), 0.5).value
     5.0

@@ -42,6 +42,9 @@ def big_loser_share(delta: ArrayLike, *, loss: float = 0.3, confidence: float = 
         loss: What counts as big, > 0, in the measure's unit.
         confidence: Two-sided; each end alone holds with at least (1 + confidence) / 2.
 
+    Raises:
+        InputError: NaN or infinite values, none at all, a loss not above 0, or confidence outside (0, 1).
+
     >>> big_loser_share([0.0] * 97 + [-0.6] * 3).value
     0.03
     """

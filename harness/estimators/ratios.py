@@ -33,6 +33,10 @@ def ratio_interval(
         confidence: Two-sided; each end alone holds with (1 + confidence) / 2.
         unit: Of the ratio.
 
+    Raises:
+        InputError: Bad numbers or labels, lengths that differ, a negative denominator or all of them 0, or confidence
+            outside (0, 1).
+
     >>> ratio_interval([1, 0, 2], [10, 5, 10]).value
     0.12
     """

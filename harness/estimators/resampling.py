@@ -52,6 +52,9 @@ def bootstrap(
 ) -> Estimate:
     """The bootstrap interval of `bootstrap_ends` alone.
 
+    Raises:
+        InputError: As `bootstrap_ends`, whose arguments these are.
+
     >>> import numpy as np
     >>> found = bootstrap([0.0, 0.1, 0.0, 0.4, 0.2, 0.0], rng=np.random.default_rng(1))
     >>> found.low < found.value < found.high
@@ -98,6 +101,11 @@ def bootstrap_ends(
 
     Raises:
         InputError: For bad numbers, lengths, labels, method, resamples or confidence.
+
+    >>> import numpy as np
+    >>> found = bootstrap_ends([0.0, 0.1, 0.0, 0.4, 0.2, 0.0] * 10, rng=np.random.default_rng(1))
+    >>> found.low_se < 0.1 * found.estimate.half_width, found.estimate.method
+    (True, 'BCa bootstrap of the mean')
     """
     sample = _sample(x, clusters, statistic, method)
     tail, draws = level(confidence), count(resamples, "resamples", least=100)

@@ -24,6 +24,9 @@ def needed_n(estimate: Estimate, limit: float) -> int | None:
     Returns:
         None where nothing can be said: the value is the limit itself, NaN, or without a finite facing end.
 
+    Raises:
+        InputError: A limit that is not finite.
+
     >>> needed_n(Estimate(0.01, -0.01, 0.03, 200, 0.9, "t"), 0.0)
     800
     """
@@ -43,6 +46,9 @@ def needed_for_mean(gap: float, sd: float, *, confidence: float = 0.9, power: fl
     ((z_confidence + z_power) sd / gap)**2 by normal theory, each end at (1 + confidence) / 2. `sd` is the standard
     deviation of one observation; with clusters of size m and intra-class correlation r, that times sqrt(1 + (m - 1) r).
 
+    Raises:
+        InputError: A gap or sd that is not finite, sd under 0; confidence or power outside (0, 1).
+
     >>> needed_for_mean(0.02, 0.2, power=0.8)
     619
     """
@@ -60,6 +66,9 @@ def needed_for_mean(gap: float, sd: float, *, confidence: float = 0.9, power: fl
 
 def needed_for_share(truth: float, limit: float, *, confidence: float = 0.9) -> int | None:
     """Trials after which Clopper & Pearson's bound clears `limit` if the observed share is `truth`.
+
+    Raises:
+        InputError: Truth or limit outside [0, 1], or confidence outside (0, 1).
 
     >>> needed_for_share(1.0, 0.95)
     59
@@ -80,6 +89,9 @@ def needed_for_quantile(q: float, share_below: float, *, confidence: float = 0.9
 
     `share_below` is the observed share of values at or under the limit. Above q the upper end must come under the
     limit, below q the lower end over it: the same question as whether that share differs from q.
+
+    Raises:
+        InputError: q or confidence outside (0, 1), or a share outside [0, 1].
 
     >>> needed_for_quantile(0.95, 1.0)
     59

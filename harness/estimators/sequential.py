@@ -35,6 +35,10 @@ class ConfidenceSequence(NamedTuple):
         confidence: Two-sided, of all looks together; each end alone holds with (1 + confidence) / 2.
         method: How it was made.
         unit: Of the value.
+
+    >>> found = bernstein_sequence([1.0] * 100)
+    >>> found.at(-1).n, found.excludes(0.5)
+    (100, 12)
     """
 
     value: Floats
@@ -51,7 +55,11 @@ class ConfidenceSequence(NamedTuple):
         return Estimate(value, low, high, int(self.n[look]), self.confidence, self.method, self.unit)
 
     def excludes(self, null: float) -> int | None:
-        """The first look, from 0, whose interval leaves `null` out; None if none does."""
+        """The first look, from 0, whose interval leaves `null` out; None if none does.
+
+        Raises:
+            InputError: A null that is not finite.
+        """
         if not math.isfinite(null):
             raise InputError("not finite", where="null", expected="a number", found=null)
         return _first((self.low > null) | (self.high < null))
@@ -64,6 +72,10 @@ class EProcess(NamedTuple):
         log_e: (looks,) natural logarithms of the e-values.
         n: (looks,) observations so far.
         method: How it was made.
+
+    >>> found = betting_wealth([1.0] * 10, 0.5)
+    >>> found.alarm(0.05), bool(found.p[-1] < 0.05), found.alarm(1e-9) is None
+    (7, True, True)
     """
 
     log_e: Floats
@@ -71,7 +83,11 @@ class EProcess(NamedTuple):
     method: str
 
     def alarm(self, alpha: float) -> int | None:
-        """The first look, from 0, with e >= 1 / alpha (Ville's inequality); None if there is none."""
+        """The first look, from 0, with e >= 1 / alpha (Ville's inequality); None if there is none.
+
+        Raises:
+            InputError: Alpha outside (0, 1).
+        """
         return _first(self.log_e >= -math.log(share(alpha, "alpha")))
 
     @property
@@ -101,6 +117,10 @@ def bernstein_sequence(
 
     Returns:
         One look per value; ends only ever move inwards. Ends that cross say that the mean has not stayed the same.
+
+    Raises:
+        InputError: A value outside `support` or NaN, no value at all, a support out of order, or confidence outside (0,
+            1).
 
     >>> found = bernstein_sequence([0.0, 1.0] * 500)
     >>> round(float(found.low[-1]), 2), round(float(found.high[-1]), 2)
@@ -138,6 +158,10 @@ def betting_sequence(
         grid: Means that are tried, evenly over the support.
         unit: Of the values.
 
+    Raises:
+        InputError: A value outside `support` or NaN, no value at all, a support out of order, confidence outside (0,
+            1), or a grid under 2.
+
     >>> found = betting_sequence([0.0, 1.0] * 500)
     >>> bool(found.high[-1] - found.low[-1] < 0.14), found.excludes(0.7) is not None
     (True, True)
@@ -169,6 +193,10 @@ def betting_wealth(
         null: Inside `support`.
         support: Least and greatest possible value.
         alpha: Miss rate that the bets are tuned to.
+
+    Raises:
+        InputError: A value outside `support` or NaN, no value at all, a support out of order, a null that is not inside
+            it, or alpha outside (0, 1).
 
     >>> betting_wealth([0.9, 0.8, 1.0] * 20, 0.5).alarm(0.05)
     8

@@ -51,6 +51,10 @@ def arm_scores(x: ArrayLike, treated: ArrayLike, *, share_treated: float = 0.5) 
         treated: (n,) 0 or 1.
         share_treated: Planned share of treated units, inside (0, 1).
 
+    Raises:
+        InputError: NaN or infinite values, none at all, `treated` that is not 0 or 1, lengths that differ, a share
+            outside (0, 1).
+
     >>> arm_scores([1.0, 0.0, 1.0, 0.0], [1, 0, 1, 0]).tolist()
     [2.0, 1.0, 1.0, 1.0]
     """
@@ -84,6 +88,9 @@ def bounded_arms_sequence(
         confidence: Two-sided, of all looks together.
         unit: Of the values.
 
+    Raises:
+        InputError: As `arm_scores`; a value outside `support`, a support out of order, or confidence outside (0, 1).
+
     >>> found = bounded_arms_sequence([1, 0, 0, 1] * 500, [1, 0] * 1000)
     >>> bool(found.low[-1] < 0.0 < found.high[-1])
     True
@@ -103,6 +110,9 @@ def bounded_arms_sequence(
 def lag_correlation(x: ArrayLike) -> float:
     """First autocorrelation of `x` (n,), n >= 3; NaN for a constant.
 
+    Raises:
+        InputError: NaN or infinite values, or under three of them.
+
     >>> round(lag_correlation([1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]), 3)
     0.125
     """
@@ -117,6 +127,9 @@ def block_length(correlation: float, *, short: float = SHORT) -> int:
 
     In an AR(1) series of `correlation` f a block of B minutes shows all but 2 f / (B (1 - f**2)) of it.
 
+    Raises:
+        InputError: A correlation outside (-1, 1), or `short` outside (0, 1).
+
     >>> block_length(0.0), block_length(0.5), block_length(0.8)
     (1, 14, 45)
     """
@@ -128,6 +141,9 @@ def block_length(correlation: float, *, short: float = SHORT) -> int:
 
 def block_means(x: ArrayLike, size: int) -> Floats:
     """Means of consecutive blocks of `size` of `x` (n,), in order; what is left over at the end waits.
+
+    Raises:
+        InputError: NaN or infinite values, none at all, or a size under 1.
 
     >>> block_means([1.0, 3.0, 5.0, 7.0, 9.0], 2).tolist()
     [2.0, 6.0]
@@ -161,6 +177,10 @@ def block_sequence(
 
     Returns:
         One look per whole block, n in values; no look if there is no whole block.
+
+    Raises:
+        InputError: NaN or infinite values, none at all, a block under 1, a baseline of under two blocks, or confidence
+            outside (0, 1).
 
     >>> found = block_sequence([0.1, -0.1, 0.2, 0.0] * 30, block=4, baseline=[0.1, 0.0, -0.1, 0.2] * 8)
     >>> len(found.n), int(found.n[-1])

@@ -50,6 +50,9 @@ def asymptotic_sequence(
     Returns:
         One look per value, infinite ends where it is silent.
 
+    Raises:
+        InputError: NaN or infinite values, none at all, a start under 10, carriers under 0, confidence outside (0, 1).
+
     >>> found = asymptotic_sequence([-1.0, 1.0] * 500)
     >>> float(found.low[98]), round(float(found.high[-1]), 3)
     (-inf, 0.087)
@@ -79,6 +82,9 @@ def student_sequence(
     R = (sqrt(1 + n r**2) / a)**(2 / n) and A = 1 / (1 + n r**2): t**2 = (n - 1) (R - 1) / (1 - A R). For few, roughly
     normal values, such as block means; arguments as in `asymptotic_sequence`, whose guards here are off.
 
+    Raises:
+        InputError: As `asymptotic_sequence`; here a start of 2 is the least.
+
     >>> found = student_sequence([0.1, 0.3, 0.2, 0.4, 0.3, 0.2, 0.1, 0.4])
     >>> bool(found.low[-1] < 0.25 < found.high[-1]), float(found.high[0])
     (True, inf)
@@ -97,6 +103,9 @@ def student_sequence(
 
 def carriers_so_far(x: ArrayLike) -> Floats:
     """(n,) observations that carry the variance of `x` (n,) so far: (sum d**2)**2 / sum d**4; 0 without variation.
+
+    Raises:
+        InputError: NaN or infinite values, or none at all.
 
     >>> round(float(carriers_so_far([0.0] * 98 + [1.0, 1.0])[-1]), 2)
     2.08

@@ -35,6 +35,10 @@ def rate_process(
         limit: Inside (0, 1).
         prior: Both above 0.
 
+    Raises:
+        InputError: Counts that fall or are not whole, hits that outgrow trials, a limit outside (0, 1), a prior not
+            above 0.
+
     >>> rate_process([0, 4, 12], [100, 200, 300], 0.01).alarm(0.05)
     2
     """
@@ -48,6 +52,9 @@ def rate_sequence(
     """Interval for a rate at every look: the limits that `rate_process`, upwards and downwards, has not yet refused.
 
     Arguments as there. Each end misses at any look with at most (1 - confidence) / 2. No trial: (0, 1).
+
+    Raises:
+        InputError: As `rate_process`, or confidence outside (0, 1).
 
     >>> found = rate_sequence([10, 30], [100, 300])
     >>> bool(found.low[1] < 0.1 < found.high[1]), round(float(found.high[1]), 2)
@@ -71,6 +78,10 @@ def ratio_process(
         counts: (looks, arms) cumulative units per arm, whole, never falling.
         shares: (arms,) planned, above 0, summing to 1; None is an even split.
         concentration: The prior's weight in units.
+
+    Raises:
+        InputError: A table that is not (looks, two arms or more), counts that fall or are not whole, shares that do not
+            sum to 1, a concentration not above 0.
 
     >>> ratio_process([[5100, 4900], [10400, 9600], [16000, 14000]]).alarm(0.001)
     1

@@ -46,7 +46,11 @@ class LatencySketch:
 
     @classmethod
     def of(cls, latency_ms: ArrayLike) -> LatencySketch:
-        """The state of a batch (n,) of latencies in ms, 0 to 1e12; an empty batch is the identity."""
+        """The state of a batch (n,) of latencies in ms, 0 to 1e12; an empty batch is the identity.
+
+        Raises:
+            InputError: A latency that is negative, NaN or above 1e12 ms.
+        """
         values = numbers(latency_ms, "latency_ms", low=0.0, high=LARGEST, least=0)
         place = np.ceil(np.log(np.maximum(values, SMALLEST)) / math.log(GROWTH)).astype(np.int64)
         place[values <= SMALLEST] = FLOOR
@@ -70,6 +74,9 @@ class LatencySketch:
 
         Each end is as far out as its bucket allows, so that the promise of `quantiles.quantile_interval` stands.
         Under two values both ends are infinite; of none the value is NaN.
+
+        Raises:
+            InputError: q or confidence outside (0, 1).
         """
         place, tail, n = share(q, "q"), level(confidence), self.n
         if not n:

@@ -40,7 +40,11 @@ class BySlice(Generic[State]):
 
     @classmethod
     def of(cls, x: ArrayLike, slices: ArrayLike, *, into: Callable[[Any], State]) -> BySlice[State]:
-        """One state for each distinct name in `slices` (n,), made by `into` from the rows of `x` (n,) under it."""
+        """One state for each distinct name in `slices` (n,), made by `into` from the rows of `x` (n,) under it.
+
+        Raises:
+            InputError: Names missing or of two kinds, lengths that differ, and what `into` raises.
+        """
         names, values = labels(slices, "slices"), np.asarray(x)
         if values.ndim != 1:
             raise InputError("wrong shape", where="x", expected="one dimension", found=values.shape)

@@ -35,6 +35,9 @@ class Strata(NamedTuple):
         keys: One tuple of column values a stratum, ascending: of its first cell, where cells were merged.
         names: How each is told: `de × 3`, or `de × 3 to de × 5` where cells were merged.
         counts: (n_strata,) rows of each, >= 1.
+
+    >>> {name: state.n for name, state in strata_of(["de", "en", "de"]).moments([0.5, 1.0, 0.0]).items()}
+    {'de': 2, 'en': 1}
     """
 
     codes: Codes
@@ -43,7 +46,11 @@ class Strata(NamedTuple):
     counts: Codes
 
     def moments(self, x: ArrayLike) -> dict[str, Moments]:
-        """The accumulator of `x` (n,) in each stratum, by name: what `post_stratified` reads, mergeable."""
+        """The accumulator of `x` (n,) in each stratum, by name: what `post_stratified` reads, mergeable.
+
+        Raises:
+            InputError: NaN or infinite values, or another length.
+        """
         values = numbers(x)
         same_length(x=values, strata=self.codes)
         order = np.argsort(self.codes, kind="stable")
@@ -55,6 +62,9 @@ def quantile_edges(x: ArrayLike, *, bins: int = 10) -> Floats:
     """Inner edges of equal-mass bins of `x` (n,): distinct order statistics, at most bins - 1 of them, ascending.
 
     Ties never part: where one value fills several bins those bins are one. A constant column has no edge.
+
+    Raises:
+        InputError: NaN or infinite values, none at all, or bins under 1.
 
     >>> quantile_edges(range(10), bins=2).tolist()
     [5.0]
@@ -74,6 +84,9 @@ def quantile_bins(x: ArrayLike, *, bins: int = 10, edges: ArrayLike | None = Non
         edges: Edges of another sample (`quantile_edges`), so that two samples mean the same by a bin; then `bins` is
             not read.
 
+    Raises:
+        InputError: As `quantile_edges`; edges that do not ascend.
+
     >>> quantile_bins([0.1, 0.2, 0.3, 0.4], bins=2).tolist(), quantile_bins([0.35], edges=[0.3]).tolist()
     ([0, 0, 1, 1], [1])
     """
@@ -86,6 +99,9 @@ def quantile_bins(x: ArrayLike, *, bins: int = 10, edges: ArrayLike | None = Non
 
 def strata_of(*columns: ArrayLike) -> Strata:
     """The cells of categorical `columns`, each (n,) labels (text or whole numbers); the first is the most important.
+
+    Raises:
+        InputError: No column, no row, lengths that differ, labels missing or of two kinds.
 
     >>> cells = strata_of(["de", "en", "de", "en"], [1, 0, 1, 1])
     >>> cells.names, cells.codes.tolist(), cells.counts.tolist()
@@ -116,6 +132,9 @@ def merge_sparse(strata: Strata, *, least: int) -> Strata:
     The rule: the smallest stratum under `least` (of equals the first) joins the neighbour in cell order with which it
     shares more leading columns; of equals the smaller; of equals the earlier. Repeated until none is sparse or one is
     left, which may still be sparse where all rows together are.
+
+    Raises:
+        InputError: A least that is no whole number of at least 1.
 
     >>> merged = merge_sparse(strata_of(["de", "de", "de", "en", "en"], [1, 1, 2, 1, 1]), least=2)
     >>> merged.names, merged.counts.tolist()
@@ -177,6 +196,10 @@ def post_stratified(
         support: Least and greatest possible value, if known.
 
     What is left of skewness stands in `PROMISES`.
+
+    Raises:
+        InputError: Strata without a share or weighted ones without rows, by name; shares negative or all 0; confidence
+            outside (0, 1).
 
     >>> cells = strata_of(["de", "de", "en", "en"])
     >>> post_stratified(cells.moments([0.0, 0.5, 0.5, 1.0]), {"de": 3, "en": 1}).value

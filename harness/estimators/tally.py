@@ -28,7 +28,11 @@ class Tally:
 
     @classmethod
     def of(cls, hit: ArrayLike) -> Tally:
-        """The state of a batch (n,) of booleans, or of numbers that are 0 or 1; an empty batch is the identity."""
+        """The state of a batch (n,) of booleans, or of numbers that are 0 or 1; an empty batch is the identity.
+
+        Raises:
+            InputError: What is neither 0 nor 1, NaN, or not one dimension.
+        """
         values = numbers(hit, "hit", low=0.0, high=1.0, least=0)
         neither = (values != 0.0) & (values != 1.0)
         if neither.any():
@@ -42,5 +46,9 @@ class Tally:
         return Tally(self.hits + other.hits, self.n + other.n)
 
     def estimate(self, *, confidence: float = 0.9) -> Estimate:
-        """The share of hits with Clopper and Pearson's interval; of no trial NaN in (0, 1)."""
+        """The share of hits with Clopper and Pearson's interval; of no trial NaN in (0, 1).
+
+        Raises:
+            InputError: Confidence outside (0, 1).
+        """
         return clopper_pearson(self.hits, self.n, confidence=confidence)

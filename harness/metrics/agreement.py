@@ -45,7 +45,17 @@ class _Shared(NamedTuple):
 
 
 def agreement(a: Run, b: Run, spec: MetricSpec | str) -> Agreement:
-    """The measure that is spelt `RBO(p=0.9)` or `Jaccard@10`. Raises UsageError for a measure of one run."""
+    """The measure that is spelt `RBO(p=0.9)` or `Jaccard@10`. Raises UsageError for a measure of one run.
+
+    Raises:
+        UsageError: A measure of one run, or one that is not known.
+        InputError: Two runs without any hit.
+
+    >>> one = Run.of(["q", "q"], ["a", "b"], [2.0, 1.0])
+    >>> two = Run.of(["q", "q"], ["b", "c"], [2.0, 1.0])
+    >>> agreement(one, two, "Jaccard@2").mean == jaccard_at(one, two, k=2).mean
+    True
+    """
     wanted = parse(spec) if isinstance(spec, str) else spec
     if wanted.name == "Jaccard" and wanted.k is not None:
         return jaccard_at(a, b, k=wanted.k)
@@ -55,7 +65,17 @@ def agreement(a: Run, b: Run, spec: MetricSpec | str) -> Agreement:
 
 
 def jaccard_at(a: Run, b: Run, *, k: int) -> Agreement:
-    """Shared documents of the first k as a share of all documents of the first k of either. In [0, 1], symmetric."""
+    """Shared documents of the first k as a share of all documents of the first k of either. In [0, 1], symmetric.
+
+    Raises:
+        ValueError: k under 1.
+        InputError: Two runs without any hit.
+
+    >>> one = Run.of(["q", "q"], ["a", "b"], [2.0, 1.0])
+    >>> two = Run.of(["q", "q"], ["b", "c"], [2.0, 1.0])
+    >>> jaccard_at(one, two, k=2).values.round(3).tolist()
+    [0.333]
+    """
     if k < 1:
         raise ValueError(f"k is a depth from 1, not {k}")
     shared = _shared(a, b)
@@ -69,6 +89,15 @@ def rbo(a: Run, b: Run, *, p: float = 0.9) -> Agreement:
 
     `p` in (0, 1) is the chance that a reader goes on to the next rank; beyond the shorter ranking the overlap seen is
     taken to continue. Ties are ranked, as everywhere here, by document id.
+
+    Raises:
+        ValueError: p outside (0, 1).
+        InputError: Two runs without any hit.
+
+    >>> one = Run.of(["q", "q"], ["a", "b"], [2.0, 1.0])
+    >>> two = Run.of(["q", "q"], ["b", "c"], [2.0, 1.0])
+    >>> rbo(one, one).mean, 0.0 < rbo(one, two).mean < 1.0
+    (1.0, True)
     """
     if not 0.0 < p < 1.0:
         raise ValueError(f"p is in (0, 1), not {p}")

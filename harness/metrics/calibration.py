@@ -28,6 +28,9 @@ class Reliability(NamedTuple):
         predicted: (B,) mean prediction.
         observed: (B,) share of outcomes that held.
         hits: (B,) outcomes that held.
+
+    >>> reliability([0.25, 0.75], [0, 1], bins=1).error
+    0.0
     """
 
     counts: NDArray[np.int64]
@@ -46,6 +49,10 @@ def equal_mass(predicted: ArrayLike, *, bins: int = BINS) -> NDArray[np.int64]:
 
     A group of equal predictions goes where its middle lies, whole; bins left empty by ties are dropped.
 
+    Raises:
+        InputError: A prediction outside [0, 1] or NaN, no row, masked or not one dimension, or bins that are no whole
+            number from 1.
+
     >>> equal_mass([0.9, 0.1, 0.2, 0.8], bins=2).tolist(), equal_mass([0.5, 0.5, 0.5, 0.9], bins=4).tolist()
     ([1, 0, 0, 1], [0, 0, 0, 1])
     """
@@ -62,6 +69,9 @@ def equal_mass(predicted: ArrayLike, *, bins: int = BINS) -> NDArray[np.int64]:
 def reliability(predicted: ArrayLike, outcome: ArrayLike, *, bins: int = BINS) -> Reliability:
     """The reliability curve: `predicted` (n,) in [0, 1] against `outcome` (n,) of 0 and 1, in equal-mass bins.
 
+    Raises:
+        InputError: As `equal_mass`; an outcome that is neither 0 nor 1, or lengths that differ.
+
     >>> reliability([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 0], bins=2).observed.tolist()
     [0.0, 0.5]
     """
@@ -77,6 +87,9 @@ def adaptive_ece(predicted: ArrayLike, outcome: ArrayLike, *, bins: int = BINS) 
 
     Never read it without its floor: 15 bins give a perfectly calibrated model about .8 sqrt(15 p(1-p) / n).
 
+    Raises:
+        InputError: As `reliability`.
+
     >>> round(adaptive_ece([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 0], bins=2), 3)
     0.25
     """
@@ -85,6 +98,9 @@ def adaptive_ece(predicted: ArrayLike, outcome: ArrayLike, *, bins: int = BINS) 
 
 def brier(predicted: ArrayLike, outcome: ArrayLike) -> Floats:
     """(n,) squared error of each row, in [0, 1], lower is better (Brier 1950).
+
+    Raises:
+        InputError: As `reliability`, bins apart.
 
     >>> brier([0.5, 1.0], [1, 1]).tolist()
     [0.25, 0.0]

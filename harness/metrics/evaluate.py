@@ -36,6 +36,10 @@ class Evaluation:
         unanswered: Judged ids that the run has no hit for; they score 0.
         no_relevant: Judged ids without a document of grade ≥ 1; they score 0.
         unknown: Number of the run's queries that have no judgements; they are left out.
+
+    >>> found = evaluate(Run.of(["q1"], ["a"], [1.0]), Qrels.of(["q1", "q2"], ["a", "b"], [1, 1]), ["RR"])
+    >>> found.mean("RR"), found.unanswered.tolist()
+    (0.5, ['q2'])
     """
 
     specs: tuple[MetricSpec, ...]
@@ -60,6 +64,11 @@ def evaluate(run: Run, qrels: Qrels, specs: Iterable[MetricSpec | str], *, depth
     """Score every measure. `depth` cuts the run to its first hits per query first (trec_eval's -M).
 
     Raises InputError for judgements that are empty, UsageError for an unknown measure or one of two runs.
+
+    >>> qrels = Qrels.of(["q1", "q2"], ["a", "b"], [1, 1])
+    >>> run = Run.of(["q1", "q1"], ["b", "a"], [2.0, 1.0])
+    >>> evaluate(run, qrels, ["RR", "P@1"]).values["RR"].tolist()
+    [0.5, 0.0]
     """
     wanted = tuple(dict.fromkeys(parse(spec) if isinstance(spec, str) else spec for spec in specs))
     if not len(qrels):
@@ -79,6 +88,11 @@ def per_query(run: Run, qrels: Qrels, spec: MetricSpec | str, *, queries: Sequen
     """(n_queries,) values of one measure, for the judged queries in ascending order or for `queries` in theirs.
 
     Raises InputError for a query that is not judged: a value for it would be made up.
+
+    >>> qrels = Qrels.of(["q1", "q2"], ["a", "b"], [1, 1])
+    >>> run = Run.of(["q1", "q1"], ["b", "a"], [2.0, 1.0])
+    >>> per_query(run, qrels, "RR", queries=["q2", "q1"]).tolist()
+    [0.0, 0.5]
     """
     wanted = parse(spec) if isinstance(spec, str) else spec
     values = evaluate(run, qrels, [wanted]).values[str(wanted)]
@@ -93,7 +107,15 @@ def per_query(run: Run, qrels: Qrels, spec: MetricSpec | str, *, queries: Sequen
 
 
 def unjudged(run: Run, qrels: Qrels, *, k: int, depth: int | None = None) -> Floats:
-    """(n_queries,) share of each judged query's first k hits that carry no judgement; 0 where there is no hit."""
+    """(n_queries,) share of each judged query's first k hits that carry no judgement; 0 where there is no hit.
+
+    Raises nothing: both tables are checked where they are made.
+
+    >>> qrels = Qrels.of(["q1", "q2"], ["a", "b"], [1, 1])
+    >>> run = Run.of(["q1", "q1"], ["b", "a"], [2.0, 1.0])
+    >>> unjudged(run, qrels, k=2).tolist()
+    [0.5, 0.0]
+    """
     # A negative grade says "seen in the pool, not judged", as trec_eval reads it.
     k = k if depth is None else min(k, depth)
     at_query, seen = match(qrels.names[0], run.names[0]), qrels.relevance >= 0

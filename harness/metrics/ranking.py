@@ -28,6 +28,9 @@ class Placed(NamedTuple):
         query: (n_placed,) index of the query, ascending.
         rank: (n_placed,) from 1, ascending within a query.
         grade: (n_placed,) ≥ 1.
+
+    >>> placed([[1, 0, 3]]).within(2).grade.tolist(), placed([[1, 0, 3]]).within(None, rel=2).rank.tolist()
+    ([1], [3])
     """
 
     n: int
@@ -53,6 +56,9 @@ def dcg(gains: Any, *, k: int | None = None, gain: str = LINEAR) -> Floats:
 
     `gain`: `log2` takes the grade itself, as trec_eval; `exp-log2` takes 2^grade - 1.
 
+    Raises:
+        ValueError: Gains that are no table (n_queries, depth), or an unknown `gain`.
+
     >>> dcg([[3, 0, 1]], k=3).tolist()
     [3.5]
     """
@@ -63,12 +69,21 @@ def ndcg(gains: Any, *, k: int | None = None, gain: str = LINEAR, ideal: Any = N
     """DCG as a share of the best possible. Returns (n_queries,) in [0, 1]; 0 for a query without a relevant document.
 
     `ideal`: (n_queries, any) grades of everything that was judged; without it the best order of `gains` itself.
+
+    Raises:
+        ValueError: Gains that are no table (n_queries, depth), or an unknown `gain`.
+
+    >>> ndcg([[0, 1], [1, 0]]).round(3).tolist(), ndcg([[1, 0]], ideal=[[1, 1]]).round(3).tolist()
+    ([0.631, 1.0], [0.613])
     """
     return _ndcg(placed(gains), _ideal(placed(gains if ideal is None else ideal)), k, gain)
 
 
 def reciprocal_rank(gains: Any, *, k: int | None = None, rel: int = 1) -> Floats:
     """1 / rank of the first document of grade ≥ rel. Returns (n_queries,) in [0, 1]; 0 where there is none.
+
+    Raises:
+        ValueError: Gains that are no table (n_queries, depth).
 
     >>> reciprocal_rank([[0, 2, 1], [0, 0, 0]]).tolist()
     [0.5, 0.0]
@@ -77,22 +92,50 @@ def reciprocal_rank(gains: Any, *, k: int | None = None, rel: int = 1) -> Floats
 
 
 def average_precision(gains: Any, *, n_relevant: Any, k: int | None = None, rel: int = 1) -> Floats:
-    """Mean, over all `n_relevant: (n_queries,)` documents, of the precision where each is found (0 where it is not)."""
+    """Mean, over all `n_relevant: (n_queries,)` documents, of the precision where each is found (0 where it is not).
+
+    Raises:
+        ValueError: Gains that are no table (n_queries, depth).
+
+    >>> average_precision([[1, 0, 1]], n_relevant=[2]).round(4).tolist()
+    [0.8333]
+    """
     return _ap(placed(gains).within(k, rel=rel), np.asarray(n_relevant))
 
 
 def recall(gains: Any, *, k: int, n_relevant: Any, rel: int = 1) -> Floats:
-    """Share of the `n_relevant: (n_queries,)` documents that are in the first k. 0 for a query that has none."""
+    """Share of the `n_relevant: (n_queries,)` documents that are in the first k. 0 for a query that has none.
+
+    Raises:
+        ValueError: Gains that are no table (n_queries, depth).
+
+    >>> recall([[1, 0, 1]], n_relevant=[4], k=3).tolist()
+    [0.5]
+    """
     return _share(count(placed(gains).within(k, rel=rel)), np.asarray(n_relevant))
 
 
 def precision(gains: Any, *, k: int, rel: int = 1) -> Floats:
-    """Share of the first k places that hold a document of grade ≥ rel; a short ranking still has k places."""
+    """Share of the first k places that hold a document of grade ≥ rel; a short ranking still has k places.
+
+    Raises:
+        ValueError: Gains that are no table (n_queries, depth).
+
+    >>> precision([[1, 0, 1, 1]], k=2).tolist()
+    [0.5]
+    """
     return count(placed(gains).within(k, rel=rel)) / k
 
 
 def success(gains: Any, *, k: int, rel: int = 1) -> Floats:
-    """1 where a document of grade ≥ rel is in the first k, else 0. Returns (n_queries,)."""
+    """1 where a document of grade ≥ rel is in the first k, else 0. Returns (n_queries,).
+
+    Raises:
+        ValueError: Gains that are no table (n_queries, depth).
+
+    >>> success([[0, 1], [0, 0]], k=2).tolist()
+    [1.0, 0.0]
+    """
     return (count(placed(gains).within(k, rel=rel)) > 0).astype(np.float64)
 
 
@@ -100,6 +143,13 @@ def score(spec: MetricSpec, found: Placed, judged: Placed, relevant: Floats) -> 
     """(n,) values of one measure: `found` as ranked by the run, `judged` as an ideal run would rank everything.
 
     `relevant`: (n,) `count` of the judged, which several measures share.
+
+    Raises:
+        UsageError: A measure that is none of one run against judgements.
+
+    >>> found = placed([[0, 1, 0]])
+    >>> score(MetricSpec("RR"), found, found, count(found)).tolist()
+    [0.5]
     """
     if spec.name == "nDCG":
         return _ndcg(found, judged, spec.k, spec.dcg)
@@ -115,7 +165,14 @@ def score(spec: MetricSpec, found: Placed, judged: Placed, relevant: Floats) -> 
 
 
 def placed(gains: Any) -> Placed:
-    """The relevant cells of a dense (n_queries, depth) matrix of grades."""
+    """The relevant cells of a dense (n_queries, depth) matrix of grades.
+
+    Raises:
+        ValueError: Gains that are no table (n_queries, depth).
+
+    >>> placed([[0, 2], [1, 0]]).rank.tolist()
+    [2, 1]
+    """
     dense = np.asarray(gains)
     query, index = np.nonzero(dense > 0)
     return Placed(len(dense), query, index + 1, dense[query, index])
@@ -158,7 +215,13 @@ def _gain(grade: NDArray[Any], gain: str) -> Floats:
 
 
 def count(hits: Placed) -> Floats:
-    """(n,) how many documents each query has."""
+    """(n,) how many documents each query has.
+
+    Raises nothing.
+
+    >>> count(placed([[0, 2], [1, 1]])).tolist()
+    [1.0, 2.0]
+    """
     counts: Floats = np.bincount(hits.query, minlength=hits.n).astype(np.float64)
     return counts
 

@@ -35,19 +35,41 @@ class Row(NamedTuple):
 
 
 def summarise(run: Run, qrels: Qrels, specs: Iterable[MetricSpec | str], *, depth: int | None = None) -> list[Row]:
-    """One row a measure, in the order asked for. Errors as `evaluate`."""
+    """One row a measure, in the order asked for. Errors as `evaluate`.
+
+    Raises:
+        InputError: No judgement at all.
+        UsageError: An unknown measure, or one of two runs.
+
+    >>> summarise(Run.of(["q1"], ["a"], [1.0]), Qrels.of(["q1", "q2"], ["a", "b"], [1, 1]), ["RR"])[0][:4]
+    ('RR', 0.5, 2, 1)
+    """
     return rows_of(evaluate(run, qrels, specs, depth=depth))
 
 
 def rows_of(found: Evaluation) -> list[Row]:
-    """The summary of an evaluation at hand."""
+    """The summary of an evaluation at hand.
+
+    Raises nothing.
+
+    >>> found = evaluate(Run.of(["q1"], ["a"], [1.0]), Qrels.of(["q1", "q2"], ["a", "b"], [1, 1]), ["RR"])
+    >>> rows_of(found)[0].mean
+    0.5
+    """
     counts = (len(found.queries), len(found.unanswered), len(found.no_relevant), found.unknown)
     return [Row(measure, found.mean(measure), *counts, _unjudged(found, spec.k))
             for measure, spec in zip(found.values, found.specs, strict=True)]
 
 
 def per_query_rows(found: Evaluation) -> list[tuple[str, str, float]]:
-    """(measure, query, value) for every judged query, measures in the order asked for, queries ascending."""
+    """(measure, query, value) for every judged query, measures in the order asked for, queries ascending.
+
+    Raises nothing.
+
+    >>> found = evaluate(Run.of(["q1"], ["a"], [1.0]), Qrels.of(["q1", "q2"], ["a", "b"], [1, 1]), ["RR"])
+    >>> per_query_rows(found)
+    [('RR', 'q1', 1.0), ('RR', 'q2', 0.0)]
+    """
     return [(measure, query, value) for measure, values in found.values.items()
             for query, value in zip(found.queries.tolist(), values.tolist(), strict=True)]
 
