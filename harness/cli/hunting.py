@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.live import live_release, task_of, tell
-from harness.data.store import atomic_write_text
+from harness.data.store import atomic_write_text, unlisted
 from harness.data.task import Task
 from harness.errors import InputError, SignoffError, UsageError, nearest
 from harness.hunting.gallery import Chapter, exhibits_of, gallery
@@ -92,6 +92,8 @@ def hunted(ground: Ground, options: Options) -> dict[str, Any]:
     release, world = ground.loaded.manifest.release, ground.live.world
     before = read_pins(options.out)
     pins = replayed(ground.trial.candidate, options.out)
+    if not options.profile.derandomised:
+        unlisted(options.out / EXAMPLES)
     until = time.monotonic() + 60.0 * options.minutes
     found = hunt(ground.arena, profile=options.profile, seed=options.seed, examples=options.out / EXAMPLES,
                  more=lambda: time.monotonic() < until, tell=tell)

@@ -117,12 +117,13 @@ def hits_of(docs: Sequence[str], grades: Mapping[str, int], title: Title = lambd
 
 
 def visible(text: str, *, beside: str = "") -> str:
-    """Text on one line in which a reader sees every sign: those that `beside` lacks and ASCII too are spelt out.
+    r"""Text on one line in which a reader sees every sign: those that `beside` lacks and ASCII too are spelt out.
 
     >>> visible("М\\task", beside="Mask")
     '‹U+041C›‹U+0009›ask'
     """
-    return "".join(sign if sign in beside or " " <= sign <= "~" else f"‹U+{ord(sign):04X}›" for sign in text)
+    return "".join(sign if sign.isprintable() and (sign.isascii() or sign in beside) else f"‹U+{ord(sign):04X}›"
+                   for sign in text)
 
 
 def _by_query(run: Run, qrels: Qrels, title: Title) -> Callable[[str], tuple[Hit, ...]]:

@@ -1,0 +1,52 @@
+"""Arenas without any search engine: six queries, each with its document, and systems whose weakness is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.data.plain import world_of
+from harness.data.task import Task
+from harness.hunting.replaying import Answerer, Bench
+from harness.hunting.searching import Arena
+from harness.records import Qrels
+
+TEXTS = ("sort the rows", "invert a matrix", "mean of values", "plot two lines", "read from disk", "join both tables")
+
+
+def task() -> Task:
+    """Six judged queries; the document of each is graded 2, the next query's 1."""
+    documents = [(f"d{row}", f"Title {row}", f"body of {row}") for row in range(len(TEXTS) + 20)]
+    queries = {f"q{row}": text for row, text in enumerate(TEXTS)}
+    rows = [(f"q{row}", f"d{place % len(TEXTS)}", grade) for row in range(len(TEXTS))
+            for place, grade in ((row, 2), (row + 1, 1))]
+    qrels = Qrels.of([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+    made = world_of(documents, queries, qrels, name="six").tasks["search"]
+    return made
+
+
+def sound(text: str, row: int) -> Sequence[str]:
+    """Reads the query's mind: its own document first, the next one second, whatever was typed."""
+    return [f"d{row}", f"d{(row + 1) % len(TEXTS)}", *(f"d{place}" for place in range(10, 22))]
+
+
+def weak(hurts: Callable[[str], bool]) -> Answerer:
+    """Sound, but for texts that hurt: there it finds nothing relevant."""
+    return lambda text, row: [f"d{place}" for place in range(10, 22)] if hurts(text) else sound(text, row)
+
+
+def doubled(text: str) -> bool:
+    """True for a text in which a letter stands twice in a row; none of TEXTS is one."""
+    return any(one == two for one, two in zip(text, text[1:], strict=False))
+
+
+def arena(candidate: Answerer, baseline: Answerer | None = None, **more: Any) -> Arena:
+    """An arena over all six queries."""
+    queries = task()
+    sides = [None if one is None else Bench(queries, one) for one in (candidate, baseline)]
+    plain = [None if one is None else np.array([one.score(text, row) for row, text in enumerate(queries.texts)])
+             for one in sides]
+    assert sides[0] is not None and plain[0] is not None
+    return Arena(sides[0], sides[1], plain[0], plain[1], np.ones(len(queries), dtype=np.bool_), **more)
