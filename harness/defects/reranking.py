@@ -67,7 +67,7 @@ def reranker_weights_permuted(trial: Trial, dose: Dose) -> Trial:
 @defect("slice_worse_mean_better", caught_by=lambda measure: is_ranking(measure) and measure.startswith("delta "),
         goes="down", on_slices=True, signal="the mean difference on the slice, while that over all queries rises")
 def slice_worse_mean_better(trial: Trial, dose: Dose) -> Trial:
-    """A share of the hard slice ranks what is relevant last, and the same share of the other queries ranks it first."""
+    """Half of a share of the hard slice ranks what is relevant last; all of that share outside it ranks it first."""
 
     def traded(task: TaskObserved) -> TaskObserved:
         hard = hidden_slice(task)
@@ -76,7 +76,8 @@ def slice_worse_mean_better(trial: Trial, dose: Dose) -> Trial:
         grade = _grades(task)
         worse = {query for query, is_hard in zip(task.qrels.queries, task.slices[hard], strict=True) if is_hard}
         in_slice = np.array([query in worse for query in task.run.queries], dtype=np.bool_)[task.run.query]
-        chosen = dose.share(len(task.run.queries))[task.run.query]
+        n, half = len(task.run.queries), dose._replace(severity=dose.severity / 2.0)
+        chosen = np.where(in_slice, half.share(n)[task.run.query], dose.share(n)[task.run.query])
         moved = np.where(in_slice, grade, -grade) * (len(task.run) + 1.0)
         return replace(task, run=other_order(task.run, np.where(chosen, moved, 0.0) + task.run.rank))
 

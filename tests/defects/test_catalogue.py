@@ -13,46 +13,10 @@ from harness.defects.catalogue import DEFECTS, defect
 from harness.defects.latency import slow_tail
 from harness.defects.owners import owner, owners
 from harness.errors import InputError
-from harness.release.evidence import rounded
-from harness.release.judge import Control, Finding, Verdict, judge
+from harness.release.judge import Verdict
 from harness.release.measures import EXAMPLES, PROPERTIES, family_of, read
 from harness.release.observed import Trial
-from harness.release.policy import Check, Limit
-
-# Measure → a limit that a fair policy would set for the sound trial.
-LIMITS = {
-    "R@5": ("at_least", 0.9, "lcb"), "RR": ("at_least", 0.8, "lcb"), "RR@10": ("at_least", 0.8, "value"),
-    "Success@50": ("at_least", 0.95, "value"), "nDCG@10": ("at_least", 0.8, "lcb"), "AP": ("at_least", 0.6, "lcb"),
-    "P@10": ("at_least", 0.15, "value"), "delta nDCG@10": ("at_least", 0.0, "lcb"),
-    "lift R@5": ("at_least", 0.0, "lcb"), "over last_vector R@5": ("at_least", 0.0, "lcb"),
-    "acceptance": ("at_least", 0.1, "value"), "unanswered": ("at_most", 0.0, "value"),
-    "unjudged@10": ("at_most", 0.2, "value"), "cosine>=0.5": ("at_least", 0.9, "value"),
-    "p50 total_ms": ("at_most", 8.0, "ucb"), "p95 retrieval_ms": ("at_most", 8.0, "ucb"),
-    "p95 rerank_ms": ("at_most", 2.0, "ucb"), "p95 total_ms": ("at_most", 8.0, "ucb"),
-    "p99 total_ms": ("at_most", 8.0, "ucb"),
-    "agreement@10": ("at_least", 0.9, "lcb"), "norm error": ("at_most", 0.001, "value"),
-    "ids missing": ("at_most", 0.0, "value"), "ids doubled": ("at_most", 0.0, "value"),
-    "largest cell share": ("at_most", 0.2, "value"),
-    "run manifest gaps": ("at_most", 0.0, "value"), "digest mismatches": ("at_most", 0.0, "value"),
-    "replay differences": ("at_most", 0.0, "value"), "config drift": ("at_most", 0.0, "value"),
-    "R@100": ("at_least", 0.95, "lcb"), "p99/p50 total_ms": ("at_most", 3.0, "ucb"),
-    "tied at cut@10": ("at_most", 0.01, "value"), "duplicated hits": ("at_most", 0.0, "value"),
-    "non-finite scores": ("at_most", 0.0, "value"), "leaked judgements": ("at_most", 0.0, "value"),
-    "same as baseline": ("at_most", 0.0, "value"),
-    "regressions": ("at_most", 0.0, "value"), "pinned regressions": ("at_least", 20.0, "value"),
-}  # fmt: skip
-
-
-def check(measure: str) -> Check:
-    return Check(measure, measure, None, "all", Limit(*LIMITS[measure]))
-
-
-def gated(measure: str, trial: Trial, severity: float | None = None) -> Finding:
-    """A trial judged as the gate judges it: with its defect planted beside it."""
-    plant, row = owner(measure), check(measure)
-    broken = read(plant.plant(trial, plant.grades[-1] if severity is None else severity), row).estimate
-    control = Control(plant.name, 1.0, broken.value, broken.low, broken.high, broken.n)
-    return judge(row, rounded(replace(read(trial, row), control=control)))
+from tests.defects.gating import LIMITS, check, gated
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,81 @@
+"""What a fair policy asks of the sound trial, a gate as the session runs it, and what makes two trials equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.defects.catalogue import Defect
+from harness.defects.owners import owner
+from harness.release.evidence import rounded
+from harness.release.judge import Control, Finding, judge
+from harness.release.measures import read
+from harness.release.observed import Trial
+from harness.release.policy import Check, Limit
+
+# Measure → a limit that a fair policy would set for the sound trial.
+LIMITS = {
+    "R@5": ("at_least", 0.9, "lcb"), "RR": ("at_least", 0.8, "lcb"), "RR@10": ("at_least", 0.8, "value"),
+    "R@100": ("at_least", 0.95, "lcb"),
+    "Success@50": ("at_least", 0.95, "value"), "nDCG@10": ("at_least", 0.8, "lcb"), "AP": ("at_least", 0.6, "lcb"),
+    "P@10": ("at_least", 0.15, "value"), "delta nDCG@10": ("at_least", 0.0, "lcb"),
+    "lift R@5": ("at_least", 0.0, "lcb"), "over last_vector R@5": ("at_least", 0.0, "lcb"),
+    "acceptance": ("at_least", 0.1, "value"), "unanswered": ("at_most", 0.0, "value"),
+    "unjudged@10": ("at_most", 0.2, "value"), "cosine>=0.5": ("at_least", 0.9, "value"),
+    "p50 total_ms": ("at_most", 8.0, "ucb"), "p95 retrieval_ms": ("at_most", 8.0, "ucb"),
+    "p95 rerank_ms": ("at_most", 2.0, "ucb"), "p95 total_ms": ("at_most", 8.0, "ucb"),
+    "p99 total_ms": ("at_most", 8.0, "ucb"), "p99/p50 total_ms": ("at_most", 3.0, "ucb"),
+    "agreement@10": ("at_least", 0.9, "lcb"), "norm error": ("at_most", 0.001, "value"),
+    "ids missing": ("at_most", 0.0, "value"), "ids doubled": ("at_most", 0.0, "value"),
+    "largest cell share": ("at_most", 0.2, "value"),
+    "run manifest gaps": ("at_most", 0.0, "value"), "digest mismatches": ("at_most", 0.0, "value"),
+    "replay differences": ("at_most", 0.0, "value"), "config drift": ("at_most", 0.0, "value"),
+    "tied at cut@10": ("at_most", 0.01, "value"), "duplicated hits": ("at_most", 0.0, "value"),
+    "non-finite scores": ("at_most", 0.0, "value"), "leaked judgements": ("at_most", 0.0, "value"),
+    "same as baseline": ("at_most", 0.0, "value"),
+    "regressions": ("at_most", 0.0, "value"), "pinned regressions": ("at_least", 20.0, "value"),
+}  # fmt: skip
+
+
+def check(measure: str, on: str = "all") -> Check:
+    """The row of a fair policy, on a slice."""
+    return Check(measure, measure, None, on, Limit(*LIMITS[measure]))
+
+
+def gated(measure: str, trial: Trial, severity: float | None = None) -> Finding:
+    """A trial judged as the gate judges it: with its owner's defect planted beside it."""
+    plant = owner(measure)
+    return found(check(measure), trial, plant, plant.grades[-1] if severity is None else severity)
+
+
+def found(row: Check, trial: Trial, plant: Defect, severity: float | None = None, *, now: Trial | None = None
+          ) -> Finding:
+    """The row's finding on `now` (on the trial itself where None), with the plant in the trial for its control."""
+    shown = plant.grades[-1] if severity is None else severity
+    broken = read(plant.plant(trial, shown), row)
+    reading, twin = read(trial if now is None else now, row), broken.estimate
+    return judge(row, rounded(replace(
+        reading, control=Control(plant.name, shown, twin.value, twin.low, twin.high, twin.n),
+        alternatives=tuple(one._replace(broken=other.estimate) for one, other
+                           in zip(reading.alternatives, broken.alternatives, strict=True)))))
+
+
+def equal(one: Any, two: Any) -> bool:
+    """The same to the bit, however deep: records, arrays, frames, mappings; NaN equals NaN."""
+    if type(one) is not type(two):
+        return False
+    if is_dataclass(one):
+        return all(equal(getattr(one, each.name), getattr(two, each.name)) for each in fields(one))
+    if isinstance(one, np.ndarray):
+        return one.dtype == two.dtype and np.array_equal(one, two, equal_nan=one.dtype.kind == "f")
+    if isinstance(one, pd.DataFrame):
+        return one.equals(two)
+    if isinstance(one, Mapping):
+        return list(one) == list(two) and all(equal(one[key], two[key]) for key in one)
+    if isinstance(one, tuple | list):
+        return len(one) == len(two) and all(equal(first, second) for first, second in zip(one, two, strict=True))
+    return bool(one == two)
