@@ -25,12 +25,12 @@ CHECKS = {f"{path.stem}-{check.id}": check for path in MANIFESTS for check in lo
 
 @pytest.fixture(scope="module")
 def fair() -> Trial:
-    """The sound trial with what the policies name: references, a baseline that misses, an index that agrees at 0.96."""
+    """The sound trial with what the policies name: references, a baseline that misses, an index that agrees at 0.98."""
     trial = sound()
     index, other = trial.candidate.index, trial.baseline
     assert index is not None and other is not None
-    index = replace(index, agreement=0.96 + 0.4 * (index.agreement - 0.9))
-    cut = named("run_truncated").plant(replace(trial, candidate=other), 0.7).candidate
+    index = replace(index, agreement=0.98 + 0.2 * (index.agreement - 0.9), clusters=None)
+    cut = named("run_truncated").plant(replace(trial, candidate=other), 0.8).candidate
     task = trial.candidate.task(None)
     names = {check.measure.split()[1] for check in CHECKS.values() if check.measure.startswith("over ")}
     task = replace(task, references=dict.fromkeys(names, task.references["last_vector"]))
