@@ -15,13 +15,15 @@ from numpy.typing import ArrayLike
 
 from harness.errors import InputError
 from harness.estimators._check import Floats, numbers
-from harness.estimators.weights import TopWeights
+from harness.estimators.weights import TopWeights, largest_of
 
 __all__ = ["LEAST_TAIL", "MOST_KAPPA", "Tail", "gpd_shape", "kappa_limit", "pareto_tail", "tail_of", "tail_rows"]
 
 MOST_KAPPA = 0.7
 LEAST_TAIL = 5  # excesses under which no shape is fitted
 PRIOR_ROWS, PRIOR_KAPPA = 10.0, 0.5
+FACTORS = 8  # a power of two: how many factors share a logarithm
+SMALL, LARGE = 1e-2, 1e30
 TIED = 0.25  # a tail with fewer distinct values than this share of its rows is a list of atoms
 
 
@@ -86,12 +88,16 @@ def pareto_tail(weights: ArrayLike, *, bound: float | None = None) -> Tail:
     (True, 'tied')
     """
     values = numbers(weights, "weights", low=0.0)
-    return tail_of(TopWeights.of(values, keep=tail_rows(len(values)) + 1), bound=bound)
+    return _tail(largest_of(values, tail_rows(len(values)) + 1), len(values), bound)
 
 
 def tail_of(state: TopWeights, *, bound: float | None = None) -> Tail:
     """The same from a merged state. One that keeps fewer than M + 1 weights is fitted on those that it keeps."""
-    top, n = state.largest, state.n
+    return _tail(state.largest, state.n, bound)
+
+
+def _tail(top: Floats, n: int, bound: float | None) -> Tail:
+    """The tail of n weights from the largest of them, descending."""
     limit, rows = kappa_limit(n), max(0, min(tail_rows(n), len(top) - 1))
     most = float(top[0]) if len(top) else math.nan
     if bound is not None and not bound >= (most if len(top) else 0.0):
@@ -100,14 +106,15 @@ def tail_of(state: TopWeights, *, bound: float | None = None) -> Tail:
         return Tail(math.nan, limit, 0, n, most, "no weight")
     if bound is not None:
         return Tail(math.nan, limit, 0, n, float(bound), "bounded")
-    excess = top[:rows][::-1] - top[rows]
-    excess = excess[excess > 1e-12 * most]
-    distinct = 1 + int((np.diff(top[: rows + 1]) < -1e-12 * most).sum())
-    if rows >= LEAST_TAIL and (len(excess) < LEAST_TAIL or distinct < max(LEAST_TAIL, TIED * rows)):
-        return Tail(math.nan, limit, rows, n, most, "tied")
     if rows < LEAST_TAIL:
         return Tail(math.nan, limit, rows, n, most, "too few rows")
-    return Tail(gpd_shape(excess), limit, len(excess), n, most)
+    tail, least = top[rows::-1], 1e-12 * most
+    excess = tail[1:] - tail[0]
+    excess = excess[np.searchsorted(excess, least, side="right") :]
+    distinct = 1 + int(np.count_nonzero(tail[1:] - tail[:-1] > least))
+    if len(excess) < LEAST_TAIL or distinct < max(LEAST_TAIL, TIED * rows):
+        return Tail(math.nan, limit, rows, n, most, "tied")
+    return Tail(_posterior(excess), limit, len(excess), n, most)
 
 
 def gpd_shape(excess: ArrayLike) -> float:
@@ -122,19 +129,42 @@ def gpd_shape(excess: ArrayLike) -> float:
     x = np.sort(numbers(excess, "excess", low=0.0, least=LEAST_TAIL))
     if not x[0] > 0.0:
         raise InputError("index of a 0", where="excess", expected="numbers above 0", found=float(x[0]))
-    x = x / x[-1]
+    return _posterior(x)
+
+
+def _posterior(x: Floats) -> float:
+    """`gpd_shape` of ascending excesses above 0."""
     m, points = len(x), 30 + math.isqrt(len(x))
-    quartile = x[int(m / 4 + 0.5) - 1]
-    theta = 1.0 + (1.0 - np.sqrt(points / (np.arange(points) + 0.5))) / (3.0 * quartile)
-    theta = theta[np.abs(theta) > 1e-12]
-    shape = _shapes(theta, x)
-    fit = m * (np.log(-theta / shape) - shape - 1.0)
+    quartile = float(x[int(m / 4 + 0.5) - 1] / x[-1])
+    theta = 1.0 + (1.0 - np.sqrt(points / np.arange(0.5, points))) / (3.0 * quartile)
+    size = np.abs(theta)
+    if size.min() <= 1e-12:
+        theta = theta[size > 1e-12]
+    padded = np.zeros(-(-m // FACTORS) * FACTORS)
+    np.divide(x, x[-1], out=padded[:m])
+    shape = _shapes(theta, padded, m)
+    fit = m * (np.log(-theta / shape) - shape)
     mass = np.exp(fit - fit.max())
-    best = np.array([float(theta @ mass / mass.sum())])
-    kappa = float(_shapes(best, x)[0])
+    best = float(theta @ mass / mass.sum())
+    kappa = float(np.log1p(-best * padded).sum()) / m
     return (m * kappa + PRIOR_ROWS * PRIOR_KAPPA) / (m + PRIOR_ROWS)
 
 
-def _shapes(theta: Floats, x: Floats) -> Floats:
-    """The shape that fits best at each theta (-shape / scale), by a row of logarithms each."""
-    return np.asarray(np.log1p(-np.multiply.outer(theta, x)).mean(axis=1))
+def _shapes(theta: Floats, x: Floats, m: int) -> Floats:
+    """The shape that fits best at each theta (-shape / scale): the mean of log(1 - theta x) over m excesses.
+
+    `x` ends in zeros up to a multiple of `FACTORS`; a logarithm is taken of as many factors at once, where their
+    product neither overflows nor rounds away a theta near 0.
+    """
+    factors = np.multiply.outer(x, theta)
+    np.subtract(1.0, factors, out=factors)
+    width = len(x)
+    while width > len(x) // FACTORS:
+        width //= 2
+        factors[:width] *= factors[width : 2 * width]
+    found = np.asarray(np.log(factors[:width]).sum(axis=0) / m)
+    size = np.abs(theta)
+    alone = (size < SMALL) | (size > LARGE)
+    if np.count_nonzero(alone):
+        found[alone] = np.log1p(-np.multiply.outer(x, theta[alone])).sum(axis=0) / m
+    return found
