@@ -48,6 +48,9 @@ class CalibrationError(NamedTuple):
         estimate: The error with its interval.
         floor: What a perfectly calibrated model of these predictions would score on average.
         reach: How far noise alone may move the error, at the interval's confidence: no bound under it can be kept.
+
+    >>> CalibrationError(Estimate(0.03, 0.0, 0.08, 1000, 0.9, ""), floor=0.03, reach=0.05).can_pass(0.1)
+    True
     """
 
     estimate: Estimate

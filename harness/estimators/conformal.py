@@ -46,6 +46,9 @@ class Bands(NamedTuple):
 def conformal_rank(n: int, coverage: float) -> int:
     """ceil((n + 1) coverage), from 1: which of n ascending scores is the threshold; n + 1 where none is.
 
+    Raises:
+        InputError: n that is no whole number of at least 0, or coverage outside (0, 1).
+
     >>> conformal_rank(99, 0.95), conformal_rank(18, 0.95), conformal_rank(19, 0.95)
     (95, 19, 19)
     """
@@ -55,6 +58,9 @@ def conformal_rank(n: int, coverage: float) -> int:
 
 def needed_for_threshold(coverage: float) -> int:
     """The least n whose threshold is finite: coverage / (1 - coverage), rounded up.
+
+    Raises:
+        InputError: Coverage outside (0, 1).
 
     >>> needed_for_threshold(0.95), needed_for_threshold(0.9)
     (19, 9)
@@ -70,6 +76,9 @@ def split_threshold(scores: ArrayLike, *, coverage: float = 0.95) -> float:
         scores: One finite number per calibration row, larger where the prediction is worse; in the score's unit.
         coverage: Promised chance, inside (0, 1), that a new row's score is at most the threshold.
 
+    Raises:
+        InputError: A score that is NaN or infinite, or coverage outside (0, 1).
+
     >>> split_threshold(range(1, 100), coverage=0.9), split_threshold(range(8), coverage=0.9)
     (90.0, inf)
     """
@@ -80,6 +89,9 @@ def split_threshold(scores: ArrayLike, *, coverage: float = 0.95) -> float:
 
 def absolute_scores(truth: ArrayLike, predicted: ArrayLike) -> Floats:
     """|truth - predicted| (n,): the score whose bands are `split_bands`.
+
+    Raises:
+        InputError: NaN or infinite values, or lengths that differ.
 
     >>> absolute_scores([3.0, 5.0], [4.0, 4.5]).tolist()
     [1.0, 0.5]
@@ -95,6 +107,9 @@ def cqr_scores(truth: ArrayLike, low: ArrayLike, high: ArrayLike) -> Floats:
 
     Negative where the truth lies inside the model's own interval: a model that is too cautious is narrowed.
 
+    Raises:
+        InputError: NaN or infinite values, or lengths that differ.
+
     >>> cqr_scores([3.0, 9.0], low=[2.0, 2.0], high=[6.0, 6.0]).tolist()
     [-1.0, 3.0]
     """
@@ -107,6 +122,9 @@ def cqr_scores(truth: ArrayLike, low: ArrayLike, high: ArrayLike) -> Floats:
 def split_bands(predicted: ArrayLike, thresholds: ArrayLike | float) -> Bands:
     """Predicted -/+ threshold, for (m,) predictions and one threshold or (m,) of them (+inf where infinite).
 
+    Raises:
+        InputError: As `cqr_bands`.
+
     >>> split_bands([10.0], 2.0).high.tolist(), split_bands([10.0], float("inf")).low.tolist()
     ([12.0], [-inf])
     """
@@ -117,6 +135,9 @@ def cqr_bands(low: ArrayLike, high: ArrayLike, thresholds: ArrayLike | float) ->
     """The model's (m,) low - threshold and high + threshold: the bands of `cqr_scores`.
 
     A negative threshold may cross the ends; then low > high and the band holds nothing, as the promise allows.
+
+    Raises:
+        InputError: NaN or infinite ends, lengths that differ, thresholds that are NaN or of another length.
 
     >>> cqr_bands([2.0], [6.0], -1.0).low.tolist(), cqr_bands([2.0], [6.0], -1.0).high.tolist()
     ([3.0], [5.0])
@@ -141,6 +162,9 @@ def _thresholds(thresholds: ArrayLike | float, rows: int) -> Floats:
 def covered_by(truth: ArrayLike, bands: Bands) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(m,) whether low <= truth <= high.
 
+    Raises:
+        InputError: NaN or infinite truths, bands of another length.
+
     >>> covered_by([1.0, 5.0], Bands([0.0, 0.0], [2.0, 2.0])).tolist()
     [True, False]
     """
@@ -153,6 +177,9 @@ def conformal_p(scores: ArrayLike, new: ArrayLike) -> Floats:
     """(m,) p-values (1 + calibration scores at or over the new one) / (n + 1): at most u with chance u at most.
 
     The dual of `split_threshold`: a row lies over the threshold where p <= 1 - coverage. Never 0; 1 without rows.
+
+    Raises:
+        InputError: A score, old or new, that is NaN or infinite.
 
     >>> conformal_p([1.0, 2.0, 3.0], [0.0, 2.5, 9.0]).tolist()
     [1.0, 0.5, 0.25]

@@ -62,7 +62,10 @@ class SliceCoverage(NamedTuple):
 
 
 def coverage_law(rows: int, calibrated: int, *, coverage: float = 0.95) -> Floats:
-    """(rows + 1,) probability of 0, 1, … covered rows after `calibrated` calibration rows; errors for bad counts.
+    """(rows + 1,) probability of 0, 1, … covered rows after `calibrated` calibration rows.
+
+    Raises:
+        InputError: Counts that are negative or not whole, or coverage outside (0, 1).
 
     >>> coverage_law(1, 19, coverage=0.9).round(3).tolist()  # rank 18 of 20
     [0.1, 0.9]

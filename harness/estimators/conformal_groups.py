@@ -30,6 +30,10 @@ class GroupThresholds:
         counts: (G,) calibration rows of each.
         values: (G,) thresholds in the score's unit; +inf where a group is too small.
         coverage: Promised in each group.
+
+    >>> found = mondrian(range(40), [0, 1] * 20, coverage=0.9)
+    >>> found.at([1, 0]).tolist(), found.short()
+    ([37.0, 36.0], {})
     """
 
     groups: Labels
@@ -38,7 +42,11 @@ class GroupThresholds:
     coverage: float
 
     def at(self, groups: ArrayLike) -> Floats:
-        """(m,) the threshold of each new row's group; a group unseen in calibration is an InputError, never a guess."""
+        """(m,) the threshold of each new row's group; a group unseen in calibration is an InputError, never a guess.
+
+        Raises:
+            InputError: A group unseen in calibration, by name; labels of another kind.
+        """
         wanted = labels(groups, "groups")
         if not len(wanted):
             return np.empty(0)

@@ -64,7 +64,7 @@ def _probability(x: ArrayLike, name: str, least: int) -> Floats:
 def logged_rows(
     reward: ArrayLike, propensity: ArrayLike, target: ArrayLike, *, least: int = 1
 ) -> tuple[Floats, Floats]:
-    """Rewards (n,) and weights (n,) of a log, checked as `importance_weights` does; `least` as there.
+    """Rewards (n,) and weights (n,) of a log. Raises, and takes `least`, as `importance_weights`.
 
     >>> logged_rows([1, 0], [0.5, 0.25], [0.5, 0.5])[0].tolist()
     [1.0, 0.0]
@@ -92,6 +92,9 @@ def ips(
         clusters: (n,) labels (user, session): rows of one label are one independent unit.
         confidence: Two-sided; each end alone holds with (1 + confidence) / 2.
         unit: Of the reward.
+
+    Raises:
+        InputError: As `logged_rows`; labels, or confidence outside (0, 1).
 
     >>> ips([1, 0, 1, 0], [0.5] * 4, [0.75, 0.25, 0.75, 0.25]).value
     0.75
@@ -124,6 +127,9 @@ def snips(
         confidence: Two-sided.
         unit: Of the reward.
         support: Least and greatest possible reward: the interval is kept within.
+
+    Raises:
+        InputError: As `ips`; a support whose ends are out of order.
 
     >>> round(snips([1, 0, 1, 0], [0.5] * 4, [0.9, 0.3, 0.9, 0.3]).value, 12)
     0.75
@@ -180,6 +186,9 @@ def clipped_ips(
         confidence: Two-sided, of value and bias together.
         unit: Of the reward.
 
+    Raises:
+        InputError: As `ips`; a reward outside `support`, or a clip not above 0.
+
     >>> rows = [0.1] * 10 + [0.9] * 90
     >>> found = clipped_ips([1] * 10 + [0] * 90, rows, [0.5] * 100, at=2.0)
     >>> round(found.estimate.value, 3), round(found.lost.value, 3), found.estimate.high > 0.5
@@ -220,6 +229,9 @@ def by_position(
 
     Holds where a position's reward depends on the item there alone (the independence that Li et al. 2018 call
     item-position). A joint propensity repeated on the rows of its slate is not one: it answers a smaller policy space.
+
+    Raises:
+        InputError: As `logged_rows`; positions missing, or of another length.
 
     >>> found = by_position([1, 0, 1, 1], [0.5] * 4, [0.5] * 4, position=[1, 2, 1, 2])
     >>> {name: one.value for name, one in found.items()}

@@ -36,6 +36,9 @@ class Direct(NamedTuple):
 def direct_method(expected: ArrayLike, *, unit: str = "1") -> Direct:
     """Mean of E_π q(x_i, ·) over `expected` (n,): reported, never gates.
 
+    Raises:
+        InputError: NaN or infinite values, or none.
+
     >>> direct_method([0.2, 0.4]).estimate.high
     inf
     """
@@ -69,6 +72,9 @@ def doubly_robust(
         confidence: Two-sided.
         unit: Of the reward.
 
+    Raises:
+        InputError: As `counterfactual.snips`; NaN or infinite predictions, or lengths that differ.
+
     >>> found = doubly_robust([1, 0], [0.5, 0.5], [1.0, 0.0], fitted=[0.5, 0.5], expected=[0.5, 0.5])
     >>> found.value
     1.0
@@ -93,6 +99,9 @@ def self_normalised_dr(
 
     Influence of row i: E_π q_i - mean + n w_i (r_i - q_i - R) / Σ w with R the weighted mean residual, so that the
     normaliser moves in the interval. Arguments as in `doubly_robust`.
+
+    Raises:
+        InputError: As `doubly_robust`.
 
     >>> round(self_normalised_dr([1, 0], [0.5, 0.5], [0.9, 0.3], fitted=[0, 0], expected=[0, 0]).value, 12)
     0.75

@@ -45,6 +45,10 @@ class Audit(NamedTuple):
             acceleration; infinite for a symmetric one. Under `LEAST_CARRIED` one end misses more than it says.
         rewarded: Effective number of rows behind the value, (Σ w r)² / Σ (w r)²: what 46 clicks are worth after
             weighting. 0 where nothing was earned.
+
+    >>> found = LoggedRows.of([1, 0] * 200, [0.5] * 400, [0.5] * 400).audit()
+    >>> found.doubts, round(found.reach, 2)
+    ((), 0.08)
     """
 
     ips: Estimate
@@ -96,6 +100,9 @@ class LoggedRows:
         """The state of a batch: columns (n,) as `counterfactual.snips` takes them, `keep` as in `TopWeights`.
 
         An empty batch is the identity; one without overlap is a state like any other, judged when all are merged.
+
+        Raises:
+            InputError: As `counterfactual.snips`, row by row; `keep` under 1.
         """
         earned, weights = logged_rows(reward, propensity, target, least=0)
         most = count(keep, "keep", least=1)
@@ -114,7 +121,11 @@ class LoggedRows:
         )  # fmt: skip
 
     def audit(self, *, floor: float = ESS_FLOOR, confidence: float = 0.9, unit: str = "1") -> Audit:
-        """Estimates with their intervals, and the judgement of the weights at the given ESS/N floor."""
+        """Estimates with their intervals, and the judgement of the weights at the given ESS/N floor.
+
+        Raises:
+            InputError: A floor outside [0, 1], or confidence outside (0, 1).
+        """
         products, bend = self.products, self.weighted.shape().acceleration
         square = products.n * products.mean**2
         total = products.m2 + square

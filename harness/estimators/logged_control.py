@@ -69,6 +69,9 @@ def logged_control(
         clusters: (n,) labels: rows of one label are one independent unit.
         name: Told in the finding.
 
+    Raises:
+        InputError: Bad columns, a margin not above 0, or alpha outside (0, .5).
+
     >>> import numpy as np
     >>> rng = np.random.default_rng(1)
     >>> side = rng.random(4000) < 0.5

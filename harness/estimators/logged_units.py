@@ -52,7 +52,11 @@ class LoggedUnits:
 
     @classmethod
     def of(cls, reward: ArrayLike, propensity: ArrayLike, target: ArrayLike, units: ArrayLike) -> LoggedUnits:
-        """The state of a batch: columns (n,) as `counterfactual.snips` takes them, `units` (n,) labels."""
+        """The state of a batch: columns (n,) as `counterfactual.snips` takes them, `units` (n,) labels.
+
+        Raises:
+            InputError: As `counterfactual.snips`; labels missing or of two kinds, or lengths that differ.
+        """
         earned, weights = logged_rows(reward, propensity, target, least=0)
         names = labels(units, "units")
         same_length(reward=earned, units=names)

@@ -36,6 +36,10 @@ class WeightCheck(NamedTuple):
         mean: Mean weight with its interval at `MEAN_CONFIDENCE`; 1 where propensities fit the log and overlap is whole.
         refusals: Why an estimate from these weights must not be used, a sentence each; empty if it may.
         doubts: Why this cannot be told, a sentence each.
+
+    >>> found = check_weights([0.4, 1.2] * 300)
+    >>> round(found.ess_share, 2), round(found.unlogged_share.value, 2)
+    (0.8, 0.2)
     """
 
     n: int
@@ -74,6 +78,10 @@ def check_weights(
         most_share: Inside (0, 1).
         bound: Greatest weight that can occur, if known.
 
+    Raises:
+        InputError: Weights that are negative, NaN or infinite, or none; a floor or share out of its range; a bound
+            under the largest weight.
+
     >>> check_weights([1.0] * 99 + [90.0]).refusals[0]
     'ESS/N 0.0436 is under the floor of 0.2'
     >>> check_weights([0.0, 2.0] * 200).refusals
@@ -87,7 +95,14 @@ def check_weights(
 def check_state(
     state: TopWeights, *, floor: float = ESS_FLOOR, most_share: float = MOST_SHARE, bound: float | None = None
 ) -> WeightCheck:
-    """The same from a merged state; see `check_weights`."""
+    """The same from a merged state; see `check_weights`.
+
+    Raises:
+        InputError: A floor or share out of its range, or a bound under the largest weight.
+
+    >>> check_state(TopWeights()).refusals
+    ('no rows',)
+    """
     least, most = share(floor, "floor", closed=True), share(most_share, "most_share")
     tail, mean = tail_of(state, bound=bound), mean_weight(state)
     refusals, doubts = [], []
@@ -126,6 +141,9 @@ def _doubts(tail: Tail, mean: Estimate) -> list[str]:
 
 def mean_weight(state: TopWeights, *, confidence: float = MEAN_CONFIDENCE) -> Estimate:
     """E[w] with an interval by Student's t from the state's sums; ends are kept >= 0.
+
+    Raises:
+        InputError: Confidence outside (0, 1).
 
     >>> mean_weight(TopWeights.of([1.0, 0.5, 1.5] * 100)).value
     1.0

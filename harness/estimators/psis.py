@@ -37,6 +37,9 @@ class Tail(NamedTuple):
         n: All weights, zeros included.
         bound: Greatest weight that can occur: as stated by the caller, else the largest seen.
         why: Empty where κ is defined; else `bounded`, `tied`, `too few rows` or `no weight`.
+
+    >>> pareto_tail([1.0] * 300).by_bound, Tail(0.9, 0.7, 300, 10_000, 50.0).by_bound
+    (True, False)
     """
 
     kappa: float
@@ -55,6 +58,8 @@ class Tail(NamedTuple):
 def kappa_limit(n: int) -> float:
     """min(1 - 1 / log10 n, .7): with fewer rows, a lighter tail is needed. -inf for n <= 1.
 
+    Raises nothing.
+
     >>> round(kappa_limit(1000), 4), kappa_limit(100_000)
     (0.6667, 0.7)
     """
@@ -63,6 +68,9 @@ def kappa_limit(n: int) -> float:
 
 def tail_rows(n: int) -> int:
     """M = min(n / 5, 3 √n), rounded up: how many of n weights are the tail.
+
+    Raises:
+        ValueError: n under 0.
 
     >>> tail_rows(100), tail_rows(10_000)
     (20, 300)
@@ -92,7 +100,14 @@ def pareto_tail(weights: ArrayLike, *, bound: float | None = None) -> Tail:
 
 
 def tail_of(state: TopWeights, *, bound: float | None = None) -> Tail:
-    """The same from a merged state. One that keeps fewer than M + 1 weights is fitted on those that it keeps."""
+    """The same from a merged state. One that keeps fewer than M + 1 weights is fitted on those that it keeps.
+
+    Raises:
+        InputError: A bound under the largest weight.
+
+    >>> tail_of(TopWeights.of([1.0, 2.0, 3.0])).why
+    'too few rows'
+    """
     return _tail(state.largest, state.n, bound)
 
 
@@ -121,6 +136,9 @@ def gpd_shape(excess: ArrayLike) -> float:
     """Shape of the generalised Pareto law of `excess` (m,), > 0, m >= 5: heavy tails are positive.
 
     Zhang & Stephens' posterior mean over 30 + √m profile points, with the tail's own prior of ten rows at .5.
+
+    Raises:
+        InputError: Under five excesses, or one that is not above 0 and finite.
 
     >>> import numpy as np
     >>> round(gpd_shape(np.random.default_rng(1).pareto(2.0, 4000)), 1)

@@ -105,6 +105,9 @@ def arms_process(hits: ArrayLike, shares: ArrayLike | None = None, *, concentrat
     by `shares`: the hits alone decide, exactly, at any rate. That takes sound assignment: check `ratio_process` of
     the units first. A unit may be hit once; of users who click more than once, count users.
 
+    Raises:
+        InputError: As `ratio_process`.
+
     >>> arms_process([[100, 90], [400, 300]]).alarm(0.05)
     1
     """

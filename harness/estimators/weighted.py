@@ -21,7 +21,11 @@ from harness.estimators.closed import Shape, Support, closed_interval
 __all__ = ["MassMoments", "WeightedMoments"]
 
 class MassMoments(NamedTuple):
-    """Moments of a column under a mass: total mass, mean, mass-weighted squared and cubed deviations from it."""
+    """Moments of a column under a mass: total mass, mean, mass-weighted squared and cubed deviations from it.
+
+    >>> MassMoments(mass=4.0, mean=1.0, m2=8.0).about(0.0)
+    (4.0, 12.0, 28.0)
+    """
 
     mass: float = 0.0
     mean: float = 0.0
@@ -68,7 +72,12 @@ class WeightedMoments:
 
     @classmethod
     def of(cls, x: ArrayLike, weights: ArrayLike) -> WeightedMoments:
-        """The state of a batch: `x` (n,) finite numbers, `weights` (n,) >= 0. An empty batch is the identity."""
+        """The state of a batch: `x` (n,) finite numbers, `weights` (n,) >= 0. An empty batch is the identity.
+
+        Raises:
+            InputError: NaN or infinite values, a weight that is negative or above 1e90, a product above it, or lengths
+                that differ.
+        """
         values, mass = numbers(x, least=0), numbers(weights, "weights", low=0.0, least=0)
         same_length(x=values, weights=mass)
         return cls.of_sums(cross_sums(values, mass)) if len(values) else cls()

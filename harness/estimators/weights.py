@@ -17,6 +17,8 @@ __all__ = ["TopWeights", "largest_of"]
 def largest_of(weights: Floats, most: int) -> Floats:
     """The `most` largest of `weights` (n,), or all where there are fewer: descending.
 
+    Raises nothing: the caller has checked.
+
     >>> largest_of(np.array([2.0, 9.0, 4.0]), 2).tolist()
     [9.0, 4.0]
     """
@@ -52,12 +54,20 @@ class TopWeights:
 
     @classmethod
     def of(cls, weights: ArrayLike, *, keep: int = 1000) -> TopWeights:
-        """The state of a batch (n,) of weights >= 0; an empty batch is the identity."""
+        """The state of a batch (n,) of weights >= 0; an empty batch is the identity.
+
+        Raises:
+            InputError: A weight that is negative, NaN or infinite, or `keep` under 1.
+        """
         values, most = numbers(weights, "weights", low=0.0, least=0), count(keep, "keep", least=1)
         return cls(most, len(values), float(values.sum()), float(values @ values), largest_of(values, most))
 
     def merge(self, other: TopWeights) -> TopWeights:
-        """The state of both batches together; both must keep the same number."""
+        """The state of both batches together; both must keep the same number.
+
+        Raises:
+            InputError: A state that keeps another number.
+        """
         if self.keep != other.keep:
             raise InputError("states of two sizes", where="keep", expected=str(self.keep), found=other.keep)
         top = largest_of(np.concatenate([self.largest, other.largest]), self.keep)

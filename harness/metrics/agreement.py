@@ -19,7 +19,11 @@ __all__ = ["Agreement", "agreement", "jaccard_at", "rbo"]
 
 
 class Agreement(NamedTuple):
-    """One value per query that either run answers, queries ascending."""
+    """One value per query that either run answers, queries ascending.
+
+    >>> Agreement(np.array(["q1", "q2"]), np.array([1.0, 0.5])).mean
+    0.75
+    """
 
     queries: Ids
     values: Floats
