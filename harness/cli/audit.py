@@ -58,6 +58,7 @@ def command(
 
     models = _models(context, action, target_prefix)
     roles = Roles(reward, propensity, target, tuple(by or ()), cluster, decision, position)
+    _known_before(roles, {"--control": control, "--context": context}, action)
     with _watched(log) as progress:
         found = _audited(_table_at(log), roles, _Asked(models, tuple(control or ()), margin, seed, floor, confidence),
                          progress)
@@ -108,13 +109,26 @@ def _models(context: list[str] | None, action: str | None, prefix: str | None) -
     return ModelColumns(tuple(dict.fromkeys(context)), action, prefix)
 
 
+def _known_before(roles: Roles, given: dict[str, list[str] | None], action: str | None) -> None:
+    """Controls and context are known before the action: none of them is the action, or follows from it."""
+    later = {roles.reward: "the reward", roles.propensity: "the propensity", roles.target: "the target"}
+    later |= {action: "the action"} if action else {}
+    for option, names in given.items():
+        for name in names or ():
+            if name in later:
+                raise UsageError(f"audit: {option} {name} is {later[name]}; it takes what was known before the action")
+
+
 def _table_at(log: str) -> LogTable:
     from harness.cli.sources import source_spec
     from harness.data.log_table import LogTable
 
     ((form, path),) = source_spec(log).items()
+    if ".tsv" in path.lower() and form == "trec":
+        form = "csv"  # its reader tells tabs by the header
     if form in {"trec", "beir"}:
-        raise UsageError("audit: a log is a table; give .parquet, .csv or .jsonl, or write parquet:PATH, csv:PATH …")
+        raise UsageError(f"audit: {log!r} is no table by its name; a log is .parquet, .csv, .tsv or .jsonl, or is "
+                         "written parquet:PATH, csv:PATH …")  # fmt: skip
     return LogTable(form, path)
 
 

@@ -24,6 +24,7 @@ _HEAD = ("slice\nn", "ESS/N\ntop row", "κ\nE[w]", "IPS", "SNIPS\ninterval", "ve
 _MODEL_HEAD = ("slice", "SNIPS", "DR\ninterval", "DM", "DR in SNIPS'\nSNIPS in DR's")
 _PASSED = "the target's value may be read off SNIPS and its interval."
 _NEXT = (
+    (("too few to judge",), "log more rows: so few of them tell nothing."),
     (("weighting moves",), "the propensities are not those the log was written with: mend them, then audit again."),
     (("ESS/N", "one row", "κ", "no overlap"), "this log cannot carry this target. Log with more exploration where the "
                                               "target goes, or audit a target nearer to the log."),
@@ -110,8 +111,8 @@ def show(found: Mapping[str, Told], roles: Roles) -> None:
 
 
 def _next(found: Mapping[str, Told]) -> str:
-    reasons = [words for one in found.values() for words in one.refusals] or [
-        words for one in found.values() for words in one.doubts]
+    reasons = [words for one in found.values() if one.verdict == gravest(found)
+               for words in (*one.refusals, *one.doubts)]  # fmt: skip
     if not reasons:
         return _PASSED
     return next(advice for words, advice in _NEXT if any(
@@ -131,9 +132,9 @@ def _notes(whole: Told, roles: Roles, *, models: bool) -> list[str]:
     if models:
         notes.append("DM is the model alone: shown, it decides nothing, as its bias has no bound.")
     kind = f"rewarded values of {roles.units}" if roles.units else "rewarded rows"
-    if audit.reach < float("inf"):
+    if audit.reach < float("inf") and audit.snips.method != "no variation seen":
         notes.append(f"After weighting, {audit.rewarded:,.0f} {kind} stand behind the value: differences under "
-                     f"±{audit.reach:.0%} of it cannot be told.")  # fmt: skip
+                     f"±{audit.reach:.{0 if audit.reach >= 0.01 else 2}%} of it cannot be told.")  # fmt: skip
     return notes
 
 

@@ -19,6 +19,7 @@ from harness.errors import InputError
 __all__ = ["Batch", "LogTable", "column_of_labels", "column_of_numbers", "column_of_probabilities"]
 
 BATCH = 1_000_000
+_YES = {"True": "True", "False": "True", "true": "true", "false": "true"}
 LARGEST = 1e45  # of a reward or a weight: their product's powers are float64 still
 
 
@@ -37,7 +38,8 @@ class Batch(NamedTuple):
 
     def fault(self, what: str, name: str, at: int, expected: str, found: object = None) -> InputError:
         """The error that names file, row and column of the value at index `at`."""
-        return InputError(what, where=self.path, row=self.place(at), column=name, expected=expected, found=found)
+        plain = found.item() if isinstance(found, np.generic) else found
+        return InputError(what, where=self.path, row=self.place(at), column=name, expected=expected, found=plain)
 
 
 class LogTable:
@@ -84,8 +86,8 @@ class LogTable:
 def column_of_numbers(batch: Batch, name: str) -> Floats:
     """(rows,) finite float64 of at most 1e45; InputError by row for text, for what is missing, for NaN."""
     values = batch.columns[name]
-    if values.dtype == object:
-        _numerals(batch, name, values)
+    if values.dtype.kind in "OU":
+        values = _numerals(batch, name, values)
     try:
         found = floats(values, name, batch.path)
         finite(found, name, batch.path)
@@ -101,13 +103,15 @@ def column_of_numbers(batch: Batch, name: str) -> Floats:
     return found
 
 
-def _numerals(batch: Batch, name: str, values: NDArray[Any]) -> None:
-    """Refuse what is missing, and what Python alone would read as a number ("1_0")."""
+def _numerals(batch: Batch, name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Refuse what is missing, and what Python alone would read as a number ("1_0"); truth in words is 1 and 0."""
     for at, one in enumerate(values):
         if one is None or one == "":
             raise batch.fault("missing value", name, at, "a finite number")
         if isinstance(one, list | dict) or (isinstance(one, str) and "_" in one):
             raise batch.fault("not a number", name, at, "a finite number", one)
+    yes = _YES.get(values[0]) if isinstance(values[0], str) else None
+    return values == yes if yes and set(values.tolist()) <= {yes, "False", "false"} else values
 
 
 def column_of_probabilities(batch: Batch, name: str, *, zero: bool) -> Floats:

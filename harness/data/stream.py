@@ -23,8 +23,9 @@ def stream_parquet(
 ) -> Iterator[tuple[NDArray[Any], ...]]:
     """Batches of at most `batch` rows in file order: one array (rows,) for each of `columns`, in their order.
 
-    Numbers and booleans keep their type, text comes as numpy text. The file is opened, and its columns are checked,
-    at the call, not at the first batch. Only the columns asked for are read, a row group at a time.
+    Numbers and booleans keep their type (decimals become float64), text comes as numpy text. The file is opened, and
+    its columns are checked, at the call, not at the first batch. Only the columns asked for are read, a row group at a
+    time.
 
     Args:
         path: A Parquet file.
@@ -101,6 +102,8 @@ def _plain(column: Any, path: Path | str, name: str, start: int) -> NDArray[Any]
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         distinct: NDArray[Any] = np.asarray(coded.dictionary.to_pylist(), dtype=np.str_)
         return np.asarray(distinct[coded.indices.to_numpy()])
+    if pa.types.is_decimal(kind):
+        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return np.asarray(column.to_numpy(zero_copy_only=False))
     raise InputError("neither numbers nor text", where=path, column=name, expected="numbers or text", found=str(kind))

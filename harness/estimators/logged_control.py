@@ -28,8 +28,8 @@ class LogControl(NamedTuple):
 
     Attributes:
         name: Of the column.
-        verdict: REFUSE where the weighted mean differs, PASS where it does not and is shown to be within the margin,
-            else INCONCLUSIVE.
+        verdict: PASS where the shift is shown to be within the margin, REFUSE where one is seen and is not shown so
+            small, else INCONCLUSIVE.
         reason: In one line, with number and bound.
         shift: Weighted mean minus plain mean in standard deviations of the column, with the interval that TOST reads.
         margin: The largest shift that does not matter, in standard deviations.
@@ -57,15 +57,16 @@ def logged_control(
     """Judge a column that no action can have moved.
 
     The shift is Σ w c / Σ w - mean(c); row i's influence on it is w_i (c_i - V) / mean(w) - (c_i - mean(c)), so that
-    normaliser and plain mean move in the interval. REFUSE at `alpha`, two-sided; PASS by two one-sided tests
-    (Schuirmann 1987) at `alpha` each.
+    normaliser and plain mean move in the interval. PASS by two one-sided tests (Schuirmann 1987) at `alpha` each;
+    else REFUSE at `alpha`, two-sided. In a large log a shift far under the margin (of rounded propensities) is seen
+    for sure and refuses nothing.
 
     Args:
         control: (n,) finite numbers, known before the action.
         propensity: (n,) in (0, 1].
         target: (n,) in [0, 1], not all 0.
         margin: > 0, in standard deviations of the column.
-        alpha: Chance of refusing right propensities, and of passing a shift as large as the margin.
+        alpha: Greatest chance of refusing right propensities, and of passing a shift as large as the margin.
         clusters: (n,) labels: rows of one label are one independent unit.
         name: Told in the finding.
 
@@ -100,11 +101,13 @@ def _influence(centred: Floats, scale: Floats) -> Floats:
 
 def _judged(name: str, two: Estimate, one: Estimate, margin: float) -> LogControl:
     told = f"shift {one.value:+.3f} sd in ({one.low:+.3f}, {one.high:+.3f}), margin {margin:g}"
-    if two.low > 0.0 or two.high < 0.0:
+    moved = two.low > 0.0 or two.high < 0.0
+    if equivalent(one, margin=margin):
+        why = "moved, by less than the margin" if moved else "not moved"
+        return LogControl(name, "PASS", f"{why}: {told}", one, margin, None)
+    if moved:
         why = f"weighting moves what no action can have moved: {told}"
         return LogControl(name, "REFUSE", why, one, margin, None)
-    if equivalent(one, margin=margin):
-        return LogControl(name, "PASS", f"not moved: {told}", one, margin, None)
     both = [needed_n(one, end) for end in (margin, -margin)] if abs(one.value) < margin else [None]
     need = None if None in both else max(n for n in both if n is not None)
     told += f", n {one.n}" + (f", {need} would settle it" if need else "")

@@ -145,7 +145,7 @@ def test_wrong_calls_are_one_line(rng, tmp_path):
     path = written(frame(rng, 50), tmp_path)
     with pytest.raises(InputError, match=r"column clicks.*nearest: click"):
         audit(path, "--reward", "clicks", *COLUMNS[2:])
-    with pytest.raises(UsageError, match="a log is a table"):
+    with pytest.raises(UsageError, match="is no table by its name"):
         audit("some.run", *COLUMNS)
     with pytest.raises(UsageError, match="three columns"):
         audit(path, "--reward", "p", *COLUMNS[2:])
