@@ -238,6 +238,7 @@ def test_a_gate_file_left_out_is_missed_by_name(bench):
     assert [row["gate"] for row in bench.evidence.findings] == ["no_dead_links"]
 
 
+@pytest.mark.slow
 def test_evidence_is_not_closed_without_its_counter(bench):
     """`-p no:signoff-outcomes` takes away what counts: the file has no closing line."""
     bench.run(PASSING, words=("-p", "no:signoff-outcomes"), apart=True)  # a file left open warns where it is open

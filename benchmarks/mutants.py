@@ -1,0 +1,220 @@
+"""Mutation testing of what decides: the judge, the verifier and the gates, each mutant named, killed or explained.
+
+    tox -e mutation [-- --only decide believe gates] [--jobs N]
+
+Two tools, one table. *mutmut* changes operators, arguments, constants and texts inside functions, thousands of ways.
+It leaves out decorated functions (properties, hooks, fixtures, the gates themselves) and constants of modules, and
+never empties a body; *mutants_ast* does these three. Work is done in copies under `build/mutation`. A survivor needs its
+reason in `docs/mutation-survivors.yaml`; one without, a reason without its survivor, or fewer than 95 % killed
+is an error. Figures and survivors are written into `docs/mutation-testing.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+import yaml
+from mutants_ast import mutants_of
+
+ROOT = Path(__file__).resolve().parents[1]
+WORK, DOCS = ROOT / "build" / "mutation", ROOT / "docs"
+SOURCES = ("harness", "gates", "fixtures")
+GOAL = 0.95
+KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
+# pytest escapes an id again each time it collects in one process, and mutmut collects three times in one
+PLAIN_IDS = "disable_test_id_escaping_and_forfeit_all_rights_to_community_support=true"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Modules that are mutated together, and the tests that must notice: the quick ones, by pattern."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    apart: tuple[str, ...] = ()  # tests in child processes, where mutmut cannot count: for mutants_ast alone
+
+
+GROUPS = {
+    "decide": Group(("harness/release/judge.py",), ("tests/release/test_judge*.py",)),
+    "believe": Group(("harness/release/verify.py", "harness/release/recheck.py", "harness/release/findings.py"),
+                     ("tests/release/test_verify_*.py", "tests/release/test_attest.py")),
+    "gates": Group(("gates/*.py",), ("tests/gates/test_[!c]*.py",), ("tests/gates/test_command.py",)),
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change, what became of it, and how to find it again: numbers move, the changed lines stay."""
+
+    module: str
+    function: str
+    before: str
+    after: str
+    status: str
+    tool: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return self.module, self.function, self.before, self.after
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args()
+    for name in asked.only:
+        started = time.monotonic()
+        mutants = [*by_mutmut(name, GROUPS[name], asked.jobs), *by_hand(name, GROUPS[name], asked.jobs)]
+        told = {"minutes": (time.monotonic() - started) / 60, "mutants": [asdict(one) for one in mutants]}
+        (WORK / f"{name}.json").write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+    return report()
+
+
+def copied(folder: Path) -> Path:
+    """A fresh copy of what tests need."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in (*SOURCES, "tests", "manifests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "signed"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def found(patterns: tuple[str, ...], folder: Path = ROOT) -> list[str]:
+    """Files that match, by name."""
+    return sorted(str(path.relative_to(folder)) for pattern in patterns for path in folder.glob(pattern))
+
+
+def by_mutmut(name: str, group: Group, jobs: int) -> list[Mutant]:
+    """What mutmut makes of a group, from its own result files."""
+    folder = copied(WORK / f"{name}-mutmut")
+    settings = {
+        "source_paths": list(SOURCES), "only_mutate": list(group.modules), "also_copy": ["manifests"],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", "not worlds and not apart", "-o", PLAIN_IDS],
+        "pytest_add_cli_args_test_selection": found(group.tests),
+    }
+    with (folder / "pyproject.toml").open("a", encoding="utf-8") as config:
+        config.write("\n[tool.mutmut]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+    (folder / "mutants").mkdir()  # there before Python looks for it, or it would not be looked into again
+    with (WORK / f"{name}-mutmut.log").open("w", encoding="utf-8") as log:
+        done = subprocess.run(["mutmut", "run", "--max-children", str(jobs)], cwd=folder, stdout=log, stderr=log,
+                              env=surroundings(folder / "mutants"), check=False)
+    if done.returncode:
+        raise SystemExit(f"mutmut ended with {done.returncode}: see {log.name}")
+    return [mutant for module in found(group.modules, folder) for mutant in results(folder, module)]
+
+
+def surroundings(place: Path) -> dict[str, str]:
+    """The environment of a run: mutated code first, in child processes too."""
+    return os.environ | {"PYTHONPATH": str(place), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+
+
+def results(folder: Path, module: str) -> list[Mutant]:
+    """Status and changed lines of every mutant of a module."""
+    from mutmut.stats import status_by_exit_code
+
+    meta = json.loads((folder / "mutants" / f"{module}.meta").read_text(encoding="utf-8"))
+    mutants = []
+    for name, code in meta["exit_code_by_key"].items():
+        status = status_by_exit_code[code]
+        before, after = ("", "") if status == KILLED else changed(folder, name)
+        function = name.rpartition("__mutmut_")[0].rpartition(".")[2].removeprefix("x").lstrip("_ǁ").replace("ǁ", ".")
+        mutants.append(Mutant(module, function, before, after, status, "mutmut"))
+    return mutants
+
+
+def changed(folder: Path, name: str) -> tuple[str, str]:
+    """The lines that a mutant takes away and those that it puts there."""
+    told = subprocess.run(["mutmut", "show", name], cwd=folder, capture_output=True, text=True, check=True).stdout
+    lines = [line for line in told.splitlines() if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
+    return tuple("\n".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")
+
+
+def by_hand(name: str, group: Group, jobs: int) -> list[Mutant]:
+    """Emptied bodies, decorated functions and constants, each in a process of its own."""
+    folders: SimpleQueue[Path] = SimpleQueue()
+    for number in range(jobs):
+        folders.put(copied(WORK / f"{name}-{number}"))
+    tests = found((*group.tests, *group.apart))
+
+    def tried(made: tuple[str, str, str, str, str]) -> Mutant:
+        module, function, before, after, text = made
+        folder = folders.get()
+        honest = (folder / module).read_text(encoding="utf-8")
+        try:
+            (folder / module).write_text(text, encoding="utf-8")
+            return Mutant(module, function, before, after, verdict(folder, tests), "mutants_ast")
+        finally:
+            (folder / module).write_text(honest, encoding="utf-8")
+            folders.put(folder)
+
+    made = [(module, *one) for module in found(group.modules) for one in mutants_of((ROOT / module).read_text("utf-8"))]
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(tried, made))
+
+
+def verdict(folder: Path, tests: list[str]) -> str:
+    """What the tests say: no failure is a survivor; a failure, or code that cannot even be loaded, is a kill."""
+    called = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not worlds", *tests]
+    try:
+        code = subprocess.run(called, cwd=folder, env=surroundings(folder), capture_output=True, check=False,
+                              timeout=900).returncode
+    except subprocess.TimeoutExpired:
+        return TIMEOUT
+    return SURVIVED if code == 0 else KILLED
+
+
+def report() -> int:
+    """Table and survivors into the document; what is not explained, or no longer true, onto stderr."""
+    told = {name: json.loads((WORK / f"{name}.json").read_text("utf-8")) for name in GROUPS if
+            (WORK / f"{name}.json").exists()}
+    mutants = [Mutant(**one) for group in told.values() for one in group["mutants"]]
+    reasons = {(one["module"], one["function"], one["before"], one["after"]): one["reason"]
+               for one in yaml.safe_load((DOCS / "mutation-survivors.yaml").read_text("utf-8")) or []}
+    alive = sorted({one.key for one in mutants if one.status not in {KILLED, TIMEOUT}})
+    wrong = [f"unexplained: {' | '.join(key)}" for key in alive if key not in reasons]
+    if set(told) == set(GROUPS):
+        wrong += [f"explained, and dead: {' | '.join(key)}" for key in reasons if key not in alive]
+    share = sum(one.status in {KILLED, TIMEOUT} for one in mutants) / len(mutants)
+    wrong += [f"{share:.1%} killed, and {GOAL:.0%} are asked for"] if share < GOAL else []
+    lines = [*table(mutants), "", *(listed(key, reasons.get(key, "unexplained")) for key in alive)]
+    page = DOCS / "mutation-testing.md"
+    if page.exists():
+        head, _, rest = page.read_text("utf-8").partition("<!-- figures -->\n")
+        tail = rest.partition("<!-- end -->")[2]
+        page.write_text(head + "<!-- figures -->\n" + "\n".join(lines) + "\n<!-- end -->" + tail, encoding="utf-8")
+    print("\n".join([*table(mutants), *wrong]), file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def table(mutants: list[Mutant]) -> list[str]:
+    """One row a module and tool, and their sum."""
+    rows = ["| module | tool | mutants | killed | survived | timeout | share killed |", "|---|---|--:|--:|--:|--:|--:|"]
+    places = sorted({(one.module, one.tool) for one in mutants})
+    for module, tool in [*places, ("all", "both")]:
+        counts = Counter(one.status for one in mutants if (one.module, one.tool) == (module, tool) or module == "all")
+        total, dead = counts.total(), counts[KILLED] + counts[TIMEOUT]
+        alive = total - dead
+        rows.append(f"| {module} | {tool} | {total} | {counts[KILLED]} | {alive} | {counts[TIMEOUT]} | "
+                    f"{dead / total:.1%} |")
+    return rows
+
+
+def listed(key: tuple[str, str, str, str], reason: str) -> str:
+    module, function, before, after = (text.replace("\n", " ⏎ ") for text in key)
+    return f"- `{module}`, `{function}`: `{before}` → `{after}`. {reason}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
