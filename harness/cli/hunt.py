@@ -103,13 +103,13 @@ def _show(document: dict[str, Any], manifest: Path) -> None:
 
 
 def _table(document: dict[str, Any]) -> Any:
-    """One line a mutation; beside each side how many examples, their mean loss, and the largest."""
+    """One line a mutation: beside each side how many examples, their mean loss, and the largest."""
     from rich import box
     from rich.table import Table
 
     sides = ["plain", "baseline"] if document["baseline"] else ["plain"]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for title in ("mutation", *(f"{word}" for side in sides for word in (f"beside {side}", "mean", "largest"))):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for title in ("mutation", *(word for side in sides for word in (f"{side}:\ntried", "mean\nloss", "largest\nloss"))):
         table.add_column(title, justify="left" if title == "mutation" else "right", no_wrap=True)
     found = {(row.operator, row.against): row for row in document["searches"]}
     for name in dict.fromkeys(row.operator for row in document["searches"]):
@@ -119,7 +119,7 @@ def _table(document: dict[str, Any]) -> Any:
 
 
 def _cells(row: Any) -> tuple[str, ...]:
-    return ("", "", "") if row is None else (f"{row.examples:,} tried", f"{row.mean:+.3f}", f"{row.largest:+.3f}")
+    return ("", "", "") if row is None else (f"{row.examples:,}", f"{row.mean:+.3f}", f"{row.largest:+.3f}")
 
 
 def _show_find(find: dict[str, Any], out: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def weak(hurts: Callable[[str], bool]) -> Answerer:
 
 def doubled(text: str) -> bool:
     """True for a text in which a letter stands twice in a row; none of TEXTS is one."""
-    return any(one == two for one, two in zip(text, text[1:], strict=False))
+    return any(one == two for one, two in itertools.pairwise(text))
 
 
 def arena(candidate: Answerer, baseline: Answerer | None = None, **more: Any) -> Arena:

@@ -1,4 +1,4 @@
-"""The gallery: losses and gains, largest first, with what was found before and after; no text where none may be shown."""
+"""The gallery: losses and gains, largest first, with the hits before and after; no text where none may be shown."""
 
 from __future__ import annotations
 

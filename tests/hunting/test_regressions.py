@@ -1,4 +1,4 @@
-"""Pins: a file form that cannot be loosened unseen, and a replay that catches what comes back and passes what does not."""
+"""Pins: a file form that cannot be loosened unseen, and a replay that catches what comes back and nothing else."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ def read(trial: Trial, check: Check) -> Reading:
     if check.measure == "pinned regressions":
         return Reading(_counted(float(len(pins.pins)), max(len(pins.pins), 1), check), details=details)
     broken = broken_pins(pins)
-    return Reading(_counted(float(len(broken)), len(pins.pins), check), details=details, note=", ".join(broken[:3]))
+    value = float(len(broken)) if pins.pins else math.nan
+    return Reading(_counted(value, len(pins.pins), check), details=details, note=", ".join(broken[:3]))
 
 
 def broken_pins(pins: PinsObserved) -> list[str]:
