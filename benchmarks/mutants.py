@@ -4,8 +4,8 @@
 
 Two tools, one table. *mutmut* changes operators, arguments, constants and texts inside functions, thousands of ways.
 It leaves out decorated functions (properties, hooks, fixtures, the gates themselves) and constants of modules, and
-never empties a body; *mutants_ast* does these three. Work is done in copies under `build/mutation`. A survivor needs its
-reason in `docs/mutation-survivors.yaml`; one without, a reason without its survivor, or fewer than 95 % killed
+never empties a body; *mutants_ast* does these three. Work is done in copies under `build/mutation`. Survivors need
+reasons in `docs/mutation-survivors.yaml`; one without, a reason without a survivor, or fewer than 95 % killed
 is an error. Figures and survivors are written into `docs/mutation-testing.md`.
 """
 
@@ -101,7 +101,7 @@ def by_mutmut(name: str, group: Group, jobs: int) -> list[Mutant]:
     folder = copied(WORK / f"{name}-mutmut")
     settings = {
         "source_paths": list(SOURCES), "only_mutate": list(group.modules), "also_copy": ["manifests"],
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", "not worlds and not apart", "-o", PLAIN_IDS],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", "not worlds and not slow", "-o", PLAIN_IDS],
         "pytest_add_cli_args_test_selection": found(group.tests),
     }
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as config:

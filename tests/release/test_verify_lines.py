@@ -1,6 +1,6 @@
 """The one line that a refused user reads, pinned whole: what, where, expected, found.
 
-The lines stand in `verify_lines.json`; `python -m tests.release.test_verify_lines` writes them anew, for a diff to show.
+The lines stand in `verify_lines.json`; `python -m tests.release.test_verify_lines` writes them anew.
 """
 
 from __future__ import annotations
