@@ -7,11 +7,13 @@ Candidates are worked on in code order and handed back in the order given: a shu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.spelling import compounds_of
 from harness.errors import InputError, nearest
 from harness.reranking.fields import TermFields, grams, pairs, words
 from harness.reranking.protocols import Codes, FeatureSource, Matrix
@@ -58,8 +60,10 @@ class FeatureMaker:
             raise InputError("corpus columns differ in length", where="features", expected="one row a document",
                              found=[len(texts), len(titles), len(modules), *self._vectors.shape])
         lines = summaries if summaries is not None else [text[:160] for text in texts]
-        self._fields = TermFields({"title": (titles, words), "summary": (lines, words), "body": (texts, words),
-                                   "name": (titles, grams), "phrase": (lines, pairs)})
+        split = compounds_of(texts)  # as the first stage reads them: off the indexed bodies
+        word, piece, pair = (partial(cut, compounds=split) for cut in (words, grams, pairs))
+        self._fields = TermFields({"title": (titles, word), "summary": (lines, word), "body": (texts, word),
+                                   "name": (titles, piece), "phrase": (lines, pair)})
         self._modules, self._module = np.unique(np.asarray(modules, dtype=str), return_inverse=True)
         families = [f"{module} {title.rpartition(' ')[0]}" for module, title in zip(modules, titles, strict=True)]
         self._family = np.unique(np.asarray(families, dtype=str), return_inverse=True)[1]

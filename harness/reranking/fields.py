@@ -15,43 +15,44 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.spelling import NO_COMPOUNDS, Compounds, folded, singular
 from harness.errors import InputError
 from harness.reranking.protocols import Codes
 
 __all__ = ["Overlap", "TermFields", "grams", "pairs", "words"]
 
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_WORD = re.compile(r"[a-z]+|[0-9]+")
 _STEM = 6
 
 Terms = Callable[[str], list[str]]
 
 
-def words(text: str) -> list[str]:
-    """Distinct stems in order of appearance; identifiers fall into their words.
+def words(text: str, *, compounds: Compounds = NO_COMPOUNDS) -> list[str]:
+    """Distinct stems in order of appearance; identifiers fall into their words, in whatever case they are written.
 
-    >>> words("Compute DataFrame.to_csv distributions")
+    >>> words("Compute dataframe.to_csv distributions", compounds={"dataframe": ("data", "frame")})
     ['comput', 'data', 'frame', 'to', 'csv', 'distri']
     """
-    return list(dict.fromkeys(map(_stem, _WORD.findall(text))))
+    return list(dict.fromkeys(map(_stem, _parts(text, compounds))))
 
 
-def pairs(text: str) -> list[str]:
+def pairs(text: str, *, compounds: Compounds = NO_COMPOUNDS) -> list[str]:
     """Distinct neighbouring stems, joined by a blank: a small phrase match.
 
     >>> pairs("linear sum assignment")
     ['linear sum', 'sum assign']
     """
-    stems = list(map(_stem, _WORD.findall(text)))
+    stems = list(map(_stem, _parts(text, compounds)))
     return list(dict.fromkeys(map(" ".join, pairwise(stems))))
 
 
-def grams(text: str) -> list[str]:
+def grams(text: str, *, compounds: Compounds = NO_COMPOUNDS) -> list[str]:
     """Distinct three-letter pieces of whole words, edges marked: what abbreviated names still share.
 
     >>> grams("argsort")[:3]
     ['#ar', '#arg', '#rgs']
     """
-    marked = (f"{word.lower()} " for word in _WORD.findall(text))
+    marked = (f"{word} " for word in _parts(text, compounds))
     cut = ((f"#{word[:2]}", *(f"#{word[i:i + 3]}" for i in range(len(word) - 2))) for word in marked)
     return list(dict.fromkeys(chain.from_iterable(cut)))
 
@@ -133,8 +134,12 @@ class TermFields:
         return sums
 
 
+def _parts(text: str, compounds: Compounds) -> list[str]:
+    found = _WORD.findall(folded(text))
+    return [part for word in found for part in compounds.get(singular(word), (word,))] if compounds else found
+
+
 def _stem(word: str) -> str:
-    lowered = word.lower()
-    if len(lowered) > 3 and lowered.endswith("s") and not lowered.endswith("ss"):
-        lowered = lowered[:-1]
-    return lowered[:_STEM]
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        word = word[:-1]
+    return word[:_STEM]

@@ -88,17 +88,17 @@ class Bm25:
 
     def save(self, folder: Path) -> None:
         """Write vocabulary and postings; the same fit gives the same bytes."""
-        ordered, pairs = self._fitted().to_arrays()
+        held, pairs = self._fitted().to_arrays()
         meta = {"k1": self.k1, "b": self.b, "lead": self.lead, "lead_weight": self.lead_weight, "size": self.size}
         arrays: dict[str, NDArray[Any]] = {"pairs": pairs, "starts": self._starts}
         arrays |= {"postings": self._postings, "weights": self._weights}
-        write_part(folder, _KIND, meta=meta | {"words": ordered}, arrays=arrays)
+        write_part(folder, _KIND, meta=meta | held, arrays=arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read back what `save` wrote. Raises InputError where the files are torn or hold something else."""
         meta, arrays = read_part(folder, _KIND)
-        vocabulary = Vocabulary.of(meta.pop("words"), arrays["pairs"])
+        vocabulary = Vocabulary.of({name: meta.pop(name) for name in ("words", "compounds")}, arrays["pairs"])
         return cls(**meta, _vocabulary=vocabulary, _starts=arrays["starts"], _postings=arrays["postings"],
                    _weights=arrays["weights"])
 

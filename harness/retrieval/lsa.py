@@ -96,9 +96,9 @@ class LsaEncoder:
 
     def save(self, folder: Path) -> None:
         """Write vocabulary, weights and factors; the same fit gives the same bytes."""
-        ordered, pairs = self._fitted().to_arrays()
+        held, pairs = self._fitted().to_arrays()
         meta = {"dimension": self.dimension, "seed": self.seed, "min_df": self.min_df, "lead": self.lead,
-                "lead_weight": self.lead_weight, "words": ordered}
+                "lead_weight": self.lead_weight} | held
         write_part(folder, _KIND, meta=meta, arrays={"pairs": pairs, "idf": self._idf, "basis": self._basis})
 
     @classmethod
@@ -106,7 +106,7 @@ class LsaEncoder:
         """Read back what `save` wrote. Raises InputError where the files are torn or hold something else."""
         meta, arrays = read_part(folder, _KIND)
         options = {name: meta[name] for name in ("dimension", "seed", "min_df", "lead", "lead_weight")}
-        return cls(**options, _vocabulary=Vocabulary.of(meta["words"], arrays["pairs"]), _idf=arrays["idf"],
+        return cls(**options, _vocabulary=Vocabulary.of(meta, arrays["pairs"]), _idf=arrays["idf"],
                    _basis=arrays["basis"])
 
     def _fitted(self) -> Vocabulary:

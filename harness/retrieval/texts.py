@@ -1,20 +1,23 @@
 """Text to term counts, in whole-array steps: the one tokeniser that LSA and BM25 share.
 
-Words are lower-case runs of letters or digits, identifiers split at case and punctuation (`eigvalsSym` →
-`eigvals sym`), plural endings folded, function words dropped. Terms are words and pairs of neighbouring words.
+Words are runs of letters or digits, plural endings folded, function words dropped. Case and Unicode form are folded
+before anything is read off them: how a word is written in one query must not decide what is found. Identifiers split
+at punctuation, and where the corpus writes one with inner capitals (`DataFrame`) it splits there in any spelling. Terms
+are words and pairs of neighbouring words.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.spelling import NO_COMPOUNDS, Compounds, compounds_of, folded, singular
 from harness.errors import InputError
 from harness.retrieval.protocols import Codes
 
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["STOP", "Vocabulary", "checked_texts", "words"]
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 STOP = frozenset(
     {"a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "if", "in", "is", "it", "its", "of"}
     | {"on", "or", "that", "the", "this", "to", "was", "were", "which", "will", "with", "not", "can", "may", "then"}
@@ -33,14 +35,16 @@ STOP = frozenset(
 )
 
 
-def words(text: str) -> list[str]:
-    """The words of a text that carry meaning, in order.
+def words(text: str, *, compounds: Compounds = NO_COMPOUNDS) -> list[str]:
+    """The words of a text that carry meaning, in order; case and Unicode normal form make no difference.
 
-    >>> words("Eigenvalues of a HermitianMatrix, see eigvals_sym2.")
+    >>> words("Eigenvalues of a HermitianMatrix, see eigvals_sym2.", compounds=compounds_of(["HermitianMatrix"]))
     ['eigenvalue', 'hermitian', 'matrix', 'see', 'eigval', 'sym']
     """
-    found = _WORD.findall(_CAMEL.sub(" ", text).lower())
-    return [_singular(word) for word in found if len(word) > 1 and word not in STOP]
+    found = (singular(word) for word in _WORD.findall(folded(text)) if len(word) > 1 and word not in STOP)
+    if not compounds:
+        return list(found)
+    return [part for word in found for part in compounds.get(word, (word,))]
 
 
 def checked_texts(texts: Sequence[str], *, where: str) -> Sequence[str]:
@@ -60,10 +64,12 @@ class Vocabulary:
     Attributes:
         position: Word → its code, in order of first appearance.
         pairs: (n_pairs,) ascending keys `first code * n_words + second code`.
+        compounds: Words that are read as several.
     """
 
     position: dict[str, int]
     pairs: Codes
+    compounds: Compounds = field(default_factory=dict)
 
     @classmethod
     def fit(cls, texts: Sequence[str], *, min_df: int, lead: int = 0) -> Vocabulary:
@@ -71,14 +77,15 @@ class Vocabulary:
 
         Queries speak like a document's first lines; pairs from further down cost memory and find less.
         """
-        lists = [words(text) for text in texts]
+        split = compounds_of(texts)
+        lists = [words(text, compounds=split) for text in texts]
         frequency: dict[str, int] = {}
         for found in lists:
             for word in dict.fromkeys(found):
                 frequency[word] = frequency.get(word, 0) + 1
         kept = [word for word, count in frequency.items() if count >= min_df]
-        bare = cls({word: code for code, word in enumerate(kept)}, np.empty(0, np.int64))
-        return cls(bare.position, bare._frequent_pairs(lists, lead)) if lead else bare
+        bare = cls({word: code for code, word in enumerate(kept)}, np.empty(0, np.int64), split)
+        return replace(bare, pairs=bare._frequent_pairs(lists, lead)) if lead else bare
 
     def __len__(self) -> int:
         return len(self.position) + len(self.pairs)
@@ -87,7 +94,7 @@ class Vocabulary:
         """(n_texts, n_terms) float32 counts; the first `lead` words of a text weigh `lead_weight` each."""
         import scipy.sparse as sp
 
-        flat, row, place = self._stream([words(text) for text in texts])
+        flat, row, place = self._stream([words(text, compounds=self.compounds) for text in texts])
         weight = np.where(place < lead, lead_weight, 1.0).astype(np.float32)
         key, second = _neighbours(flat, row, len(self.position))
         at, known = _find(key, self.pairs)
@@ -98,7 +105,7 @@ class Vocabulary:
 
     def terms(self, text: str) -> tuple[Codes, NDArray[np.float32]]:
         """Distinct term codes of one text, ascending, and their counts; the fast road for a single query."""
-        codes = [self.position.get(word, -1) for word in words(text)]
+        codes = [self.position.get(word, -1) for word in words(text, compounds=self.compounds)]
         size = len(self.position)
         keys = [a * size + b for a, b in itertools.pairwise(codes) if a >= 0 and b >= 0]
         at, known = _find(np.asarray(keys, dtype=np.int64), self.pairs)
@@ -106,14 +113,16 @@ class Vocabulary:
         distinct, counts = np.unique(found, return_counts=True)
         return distinct, counts.astype(np.float32)
 
-    def to_arrays(self) -> tuple[list[str], Codes]:
-        """Words in code order, and the pairs' keys: what a file needs."""
-        return list(self.position), self.pairs
+    def to_arrays(self) -> tuple[dict[str, Any], Codes]:
+        """Words in code order with the compounds among them, and the pairs' keys: what a file needs."""
+        split = {word: list(way) for word, way in self.compounds.items()}
+        return {"words": list(self.position), "compounds": split}, self.pairs
 
     @classmethod
-    def of(cls, ordered: Iterable[str], pairs: Any) -> Vocabulary:
+    def of(cls, held: Mapping[str, Any], pairs: Any) -> Vocabulary:
         """The inverse of `to_arrays`."""
-        return cls({word: code for code, word in enumerate(ordered)}, np.asarray(pairs, dtype=np.int64))
+        return cls({word: code for code, word in enumerate(held["words"])}, np.asarray(pairs, dtype=np.int64),
+                   {word: tuple(way) for word, way in held["compounds"].items()})
 
     def _frequent_pairs(self, lists: list[list[str]], lead: int) -> Codes:
         flat, row, place = self._stream(lists)
@@ -144,13 +153,3 @@ def _find(keys: Codes, ordered: Codes) -> tuple[Codes, NDArray[np.bool_]]:
         return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.bool_)
     at = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
     return at, ordered[at] == keys
-
-
-def _singular(word: str) -> str:
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("sses", "xes", "ches", "shes")):
-        return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word

@@ -61,7 +61,9 @@ def test_a_field_equal_to_the_query_has_all_of_it():
 
 def test_identifiers_meet_their_words():
     """camelCase, underscores and plurals meet the plain word."""
-    assert words("sort_values sortedArrays HTTPServer") == ["sort", "value", "sorted", "array", "http", "server"]
+    split = {"sortedarray": ("sorted", "array")}
+    for spelling in ("sort_values sortedArrays HTTP_server", "SORT_VALUES SORTEDARRAYS http_Server"):
+        assert words(spelling, compounds=split) == ["sort", "value", "sorted", "array", "http", "server"]
 
 
 def test_short_names_share_pieces():

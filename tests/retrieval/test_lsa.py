@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.data.spelling import compounds_of
 from harness.data.store import sha256_tree
 from harness.errors import InputError
 from harness.retrieval import lsa
@@ -93,7 +94,8 @@ def test_the_lead_weighs_more():
 
 def test_words_fold_what_should_match():
     """Plurals, case and identifiers meet; function words and single letters go."""
-    assert words("The eigenvalues of HermitianMatrix x") == ["eigenvalue", "hermitian", "matrix"]
+    split = compounds_of(["A HermitianMatrix."])
+    assert words("The eigenvalues of HermitianMatrix x", compounds=split) == ["eigenvalue", "hermitian", "matrix"]
     assert words("classes frequencies axis bus ranks") == ["class", "frequency", "axis", "bus", "rank"]
     assert words("") == []
 
