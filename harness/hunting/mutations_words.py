@@ -119,16 +119,17 @@ def normal_form(text: str, pick: Pick) -> str:
 
     All have the same NFKD: to a reader they are one text.
 
-    >>> normal_form("naïve", lambda n: 1) == "nai\u0308ve", normal_form("rows", lambda n: n - 1)
+    >>> normal_form("naïve", lambda n: 0) == "nai\u0308ve", normal_form("rows", lambda n: n - 1)
     (True, 'ｒｏｗｓ')
     """
-    which = pick(len(_FORMS) + 1)
-    if which < len(_FORMS):
-        return unicodedata.normalize(_FORMS[which], text)
-    spans = _spans(text)
-    if not spans:
+    forms = [form for form in _FORMS if unicodedata.normalize(form, text) != text]  # plain ASCII is in all four
+    spans = [span for span in _spans(text) if text[slice(*span)].translate(_FULL_WIDTH) != text[slice(*span)]]
+    if not forms + spans:
         return text
-    start, end = spans[pick(len(spans))]
+    which = pick(len(forms) + len(spans))
+    if which < len(forms):
+        return unicodedata.normalize(forms[which], text)
+    start, end = spans[which - len(forms)]
     return text[:start] + text[start:end].translate(_FULL_WIDTH) + text[end:]
 
 

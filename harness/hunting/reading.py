@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.hunting.properties import PROPERTIES, Tried, surface_of, try_property
+from harness.hunting.properties import PROPERTIES, Tried, surface_of, try_property, try_twin
 from harness.release.judge import Control, Reading
 from harness.release.observed import Trial
 from harness.release.policy import Check
@@ -24,7 +24,7 @@ def property_reading(check: Check, trial: Trial) -> Reading:
     task = next(one for one in live.world.tasks.values() if one.contexts is None)
     surface = surface_of(live, task.judge().texts)
     tried = try_property(name, surface)
-    twin = _estimate(try_property(name, PROPERTIES[name].spoilt(surface)), check)
+    twin = _estimate(try_twin(name, surface), check)
     return Reading(
         _estimate(tried, check), note=tried.counterexample or PROPERTIES[name].claim,
         control=Control(f"spoilt_{name}", 1.0, twin.value, twin.low, twin.high, twin.n))

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from harness.errors import InputError
-from harness.hunting.properties import PROPERTIES, Surface, surface_of, try_property
+from harness.hunting.properties import PROPERTIES, Surface, surface_of, try_property, try_twin
 from harness.hunting.reading import property_reading
+from harness.hunting.relations_index import INDEX
 from harness.release.judge import Verdict, judge
 from harness.release.live import LiveRelease
 from harness.release.observed import Observed, Trial
@@ -41,16 +42,32 @@ def surface(live: LiveRelease) -> Surface:
 
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_each_property_holds_on_a_sound_release(live, name):
-    """Sixty examples, real queries and real parts, and no counterexample."""
+    """Twenty to sixty examples, real queries and real parts, and no counterexample."""
+    if name in INDEX and live.first.part.impl != "dense":
+        with pytest.raises(InputError, match="no vector index to try; expected a release with a dense retriever"):
+            try_property(name, surface(live))
+        return
     tried = try_property(name, surface(live))
-    assert tried.counterexample is None and tried.examples >= 30
+    assert tried.counterexample is None and tried.examples >= 20
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_each_spoilt_twin_is_found(live, name):
-    """The search finds what it looks for, and says it with the draws and the query."""
-    found = try_property(name, PROPERTIES[name].spoilt(surface(live)))
+    """The search finds what it looks for, and says it with the draws."""
+    if name in INDEX and live.first.part.impl != "dense":
+        with pytest.raises(InputError, match="no vector index to try"):
+            try_twin(name, surface(live))
+        return
+    found = try_twin(name, surface(live))
     assert found.counterexample is not None and found.counterexample.startswith("draws [")
+
+
+def test_a_counterexample_is_shrunk_and_a_control_is_not(dense):
+    """What a person reads is the smallest break; a control only has to be one."""
+    spoilt = PROPERTIES["topk_prefix"].spoilt(surface(dense))
+    shrunk, control = try_property("topk_prefix", spoilt), try_twin("topk_prefix", surface(dense))
+    assert shrunk.counterexample is not None and shrunk.counterexample.startswith("draws [0, 2]")
+    assert control.examples < shrunk.examples
 
 
 def test_the_search_repeats_itself(dense):
@@ -136,7 +153,7 @@ def observed(live: LiveRelease | None) -> Trial:
 def test_a_reading_carries_its_twin_as_the_control(dense, name):
     """No violation on the release, one on the twin: the gate passes, and was seen to refuse."""
     reading = property_reading(check(name), observed(dense))
-    assert (reading.estimate.value, reading.estimate.high) == (0.0, 0.0) and reading.estimate.n >= 30
+    assert (reading.estimate.value, reading.estimate.high) == (0.0, 0.0) and reading.estimate.n >= 20
     assert reading.control is not None and reading.control.value == 1.0
     assert judge(check(name), reading).verdict is Verdict.PASS
 
