@@ -57,16 +57,18 @@ def unseeded_step(trial: Trial, dose: Dose) -> Trial:
     return with_integrity(trial, change)
 
 
-@defect("seed_drift", caught_by=lambda measure: measure == "config drift", goes="up", grades=(1.0,),
-        signal="the number of frozen settings that are not this run's, by name")
+@defect("seed_drift", caught_by=lambda measure: measure in {"config drift", "replay differences"}, goes="up",
+        grades=(1.0,), signal="the number of frozen settings, or of repetitions, that are not this run's, by name")
 def seed_drift(trial: Trial, dose: Dose) -> Trial:
-    """The run manifest was frozen under another seed and configuration (up to severity 0.5 the seed alone)."""
+    """What was frozen is of another seed, and from over severity 0.5 of another configuration, than what is run."""
 
     def change(facts: IntegrityObserved) -> IntegrityObserved:
         drifted = [key for key in ("seed", "CONFIG_HASH") if key in facts.run_manifest]
         drifted = drifted[: int(np.ceil(dose.severity * len(drifted)))]
         frozen = dict(facts.run_manifest) | {key: f"{facts.run_manifest[key]}~" for key in drifted}
-        return replace(facts, run_manifest=frozen)
+        replayed = {name: _other(digest) if dose.severity > 0.0 and place else digest
+                    for place, (name, digest) in enumerate(facts.replayed.items())}
+        return replace(facts, run_manifest=frozen, replayed=replayed)
 
     return with_integrity(trial, change)
 
