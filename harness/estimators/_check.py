@@ -29,18 +29,30 @@ def numbers(x: ArrayLike, name: str = "x", *, low: float = -LARGEST, high: float
     if array.ndim != 1:
         raise InputError("wrong shape", where=name, expected="one dimension", found=array.shape)
     values = array.astype(np.float64, copy=False)
-    if len(values) and not (low <= values.min() and values.max() <= high):  # a NaN is the min: no mask of all rows
-        raise _misfit(values, name, low, high)
+    if len(values) and not _plainly_within(values, low, high):
+        _refuse_outside(values, name, low, high)
     if len(values) < least:
         raise InputError("too few values", where=name, expected=f"at least {least}", found=len(values))
     return values
 
 
-def _misfit(values: Floats, name: str, low: float, high: float) -> InputError:
-    """The error that names the first value outside [low, high]."""
-    index = int(np.argmin((values >= low) & (values <= high)))
-    what = f"index {index} is out of bounds" if np.isfinite(values[index]) else f"index {index} is not finite"
-    return InputError(what, where=name, expected=_between(low, high), found=float(values[index]))
+def _plainly_within(values: Floats, low: float, high: float) -> bool:
+    """Whether all lie within [low, high], without a mask of all rows; may be False where a bound of 0 meets a -0.0.
+
+    The bits of floats from 0 up ascend as the floats do, with those of negative ones, infinities and NaN above.
+    """
+    if low == 0.0:
+        return bool(values.view(np.uint64).max() <= np.float64(high).view(np.uint64))
+    return bool(low <= values.min() and values.max() <= high)
+
+
+def _refuse_outside(values: Floats, name: str, low: float, high: float) -> None:
+    """Raise for the first value outside [low, high], if there is one."""
+    bad = ~((values >= low) & (values <= high))
+    if bad.any():
+        index = int(np.argmax(bad))
+        what = f"index {index} is out of bounds" if np.isfinite(values[index]) else f"index {index} is not finite"
+        raise InputError(what, where=name, expected=_between(low, high), found=float(values[index]))
 
 
 def _array(x: ArrayLike, name: str) -> NDArray[np.generic]:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.estimators._blocks import cross_sums
-from harness.estimators._check import Floats, labels, numbers, same_length, span
+from harness.estimators._check import LARGEST, Floats, labels, numbers, same_length, span
 from harness.estimators.intervals import mean_interval
 from harness.estimators.ratios import ratio_interval
 from harness.estimators.weighted import WeightedMoments
@@ -43,15 +43,23 @@ def importance_weights(propensity: ArrayLike, target: ArrayLike, *, least: int =
     """
     said, wanted = _probability(propensity, "propensity", least), _probability(target, "target", least)
     same_length(propensity=said, target=wanted)
-    if len(said) and not said.min() > 0.0:
-        at = int(np.argmin(said))
-        what = f"index {at} is out of bounds: an action that was taken had a chance"
-        raise InputError(what, where="propensity", expected="a number above 0 and at most 1", found=float(said[at]))
-    if least and not wanted.max() > 0.0:
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        weights: Floats = wanted / said
+    most = float(weights.max(initial=0.0))
+    if not most <= LARGEST:
+        _refuse_zero(said)
+        numbers(weights, "target / propensity")
+    if least and not most > 0.0:
         raise InputError("no overlap: none of the logged actions is the target's", where="target",
                          expected="a number above 0 somewhere", found=0.0)  # fmt: skip
-    with np.errstate(over="ignore"):
-        return numbers(wanted / said, "target / propensity", least=least)
+    return weights
+
+
+def _refuse_zero(propensity: Floats) -> None:
+    zero = propensity <= 0.0
+    if zero.any():
+        what = f"index {int(np.argmax(zero))} is out of bounds: an action that was taken had a chance"
+        raise InputError(what, where="propensity", expected="a number above 0 and at most 1", found=0.0)
 
 
 def _probability(x: ArrayLike, name: str, least: int) -> Floats:

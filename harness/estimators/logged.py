@@ -111,7 +111,7 @@ class LoggedRows:
         sums = cross_sums(earned, weights)
         weighted = WeightedMoments.of_sums(sums)
         top = TopWeights(most, weighted.n, weighted.first.mass, weighted.second.mass, largest_of(weights, most))
-        return cls(_plain(sums), _plain(product_sums(earned, weights)), weighted, top)
+        return cls(_plain(sums), _plain(product_sums(earned, weights, sums)), weighted, top)
 
     def merge(self, other: LoggedRows) -> LoggedRows:
         """The state of both batches together."""
