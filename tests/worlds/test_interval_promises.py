@@ -18,6 +18,7 @@ from harness.estimators.proportions import clopper_pearson, wilson
 from harness.estimators.quantiles import quantile_difference, quantile_interval
 from harness.estimators.rare import LOWER_BOUND_MIN_N, LOWER_BOUND_TABLE, big_loser_share
 from harness.estimators.ratios import ratio_interval
+from harness.release.findings import LEAST_N
 
 ALPHA = 0.05
 FALSE_ALARM = 1e-6
@@ -110,6 +111,7 @@ def test_rare_losses_break_lower_bounds_as_tabled(rng):
         low, _ = misses([Moments.of(losers(rng, n)).estimate() for _ in range(2000)], -0.018)
         assert near(low, 2000, skew_corrected)
     assert min(n for n, rates in LOWER_BOUND_TABLE.items() if rates[0] <= ALPHA) == LOWER_BOUND_MIN_N
+    assert {LEAST_N[start] for start in ("delta ", "lift ", "over ")} == {LOWER_BOUND_MIN_N}  # what gates ask for
 
 
 def test_a_bound_without_skew_correction_is_caught_by_rare_losses(rng):

@@ -10,6 +10,7 @@ import numpy as np
 from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.estimators.intervals import bootstrap_ends, mean_interval
+from harness.release.findings import LEAST_N
 from harness.release.judge import CrossCheck, Reading
 from harness.release.observed import IndexObserved, Trial
 from harness.release.policy import Check
@@ -17,7 +18,7 @@ from harness.release.policy import Check
 __all__ = ["EXAMPLES", "MIN_QUERIES", "owns", "read"]
 
 EXAMPLES = ("agreement@10", "norm error", "ids missing", "ids doubled", "largest cell share")
-MIN_QUERIES = 500
+MIN_QUERIES = LEAST_N["agreement@"]
 RESAMPLES = 2000
 
 

@@ -21,6 +21,7 @@ from harness.estimators.intervals import bootstrap_ends, mean_interval
 from harness.metrics.evaluate import per_query, unjudged
 from harness.metrics.spec import parse
 from harness.records import Floats, Ids, Run
+from harness.release.findings import LEAST_N
 from harness.release.judge import Alternative, CrossCheck, Reading
 from harness.release.observed import Observed, TaskObserved, Trial
 from harness.release.policy import Check
@@ -31,7 +32,7 @@ Rows = NDArray[np.int64]
 
 EXAMPLES = ("R@5", "RR", "RR@10", "Success@50", "nDCG@10", "AP", "P@10", "delta nDCG@10", "lift R@5",
             "over last_vector R@5", "acceptance", "unanswered", "unjudged@10", "cosine>=0.5")
-MIN_N = 200  # a lower bound of a mean difference with rare big losses is too high below this (docs/estimators.md)
+MIN_N = LEAST_N["delta "]  # below, a lower bound is too high where a few lose much (`estimators.rare`)
 RESAMPLES = 2000
 _PREFIXES = ("delta ", "lift ", "over ")
 _OVER = re.compile(r"over ([a-z_0-9]+) (.+)$")
