@@ -31,7 +31,8 @@ def snips_bootstrap(
     """Percentile interval of Σ w r / Σ w over samples of rows, or of whole clusters, with replacement.
 
     Numerator and normaliser come from the same draw (Efron & Tibshirani 1993, ch. 13): one frozen at its own value
-    would add the weights' variance to that of the answer. Rows that tie in both are drawn once.
+    would add the weights' variance to that of the answer. Rows that tie in both are drawn once. It knows no skewness:
+    at n = 400 its ends miss .050 and .067 for .05 each. A check of `counterfactual.snips`, not a gate's bound.
 
     Args:
         reward: (n,) finite numbers.

@@ -91,7 +91,8 @@ def bootstrap_ends(
         clusters: (n,) labels; rows of one label are drawn together.
         statistic: Maps (m, n) samples to (m,) values along the last axis; None is the mean, which is much faster and
             never holds a sample.
-        method: `studentised` is for the mean only.
+        method: `studentised` is for the mean only. `percentile` is for comparison: of skewed values its far end misses
+            .065 for .05 at n = 200 (exponential), where `bca` and `studentised` keep it.
         resamples: Samples drawn, at least 100.
         confidence: Two-sided; each end alone holds with (1 + confidence) / 2, to the method's order.
         unit: Of the statistic.
