@@ -140,6 +140,7 @@ def column_of_labels(batch: Batch, name: str, expected: str) -> NDArray[Any]:
         missing = values == "" if values.dtype.kind == "U" else np.zeros(len(values), dtype=np.bool_)
     if missing.any():
         raise batch.fault("missing value", name, int(np.argmax(missing)), expected)
-    if values.dtype.kind == "f" and (values == np.rint(values)).all():
-        return values.astype(np.int64)
+    if values.dtype.kind == "f":  # each by itself: another batch may hold what is not whole
+        distinct, code = np.unique(values, return_inverse=True)
+        return np.array([str(int(one)) if one.is_integer() else str(one) for one in distinct.tolist()])[code]
     return values.astype(np.str_)

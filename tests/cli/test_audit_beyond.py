@@ -40,7 +40,7 @@ def test_controls_pass_refuse_or_tell_what_is_missing(rng, tmp_path, capsys):
     out = " ".join(capsys.readouterr().out.split())
     assert "all: control length: weighting moves what no action can have moved" in out
     assert "Verdict: REFUSE: the propensities are not those the log was written with" in out
-    assert audit(written(log[:30], tmp_path), *COLUMNS, "--control", "length", "--json") == 11
+    assert audit(written(log[:30], tmp_path), *COLUMNS, "--control", "length", "--margin", "0.05", "--json") == 11
     told = json.loads(capsys.readouterr().out)["controls"]["length"]
     assert told["verdict"] == "INCONCLUSIVE" and told["needed"] > 30
 

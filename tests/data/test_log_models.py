@@ -58,6 +58,21 @@ def test_wrong_propensities_pull_the_two_apart(frame, tmp_path):
     assert robust(stale, tmp_path)["all"].apart
 
 
+def test_sound_logs_do_not_part(rng, tmp_path):
+    """In 30 sound logs of 400 rows the intervals of SNIPS and DR always share a value; misstated ones never do."""
+    parted = []
+    for shift in (0.0, 0.5):
+        for seed in range(30):
+            first, x = rng.random(400) < 0.5, rng.normal(size=400)
+            reward = (rng.random(400) < np.where(first, 0.1, 0.9)).astype(int)
+            said = np.where(first, 0.5 - 0.8 * shift, 0.5 + 0.8 * shift)
+            log = pd.DataFrame({"r": reward, "p": said, "t": 0.5, "x": x,
+                                "a": np.where(first, "1", "2"), "pi_1": 0.5, "pi_2": 0.5, "kind": "k"})  # fmt: skip
+            parted.append(robust(log, tmp_path, seed=seed)["all"].apart)
+    assert not any(parted[:30])
+    assert all(parted[30:])
+
+
 def test_slices_positions_and_slates(frame, tmp_path):
     """Each slice with weight has its values; a model a position; intervals by decision where a position is named."""
     roles = ROLES._replace(by=("kind",), position="pos", decision="id")

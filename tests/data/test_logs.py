@@ -122,6 +122,16 @@ def test_slices_stand_in_the_order_asked_for(frame, tmp_path):
     assert list(found) == ["all", *[f"k={i}" for i in range(11)], "b=c=y", "b=c=z"]
 
 
+def test_a_value_is_one_slice_in_every_batch(frame, tmp_path, monkeypatch):
+    """1.0 in a batch of whole numbers and beside 1.5 in the next is the same slice, and a missing one is an error."""
+    frame["f"] = np.where(np.arange(1000) < 500, 1.0, np.where(frame.s == 0, 1.5, 1.0))
+    frame.to_parquet(tmp_path / "log.parquet")
+    monkeypatch.setattr(log_table, "BATCH", 250)
+    found = audit_log(LogTable("parquet", tmp_path / "log.parquet"), NAMES._replace(by=("f",)))
+    assert list(found) == ["all", "f=1", "f=1.5"]
+    assert found["f=1"].check.n + found["f=1.5"].check.n == 1000
+
+
 @pytest.mark.parametrize(("value", "words"), [(1e60, "column r: too large"), (1e-60, "column p: too small")])
 def test_what_no_float_could_sum_is_named_by_row(frame, tmp_path, value, words):
     """Rewards of 1e60 and propensities of 1e-60 are told by row and column of the file, not by an index inside."""
