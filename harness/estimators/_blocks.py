@@ -77,13 +77,13 @@ def cross_sums(x: Floats, weights: Floats) -> BlockSums:
 
 def _deviations(x: Floats, mass: Floats, away: Floats) -> float:
     """Fill rows 1 to 3 of `away` with the powers of the deviations of `x` from its weighted mean, which is returned."""
-    np.subtract(x, x[0], out=away[1])  # equal values leave exactly 0
+    np.subtract(x, x[0], out=away[1])
     total = float(mass.sum())
-    shift = float(mass @ away[1]) / total if total > 0.0 else 0.0
-    away[1] -= shift
+    centre = float(x[0]) + (float(mass @ away[1]) / total if total > 0.0 else 0.0)  # that of equal values is theirs
+    np.subtract(x, centre, out=away[1])  # from what was rounded: the first power tells what that took
     np.multiply(away[1], away[1], out=away[2])
     np.multiply(away[2], away[1], out=away[3])
-    return float(x[0]) + shift
+    return centre
 
 
 def _refuse_size(x: Floats, weights: Floats, found: BlockSums) -> None:
@@ -122,8 +122,7 @@ def product_sums(x: Floats, weights: Floats, known: BlockSums) -> BlockSums:
 
 def _about_mean(column: Floats) -> tuple[float, tuple[float, float, float, float]]:
     """The mean of (n,) values, and the sums of d^k about it."""
-    away = column - column[0]  # equal values leave exactly 0
-    shift = float(away.mean())
-    away -= shift
+    centre = float(column[0]) + float((column - column[0]).mean())
+    away = column - centre
     square = away * away
-    return float(column[0]) + shift, (float(len(column)), float(away.sum()), float(square.sum()), float(square @ away))
+    return centre, (float(len(column)), float(away.sum()), float(square.sum()), float(square @ away))

@@ -13,6 +13,8 @@ from harness.estimators._check import Floats, count, numbers
 
 __all__ = ["TopWeights", "largest_of"]
 
+STEP = 64  # one weight in so many tells about where the largest begin
+
 
 def largest_of(weights: Floats, most: int) -> Floats:
     """The `most` largest of `weights` (n,), or all where there are fewer: descending.
@@ -22,8 +24,22 @@ def largest_of(weights: Floats, most: int) -> Floats:
     >>> largest_of(np.array([2.0, 9.0, 4.0]), 2).tolist()
     [9.0, 4.0]
     """
-    top = weights if len(weights) <= most else np.partition(weights, len(weights) - most)[-most:]
+    top = _likely(weights, most)
+    if len(top) < most:
+        top = weights
+    if len(top) > most:
+        top = np.partition(top, len(top) - most)[-most:]
     return np.asarray(np.sort(top)[::-1])
+
+
+def _likely(weights: Floats, most: int) -> Floats:
+    """Of a long column, the rows that a sample says hold the `most` largest: all of them, wherever it has so many."""
+    sample = weights[::STEP]
+    rank = int(1.3 * most / STEP) + 20
+    if rank >= len(sample) // 2:
+        return weights
+    least = np.partition(sample, len(sample) - rank)[len(sample) - rank]
+    return weights[np.flatnonzero(weights >= least)]
 
 
 def _none() -> Floats:
