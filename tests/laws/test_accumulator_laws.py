@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from harness import estimators
 from harness.estimators.logged import LoggedRows
+from harness.estimators.logged_units import LoggedUnits
 from harness.estimators.moments import ClusterMoments, Moments
 from harness.estimators.sketch import LatencySketch
 from harness.estimators.slices import BySlice
@@ -86,6 +87,10 @@ def same_logged(one: LoggedRows, two: LoggedRows) -> bool:
     )
 
 
+def same_units(one: LoggedUnits, two: LoggedUnits) -> bool:
+    return one.ids.tolist() == two.ids.tolist() and np.allclose(one.sums, two.sums, rtol=1e-9, atol=1e-9)
+
+
 def letters(rows: Rows) -> list[float]:
     return ["abcdef".index(name) / 5.0 for _, name in rows]
 
@@ -139,6 +144,13 @@ CATALOGUE: dict[type, Law] = {
         same_logged,
         lambda state: len(state.top.largest),
         5,
+    ),
+    LoggedUnits: Law(
+        lambda rows: LoggedUnits.of(letters(rows), [0.5] * len(rows), [x / 1e6 for x in numbers(rows)], names(rows)),
+        LoggedUnits(),
+        same_units,
+        lambda state: len(state.ids),
+        6,
     ),
     BySlice: Law(
         lambda rows: BySlice.of(numbers(rows), names(rows), into=LatencySketch.of),
