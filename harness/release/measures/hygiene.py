@@ -15,6 +15,7 @@ from harness.errors import InputError, nearest
 from harness.estimate import Estimate
 from harness.records import Ids, Run
 from harness.release.judge import Reading
+from harness.release.measures.quality import same_ranking
 from harness.release.observed import Bools, Observed, TaskObserved, Trial
 from harness.release.policy import Check
 
@@ -92,21 +93,14 @@ def _same(trial: Trial, check: Check) -> Reading:
                          found=check.measure)
     mine, theirs = _files(ours), _files(other)
     shared = [name for name in sorted(mine) if theirs.get(name) == mine[name]]
-    same = mine == theirs and all(_same_ranking(ours.task(name), one) for name, one in other.tasks.items())
+    both = sorted(set(ours.tasks) & set(other.tasks))
+    same = mine == theirs and all(same_ranking(ours.tasks[name].run, other.tasks[name].run) for name in both)
     return Reading(_counted(float(same), len(mine), check.confidence, "1"),
                    note=f"{len(shared)} of {len(mine)} files are those of {other.release}")
 
 
 def _files(one: Observed) -> dict[str, str]:
     return {name: digest for name, digest in one.files.items() if name.rpartition("/")[2] not in NOT_RANKED}
-
-
-def _same_ranking(ours: TaskObserved, theirs: TaskObserved) -> bool:
-    one, two = ours.run, theirs.run
-    if len(one) != len(two):
-        return False
-    return bool((one.queries[one.query] == two.queries[two.query]).all()
-                and (one.docs[one.doc] == two.docs[two.doc]).all())
 
 
 def _counted(value: float, n: int, confidence: float, unit: str) -> Estimate:

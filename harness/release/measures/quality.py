@@ -26,7 +26,7 @@ from harness.release.judge import Alternative, CrossCheck, Reading
 from harness.release.observed import Observed, TaskObserved, Trial
 from harness.release.policy import Check
 
-__all__ = ["EXAMPLES", "MIN_N", "Rows", "bare", "owns", "read", "reading_of", "values_of"]
+__all__ = ["EXAMPLES", "MIN_N", "Rows", "bare", "owns", "read", "reading_of", "same_ranking", "values_of"]
 
 Rows = NDArray[np.int64]
 
@@ -58,7 +58,7 @@ def read(trial: Trial, check: Check) -> Reading:
     columns = {name: values_of(trial, name, check.task)[mask]
                for name in (check.measure, *(name for name, _ in check.any_with))}
     clusters = None if task.clusters is None else task.clusters[mask]
-    return replace(reading_of(columns, clusters, check, seed=trial.seed), note=_note(trial, check.measure))
+    return replace(reading_of(columns, clusters, check, seed=trial.seed), note=_note(trial, check))
 
 
 def reading_of(columns: Mapping[str, Floats], clusters: Ids | Rows | None, check: Check, *, seed: int) -> Reading:
@@ -142,10 +142,24 @@ def _details(x: Floats, clusters: Ids | Rows | None, *, paired: bool) -> dict[st
     return details
 
 
-def _note(trial: Trial, measure: str) -> str:
-    if measure.startswith("delta ") and trial.baseline is not None:
-        return f"against {trial.baseline.release}"
-    return ""
+def same_ranking(one: Run, two: Run) -> bool:
+    """Whether two runs rank the same documents in the same order for the same queries; scores may differ.
+
+    >>> run = Run.of(["q", "q"], ["a", "b"], [2.0, 1.0])
+    >>> same_ranking(run, Run.of(["q", "q"], ["a", "b"], [9.0, 8.0])), same_ranking(run, Run.of(["q"], ["a"], [2.0]))
+    (True, False)
+    """
+    if len(one) != len(two):
+        return False
+    return bool((one.queries[one.query] == two.queries[two.query]).all()
+                and (one.docs[one.doc] == two.docs[two.doc]).all())
+
+
+def _note(trial: Trial, check: Check) -> str:
+    if not check.measure.startswith("delta ") or trial.baseline is None:
+        return ""
+    same = same_ranking(trial.candidate.task(check.task).run, trial.baseline.task(check.task).run)
+    return f"against {trial.baseline.release}" + (", which ranks the same: nothing was changed" if same else "")
 
 
 def bare(measure: str) -> str:
