@@ -158,10 +158,10 @@ def mutations(texts: Sequence[str], *, lexicon: Lexicon = NOTHING, operators: Se
     def made(draw: st.DrawFn) -> Mutated:
         query = draw(st.integers(0, len(texts) - 1))
         text, steps = texts[query], []
-        for name in draw(st.lists(st.sampled_from(names), max_size=most_steps)):
-            drawn: list[int] = []
+        for _ in range(draw(st.integers(0, most_steps))):  # a step's draws stand together, so that they shrink together
+            name, drawn = draw(st.sampled_from(names)), list[int]()
             text = MUTATIONS[name].apply(text, draw=_noting(draw, drawn), lexicon=lexicon)
-            steps.append(Step(name, tuple(drawn)))
+            steps += [Step(name, tuple(drawn))] if drawn[0] else []
         return Mutated(query, tuple(steps), text)
 
     return made()

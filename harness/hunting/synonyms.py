@@ -116,7 +116,7 @@ def _nearest(kept: list[str], alike: NDArray[np.float64], near: int) -> dict[str
 
 def _phrases(texts: Sequence[str], most: int) -> tuple[str, ...]:
     """Clauses of a few plain words that the texts hold between stops."""
-    clauses = {" ".join(clause.split()) for text in texts for clause in _SENTENCE.split(text)}
-    plain = sorted(clause.rstrip(".") for clause in clauses if len(clause.split()) in _PHRASE_WORDS
-                   and all(_WORD.fullmatch(word.strip(",.")) for word in clause.split()))
+    clauses = {" ".join(clause.split()).rstrip(".") for text in texts for clause in _SENTENCE.split(text)}
+    plain = sorted(clause for clause in clauses if len(clause.split()) in _PHRASE_WORDS
+                   and all(_WORD.fullmatch(word.strip(",")) for word in clause.split()))
     return tuple(plain[:: max(1, -(-len(plain) // most))])
