@@ -95,8 +95,8 @@ def ips(
 
     Args:
         reward: (n,) finite numbers.
-        propensity: (n,) in (0, 1].
-        target: (n,) in [0, 1].
+        propensity: (n,) in (0, 1], as `importance_weights` takes it.
+        target: (n,) in [0, 1], likewise.
         clusters: (n,) labels (user, session): rows of one label are one independent unit.
         confidence: Two-sided; each end alone holds with (1 + confidence) / 2.
         unit: Of the reward.
@@ -128,12 +128,7 @@ def snips(
     times too wide at a mean reward of .95. Bias of order 1 / ESS.
 
     Args:
-        reward: (n,) finite numbers.
-        propensity: (n,) in (0, 1].
-        target: (n,) in [0, 1].
-        clusters: (n,) labels: rows of one label are one independent unit.
-        confidence: Two-sided.
-        unit: Of the reward.
+        reward: And all that is not told here: as in `ips`.
         support: Least and greatest possible reward: the interval is kept within.
 
     Raises:
@@ -185,14 +180,10 @@ def clipped_ips(
     bias is that mass times a reward of the support. Half of the miss rate pays for each of the two intervals.
 
     Args:
-        reward: (n,) within `support`.
-        propensity: (n,) in (0, 1].
-        target: (n,) in [0, 1].
+        reward: (n,) within `support`; all that is not told here as in `ips`.
         at: M, above 0.
         support: Least and greatest possible reward.
-        clusters: (n,) labels: rows of one label are one independent unit.
         confidence: Two-sided, of value and bias together.
-        unit: Of the reward.
 
     Raises:
         InputError: As `ips`; a reward outside `support`, or a clip not above 0.

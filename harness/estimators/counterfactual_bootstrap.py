@@ -35,14 +35,10 @@ def snips_bootstrap(
     at n = 400 its ends miss .050 and .067 for .05 each. A check of `counterfactual.snips`, not a gate's bound.
 
     Args:
-        reward: (n,) finite numbers.
-        propensity: (n,) in (0, 1].
-        target: (n,) in [0, 1].
+        reward: And all that is not told here: as in `counterfactual.ips`.
         rng: Source of all randomness.
         clusters: (n,) labels: rows of one label are drawn together.
         resamples: At least 100.
-        confidence: Two-sided.
-        unit: Of the reward.
 
     Raises:
         InputError: Bad columns; a draw without any weight, which only a log of next to no overlap gives.

@@ -63,14 +63,9 @@ def doubly_robust(
     """Mean of E_π q + w (r - q) (Dudík et al. 2011), its interval by those n influence values.
 
     Args:
-        reward: (n,) finite numbers.
-        propensity: (n,) in (0, 1].
-        target: (n,) in [0, 1].
+        reward: And all that is not told here: as in `counterfactual.ips`.
         fitted: (n,) q(x_i, a_i) of a model that did not see row i.
         expected: (n,) Σ_a π(a|x_i) q(x_i, a) of that model.
-        clusters: (n,) labels: rows of one label are one independent unit.
-        confidence: Two-sided.
-        unit: Of the reward.
 
     Raises:
         InputError: As `counterfactual.snips`; NaN or infinite predictions, or lengths that differ.
