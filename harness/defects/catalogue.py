@@ -91,7 +91,18 @@ DEFECTS: dict[str, Defect] = {}
 
 def defect(name: str, *, caught_by: Callable[[str], bool], goes: Literal["up", "down"], signal: str,
            grades: tuple[float, ...] = (0.1, 0.5, 1.0), on_slices: bool = False) -> Callable[[Change], Change]:
-    """Register a change under a name; names are given once. The first line of its docstring says what it does."""
+    """Register a change under a name; names are given once. The first line of its docstring says what it does.
+
+    Args:
+        name: The defect's name, as the field would say it.
+        caught_by: True for the measures that must refuse it.
+        goes: Where the owning gate's number goes: up (past an `at_most`) or down (under an `at_least`).
+        signal: What that number is.
+        grades: Ascending severities in (0, 1]; a gate is shown the last.
+        on_slices: True where a gate over all queries need not see it.
+
+    Raises ValueError for a name that is taken, or a change without a docstring.
+    """
 
     def register(change: Change) -> Change:
         if name in DEFECTS:
@@ -111,6 +122,20 @@ def caught(one: Defect, finding: Finding | None, *, sound: Finding | None = None
     A crash (no finding), doubt, a refusal by a gate that does not own the defect, a limit that the defect's number
     moves away from, a reason that does not follow from the numbers: none of these is a catch. Nor, where the same
     gate's finding on the `sound` trial is given, is a refusal of what it refuses anyhow.
+
+    Args:
+        one: The defect that was planted.
+        finding: What the gate found then; None where it crashed.
+        sound: What the same gate found before.
+
+    >>> from harness.defects.owners import named
+    >>> from harness.estimate import Estimate
+    >>> from harness.release.judge import Reading
+    >>> from harness.release.policy import Check, Limit
+    >>> row = Check("gate", "ids missing", None, "all", Limit("at_most", 0.0, "value"))
+    >>> refused = judge(row, Reading(Estimate(9.0, 9.0, 9.0, 100, 0.9, "counted")))
+    >>> caught(named("stale_index"), refused), caught(named("ids_doubled"), refused), caught(named("stale_index"), None)
+    (True, False, False)
     """
     if finding is None or finding.verdict is not Verdict.REFUSE or not one.caught_by(finding.check.measure):
         return False
@@ -125,7 +150,11 @@ def caught(one: Defect, finding: Finding | None, *, sound: Finding | None = None
 
 
 def checked_severity(name: str, severity: float) -> float:
-    """The severity itself. Raises InputError unless it is a number in [0, 1]."""
+    """The severity itself. Raises InputError unless it is a number in [0, 1].
+
+    >>> checked_severity("stale_index", 1)
+    1.0
+    """
     if isinstance(severity, bool) or not isinstance(severity, int | float | np.number) or not 0.0 <= severity <= 1.0:
         raise InputError("severity out of range", where=f"defect {name}", column="severity",
                          expected="0 (nothing) to 1 (all of it)", found=severity)

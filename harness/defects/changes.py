@@ -14,7 +14,12 @@ __all__ = ["coded", "other_order", "with_index", "with_integrity", "with_tasks"]
 
 
 def with_tasks(trial: Trial, change: Callable[[TaskObserved], TaskObserved]) -> Trial:
-    """The trial with each of the candidate's tasks changed."""
+    """The trial with each of the candidate's tasks changed.
+
+    >>> from fixtures.trials import sound
+    >>> with_tasks(sound(queries=20), lambda task: replace(task, best=None)).candidate.task(None).best is None
+    True
+    """
     tasks = {name: change(task) for name, task in trial.candidate.tasks.items()}
     return replace(trial, candidate=replace(trial.candidate, tasks=tasks))
 
@@ -38,6 +43,11 @@ def coded(run: Run, query: Ints, keep: Bools) -> Run:
         run: The run.
         query: (n_hits,) codes into `run.queries`.
         keep: (n_hits,) which hits stay.
+
+    >>> run = Run.of(["q1", "q2"], ["a", "b"], [2.0, 1.0])
+    >>> swapped = coded(run, np.array([1, 0], dtype=np.int32), np.ones(2, dtype=np.bool_))
+    >>> swapped.docs[swapped.doc].tolist()
+    ['b', 'a']
     """
     order = np.argsort(query[keep], kind="stable")
     codes = query[keep][order]
@@ -45,6 +55,11 @@ def coded(run: Run, query: Ints, keep: Bools) -> Run:
 
 
 def other_order(run: Run, place: Floats) -> Run:
-    """The same hits, each query's by ascending `place` (n_hits,); scores stay at the ranks where they stood."""
+    """The same hits, each query's by ascending `place` (n_hits,); scores stay at the ranks where they stood.
+
+    >>> run = other_order(Run.of(["q", "q"], ["a", "b"], [2.0, 1.0]), np.array([2.0, 1.0]))
+    >>> run.docs[run.doc].tolist(), run.score.tolist()
+    (['b', 'a'], [2.0, 1.0])
+    """
     order = np.lexsort((place, run.query))
     return Run(run.queries, run.docs, run.query, run.doc[order], run.score, run.rank)

@@ -85,7 +85,12 @@ def slice_worse_mean_better(trial: Trial, dose: Dose) -> Trial:
 
 
 def hidden_slice(task: TaskObserved) -> str | None:
-    """The slice in which a loss can hide: the one named hard, else the smallest of at most half; None without one."""
+    """The slice in which a loss can hide: the one named hard, else the smallest of at most half; None without one.
+
+    >>> from fixtures.trials import sound
+    >>> hidden_slice(sound(queries=20).candidate.task(None))
+    'hard'
+    """
     sizes = {name: int(mask.sum()) for name, mask in task.slices.items()}
     named = [name for name in sorted(sizes) if name.startswith("hard") and sizes[name]]
     small = sorted((size, name) for name, size in sizes.items() if 0 < 2 * size <= len(task.qrels.queries))

@@ -22,6 +22,13 @@ def taught(manifest: Manifest, world: World) -> Pairs | None:
 
     A query stands in twice, by its id and by its text: a judged query copied into the fit fold under another name
     was taught all the same.
+
+    >>> from fixtures.tiny_corpus import tiny_world
+    >>> from harness.release.manifest import Manifest
+    >>> said = {"release": "r", "seed": 1, "data": {"corpus": "pydocs"}, "policy": [{"measure": "RR", "at_least": 0}]}
+    >>> learns = Manifest.model_validate(said | {"parts": {"reranker": {"impl": "mlp"}}})
+    >>> len(taught(learns, tiny_world())) > 0, taught(Manifest.model_validate(said | {"parts": {}}), tiny_world())
+    (True, None)
     """
     parts = manifest.parts
     if parts is None:
@@ -35,7 +42,13 @@ def taught(manifest: Manifest, world: World) -> Pairs | None:
 
 
 def leaked(task: Task, pairs: Pairs | None) -> Bools | None:
-    """(n_judgements,) true where a judged pair of the task, of grade ≥ 1, is among the taught; None for None."""
+    """(n_judgements,) true where a judged pair of the task, of grade ≥ 1, is among the taught; None for None.
+
+    >>> qrels = Qrels.of(["q1", "q1"], ["a", "b"], [1, 1])
+    >>> task = Task("search", ("q1",), ("sum rows",), np.array([-1]), qrels, ("m",), ("judge",))
+    >>> leaked(task, frozenset({("text sum rows", "b")})).tolist()
+    [False, True]
+    """
     if pairs is None:
         return None
     mask = np.zeros(len(task.qrels), dtype=np.bool_)

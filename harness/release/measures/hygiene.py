@@ -39,6 +39,12 @@ def read(trial: Trial, check: Check) -> Reading:
     """Count the fault; the note names the first queries or files that have it.
 
     Raises InputError where the release left nothing to look at: no training lists, no baseline's files.
+
+    >>> from fixtures.trials import sound
+    >>> from harness.release.policy import Limit
+    >>> row = Check("gate", "duplicated hits", None, "all", Limit("at_most", 0.0, "value"))
+    >>> read(sound(queries=20), row).estimate.value, read(sound(queries=20), row).estimate.n
+    (0.0, 240)
     """
     if check.measure == "same as baseline":
         return _same(trial, check)
