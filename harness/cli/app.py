@@ -36,12 +36,15 @@ VERBS: Mapping[str, Verb] = {
     "keygen": Verb("harness.cli.keygen", "Release", "make a signing key"),
     "freeze": Verb("harness.cli.freeze", "Release", "build a release's artifacts with digests and run manifest"),
     "audit": Verb("harness.cli.audit", "Measure", "counterfactual audit of a table of logged decisions"),
+    "power": Verb("harness.cli.power", "Measure", "what each gate catches, and how often it refuses what is sound"),
+    "plan": Verb("harness.cli.plan", "Measure", "how many queries would settle each bound"),
     "metrics": Verb("harness.cli.metrics", "Measure", "score a run against judgements"),
     "eval": Verb("harness.cli.eval", "Measure", "measure a release before and after reranking"),
     "compare": Verb("harness.cli.compare", "Measure", "paired differences of two releases: plan, tune or hold"),
     "tune": Verb("harness.cli.tune", "Look inside", "find the cheapest setting that loses nothing"),
     "diagnose": Verb("harness.cli.diagnose", "Look inside", "index health and reranker acceptance"),
     "explain": Verb("harness.cli.explain", "Look inside", "why a query got its results"),
+    "hunt": Verb("harness.cli.hunt", "Look inside", "search for the query and mutation that lose most"),
     "weekly": Verb("harness.cli.weekly", "Look inside", "rebuild the truth, evaluate again, append to the history"),
 }
 

@@ -1,0 +1,187 @@
+"""Trials at the cost of milliseconds: what a check reads of a trial, kept by row and drawn from again.
+
+Queries are drawn by cluster (a module whole), requests one by one; what is counted over all there is (ids, digests) is
+not sampled and not drawn. A draw is read by the measure's own code and judged by the gate's own `judge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness.codes import Coded
+from harness.defects.catalogue import Defect
+from harness.records import Floats, Ids, Run, Trace
+from harness.release.evidence import rounded
+from harness.release.judge import Control, Finding, Reading, judge
+from harness.release.measures import family_of, quality, read
+from harness.release.observed import Observed, TaskObserved, Trial
+from harness.release.policy import Check
+
+__all__ = ["Draw", "Records", "Rows", "draw", "judged", "records_of", "reordered", "with_control"]
+
+Rows = quality.Rows
+
+
+class Draw(NamedTuple):
+    """Rows drawn, and (n,) the unit that each belongs to: a unit drawn twice counts as two. None without clusters."""
+
+    rows: Rows
+    labels: Rows | None
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """What one check reads of one trial.
+
+    Attributes:
+        sampled: What is drawn (`clusters of queries`, `queries`, `requests`); empty where the check counts.
+        order: (n,) rows, those of a unit together.
+        starts: (n_units + 1,) where each unit starts in `order`, and n.
+        read: The reading of a draw; of all rows as they stand for None. The seed drives a resampled cross-check.
+    """
+
+    sampled: str
+    order: Rows
+    starts: Rows
+    read: Callable[[Draw | None, int], Reading]
+
+    @property
+    def clustered(self) -> bool:
+        """Whether units hold more rows than one."""
+        return self.sampled.startswith("clusters")
+
+
+def draw(records: Records, rng: np.random.Generator) -> Draw | None:
+    """As many units as there are, with replacement; None where nothing is sampled.
+
+    >>> from fixtures.trials import sound
+    >>> from harness.release.policy import Check, Limit
+    >>> check = Check("gate", "R@5", None, "all", Limit("at_least", 0.9, "lcb"))
+    >>> one = draw(records_of(sound(), check), np.random.default_rng(1))
+    >>> len(one.rows), len(set(one.labels.tolist()))
+    (600, 60)
+    """
+    if not records.sampled:
+        return None
+    units = len(records.starts) - 1
+    chosen = rng.integers(units, size=units)
+    if not records.clustered:
+        return Draw(records.order[chosen], None)
+    first, sizes = records.starts[chosen], np.diff(records.starts)[chosen]
+    labels = np.repeat(np.arange(units), sizes)
+    within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return Draw(records.order[first[labels] + within], labels)
+
+
+def records_of(trial: Trial, check: Check) -> Records:
+    """The rows that a check reads. Raises what the measure's own `read` raises where the trial lacks its input."""
+    family = family_of(check.measure)
+    if family == "quality":
+        return _queries(trial, check)
+    if check.measure == "agreement@10" and trial.candidate.index is not None:
+        index = trial.candidate.index
+        names = index.clusters
+        return _records("queries", len(index.agreement), names, lambda one, seed: read(replace(
+            trial, seed=seed, candidate=replace(trial.candidate, index=index if one is None else replace(
+                index, agreement=index.agreement[one.rows], clusters=_named(one.labels)))), check))
+    if family == "latency" and trial.candidate.trace is not None:
+        trace = trial.candidate.trace
+        return _records("requests", len(trace), None, lambda one, seed: read(replace(
+            trial, seed=seed, candidate=replace(trial.candidate, trace=trace if one is None else Trace(
+                trace.frame.iloc[one.rows]))), check))
+    return _records("", 0, None, lambda _, seed: read(replace(trial, seed=seed), check))
+
+
+def judged(check: Check, records: Records, broken: Records, defect: Defect, *, drawn: Draw | None = None,
+           seed: int = 0) -> Finding:
+    """The gate's finding on a draw, its planted defect drawn alongside: the code that judges a release, nothing less.
+
+    >>> from fixtures.trials import sound
+    >>> from harness.defects.owners import owner
+    >>> from harness.release.policy import Check, Limit
+    >>> check, trial = Check("gate", "R@5", None, "all", Limit("at_least", 0.9, "lcb")), sound()
+    >>> broken = owner("R@5").plant(trial, 1.0)
+    >>> judged(check, records_of(trial, check), records_of(broken, check), owner("R@5")).verdict.name
+    'PASS'
+    """
+    reading = with_control(records.read(drawn, seed), broken.read(drawn, seed), defect)
+    return judge(check, rounded(reading))
+
+
+def with_control(reading: Reading, broken: Reading, defect: Defect) -> Reading:
+    """The reading with the same one of its planted defect beside it, as a gate shows it."""
+    estimate = broken.estimate
+    control = Control(defect.name, defect.grades[-1], estimate.value, estimate.low, estimate.high, estimate.n)
+    alternatives = tuple(one._replace(broken=other.estimate)
+                         for one, other in zip(reading.alternatives, broken.alternatives, strict=True))
+    return replace(reading, control=control, alternatives=alternatives)
+
+
+def reordered(trial: Trial, rng: np.random.Generator) -> Trial:
+    """The same records with their rows in another order: nothing that may change a verdict."""
+    one = trial.candidate
+    index, trace, facts = one.index, one.trace, one.integrity
+    tasks = {name: _shuffled_task(task, rng) for name, task in one.tasks.items()}
+    if index is not None:
+        stored, asked = rng.permutation(len(index.ids)), rng.permutation(len(index.agreement))
+        norms = index.norms[stored] if len(index.norms) == len(stored) else rng.permutation(index.norms)
+        index = replace(index, ids=index.ids[stored], norms=norms, cells=rng.permutation(index.cells),
+                        agreement=index.agreement[asked], under_probed=index.under_probed[asked],
+                        clusters=None if index.clusters is None else index.clusters[asked])
+    if trace is not None:
+        trace = Trace(trace.frame.iloc[rng.permutation(len(trace))].reset_index(drop=True))
+    if facts is not None:
+        facts = replace(facts, run_manifest=_shuffled(facts.run_manifest, rng), stated=_shuffled(facts.stated, rng),
+                        found=_shuffled(facts.found, rng), replayed=_shuffled(facts.replayed, rng))
+    candidate: Observed = replace(one, index=index, trace=trace, integrity=facts, tasks=tasks)
+    return replace(trial, candidate=candidate)
+
+
+def _queries(trial: Trial, check: Check) -> Records:
+    task = trial.candidate.task(check.task)
+    mask = task.mask(check.slice)
+    columns: dict[str, Floats] = {name: quality.values_of(trial, name, check.task)[mask]
+                                  for name in (check.measure, *(name for name, _ in check.any_with))}
+    names = None if task.clusters is None else task.clusters[mask]
+
+    def again(one: Draw | None, seed: int) -> Reading:
+        if one is None:
+            return quality.reading_of(columns, names, check, seed=seed)
+        return quality.reading_of({name: x[one.rows] for name, x in columns.items()}, one.labels, check, seed=seed)
+
+    return _records("queries", int(mask.sum()), names, again)
+
+
+def _records(what: str, n: int, clusters: Ids | None, again: Callable[[Draw | None, int], Reading]) -> Records:
+    if not n:
+        return Records("", np.empty(0, dtype=np.int64), np.zeros(1, dtype=np.int64), again)
+    if clusters is None:
+        return Records(what, np.arange(n), np.arange(n + 1), again)
+    code = np.unique(clusters.astype(str), return_inverse=True)[1]
+    sizes = np.bincount(code)
+    return Records(f"clusters of {what}", np.argsort(code, kind="stable"), np.concatenate([[0], np.cumsum(sizes)]),
+                   again)
+
+
+def _named(labels: Rows | None) -> Ids | None:
+    return None if labels is None else labels.astype(object)
+
+
+def _shuffled_task(task: TaskObserved, rng: np.random.Generator) -> TaskObserved:
+    return replace(task, run=_shuffled_run(task.run, rng),
+                   before=None if task.before is None else _shuffled_run(task.before, rng))
+
+
+def _shuffled_run(run: Run, rng: np.random.Generator) -> Run:
+    order = rng.permutation(len(run))
+    return Run.coded(Coded(run.queries, run.query[order]), Coded(run.docs, run.doc[order]), run.score[order],
+                     source="reordered rows")
+
+
+def _shuffled(items: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    names = list(items)
+    return {names[place]: items[names[place]] for place in rng.permutation(len(names))}
