@@ -2,22 +2,33 @@
 
     python benchmarks/promises.py --out docs/estimators.md [--worlds 2000] [--seed 7]
 
-Each figure comes from seeded worlds whose truth is known. Miss rates are of the lower and of the upper end; rows of
-estimators that are not there yet are left out. Nothing is typed in but the promises.
+Each figure comes from seeded worlds whose truth is known. Nothing is typed in but the promises.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import inspect
+import pkgutil
+import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+from promises_calibration import CALIBRATION
+from promises_conformal import CONFORMAL
+from promises_laws import LAWS
 from promises_logged import LOGGED
+from promises_means import MEANS
+from promises_needs import NEEDS
+from promises_sequences import SEQUENCES
+from promises_strata import STRATA
 from promises_trials import TRIALS
-from promises_worlds import ROWS, Row
+from promises_worlds import Row
 
-ALL = [*ROWS, *LOGGED, *TRIALS]
+import harness.estimators
+
+ALL: list[Row] = [*MEANS, *NEEDS, *STRATA, *LOGGED, *CONFORMAL, *CALIBRATION, *SEQUENCES, *TRIALS, *LAWS]
 
 HEAD = """# Estimators: what each promises, and what a run measured
 
@@ -26,16 +37,24 @@ HEAD = """# Estimators: what each promises, and what a run measured
 made this page: do not edit it, run that again. Intervals are asked for 90 %, so that each end may miss .05 of the
 time: "misses" are of the lower end (above the truth) / of the upper end (below it). Each rate comes from {worlds:,}
 seeded worlds unless it says otherwise; at .05 its standard error is then {error:.3f}. What exceeds its promise by more
-than three of them is in **bold**: the docstring says why, and what to use instead.
+than three of them is in **bold**: the docstring says why, and what to use instead. A (twin) is a broken or naive way,
+shown for what it does. Functions without randomness of their own promise a law, and the figure is what is left over.
 
 | estimator | promise | world | measured |
 |---|---|---|---|
 """
+FOOT = """
+## What they return
+
+| record | given by |
+|---|---|
+"""
 
 
 def line(row: Row, worlds: int, seed: int) -> str:
+    """The row measured: its own generator, so that rows may come and go without moving each other's figures."""
     found = row.measure(np.random.default_rng(seed), worlds)
-    text = f"**{found.text}**" if found.worst is not None and found.worst > row.most(worlds) else found.text
+    text = f"**{found.text}**" if found.worst is not None and not found.worst <= row.most(worlds) else found.text
     return f"{key(row)} | {text} |"
 
 
@@ -44,9 +63,32 @@ def key(row: Row) -> str:
     return f"| `{row.estimator}` | {row.promise} | {row.world}"
 
 
-def there(row: Row) -> bool:
-    """Whether the row's module is in the harness."""
-    return importlib.util.find_spec(f"harness.estimators.{row.module}") is not None
+def returned() -> str:
+    """Lines of the records that the estimators give, read off their functions' and methods' annotations."""
+    names = [f"harness.estimators.{one.name}" for one in pkgutil.iter_modules(harness.estimators.__path__)
+             if not one.name.startswith("_")]  # fmt: skip
+    modules = [import_module(name) for name in [*names, "harness.metrics.calibration"]]
+    public = {name: getattr(module, name) for module in modules for name in module.__all__}
+    kinds = {name: one for name, one in public.items() if inspect.isclass(one)}
+    calls = {name: one for name, one in public.items() if inspect.isfunction(one)}
+    calls |= {f"{name}.{own}": call for name, one in kinds.items() for own, call in vars(one).items()
+              if inspect.isfunction(call) and not own.startswith("_")}  # fmt: skip
+    lines = []
+    for record in sorted(name for name, one in kinds.items() if not hasattr(one, "merge")):
+        by = [f"`{name}`" for name, call in sorted(calls.items())
+              if re.search(rf"\b{record}\b", str(inspect.signature(call).return_annotation))]  # fmt: skip
+        lines.append(f"| `{record}` | {', '.join(by) or 'a part of others'} |\n")
+    return "".join(lines)
+
+
+def page(worlds: int, seed: int) -> str:
+    """The whole page."""
+    error = (0.05 * 0.95 / worlds) ** 0.5
+    lines = []
+    for row in ALL:
+        lines.append(line(row, worlds, seed) + "\n")
+        print(lines[-1], end="", flush=True)
+    return HEAD.format(worlds=worlds, seed=seed, error=error) + "".join(lines) + FOOT + returned()
 
 
 def main() -> None:
@@ -55,10 +97,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    error = (0.05 * 0.95 / asked.worlds) ** 0.5
-    lines = [line(row, asked.worlds, asked.seed) for row in ALL if there(row)]
-    text = HEAD.format(worlds=asked.worlds, seed=asked.seed, error=error) + "\n".join(lines) + "\n"
-    print(text)
+    text = page(asked.worlds, asked.seed)
     if asked.out:
         asked.out.write_text(text, encoding="utf-8")
 
