@@ -77,14 +77,15 @@ def labels(ids: ArrayLike, name: str = "clusters") -> Labels:
     if array.ndim != 1:
         raise InputError("wrong shape", where=name, expected="one dimension", found=array.shape)
     if array.dtype.kind in "iub":
-        return array.astype(np.int64)
+        return array.astype(np.int64, copy=False)
     if array.dtype.kind == "U":
-        return array.astype(np.str_)
+        return array.astype(np.str_, copy=False)
     if array.dtype.kind == "f" and array.size == 0:
         return array.astype(np.int64)
     listed = array.tolist()
+    kinds = set(map(type, listed))
     for kind, dtype in ((str, np.str_), (int, np.int64)):
-        if listed and all(isinstance(item, kind) for item in listed):
+        if kinds and all(issubclass(one, kind) for one in kinds):
             return np.asarray(listed, dtype=dtype)
     index = next((i for i, item in enumerate(listed) if not isinstance(item, str)), 0)
     raise InputError(

@@ -7,19 +7,16 @@ holds in each (Vovk et al. 2003); a group too small has an infinite threshold, a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError, nearest
 from harness.estimators._check import Floats, Labels, labels, numbers, same_length, share
+from harness.estimators._codes import coded, places
 from harness.estimators.conformal import conformal_rank, needed_for_threshold
 
 __all__ = ["GroupThresholds", "mondrian"]
-
-NARROW = 1 << 16  # whole-number labels that span less than this are counted, not sorted
-
 
 @dataclass(frozen=True, eq=False)
 class GroupThresholds:
@@ -57,7 +54,7 @@ class GroupThresholds:
                 expected=f"labels like {self.groups[0].item()!r}",
                 found=wanted[0].item(),
             )
-        place = _places(self.groups, wanted)
+        place = places(self.groups, wanted)
         unseen = place < 0
         if unseen.any():
             index = int(np.argmax(unseen))
@@ -97,7 +94,7 @@ def mondrian(scores: ArrayLike, groups: ArrayLike, *, coverage: float = 0.95) ->
     values, names = numbers(scores, "scores"), labels(groups, "groups")
     same_length(scores=values, groups=names)
     promised = share(coverage, "coverage")
-    distinct, code = _coded(names)
+    distinct, code = coded(names)
     counts = np.bincount(code, minlength=len(distinct)).astype(np.int64)
     sorted_in_group = values[np.argsort(code, kind="stable")]
     ends = np.cumsum(counts)
@@ -112,30 +109,3 @@ def _threshold(values: Floats, coverage: float) -> float:
         return np.inf
     values.partition(rank - 1)
     return float(values[rank - 1])
-
-
-def _coded(names: Labels) -> tuple[Labels, NDArray[np.integer]]:
-    """Distinct labels, ascending, and each row's place among them, in as few bytes as they fit."""
-    if names.dtype.kind == "U":
-        distinct = np.array(sorted(set(names.tolist())), dtype=names.dtype)
-    elif int(names.max()) - int(names.min()) < NARROW:
-        distinct = np.flatnonzero(np.bincount(names - names.min())) + names.min()
-    else:
-        distinct = np.unique(names)
-    code = _places(distinct, names)
-    return distinct, code.astype(np.uint16) if len(distinct) <= NARROW else code
-
-
-def _places(known: Labels, wanted: Labels) -> NDArray[np.intp]:
-    """(m,) each wanted label's place among the known ones, which are ascending; -1 where it is not there."""
-    if known.dtype.kind == "U":
-        lookup = {name: at for at, name in enumerate(known.tolist())}
-        return np.fromiter(map(lookup.get, wanted.tolist(), repeat(-1)), dtype=np.intp, count=len(wanted))
-    low, span = int(known[0]), int(known[-1]) - int(known[0])
-    if span >= NARROW:
-        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        return np.where(known[place] == wanted, place, -1)
-    table = np.full(span + 2, -1, dtype=np.intp)  # its last entry is that of labels outside the span
-    table[known - low] = np.arange(len(known))
-    outside = (wanted < low) | (wanted > low + span)
-    return table[np.where(outside, span + 1, wanted - low)] if outside.any() else table[wanted - low]

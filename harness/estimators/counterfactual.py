@@ -127,9 +127,7 @@ def snips(
     Its influence is w (r - V) / Σ w (Owen, ch. 9): the normaliser moves in the interval. One that freezes it is six
     times too wide at a mean reward of .95. Bias of order 1 / ESS.
 
-    Args:
-        reward: And all that is not told here: as in `ips`.
-        support: Least and greatest possible reward: the interval is kept within.
+    Arguments as in `ips`; `support` is the least and greatest possible reward: the interval is kept within.
 
     Raises:
         InputError: As `ips`; a support whose ends are out of order.
@@ -179,11 +177,8 @@ def clipped_ips(
     As E[w] = 1, the mass lost is 1 - E[min(w, M)], the mean of a *bounded* column, however heavy the tail was; its
     bias is that mass times a reward of the support. Half of the miss rate pays for each of the two intervals.
 
-    Args:
-        reward: (n,) within `support`; all that is not told here as in `ips`.
-        at: M, above 0.
-        support: Least and greatest possible reward.
-        confidence: Two-sided, of value and bias together.
+    Arguments as in `ips`, and M = `at`, above 0, and the least and greatest possible reward, `support`, in which all
+    rewards lie; `confidence` is that of value and bias together.
 
     Raises:
         InputError: As `ips`; a reward outside `support`, or a clip not above 0.

@@ -62,10 +62,8 @@ def doubly_robust(
 ) -> Estimate:
     """Mean of E_π q + w (r - q) (Dudík et al. 2011), its interval by those n influence values.
 
-    Args:
-        reward: And all that is not told here: as in `counterfactual.ips`.
-        fitted: (n,) q(x_i, a_i) of a model that did not see row i.
-        expected: (n,) Σ_a π(a|x_i) q(x_i, a) of that model.
+    Arguments as in `counterfactual.ips`, and of a model that did not see row i its `fitted` (n,), q(x_i, a_i), and its
+    `expected` (n,), Σ_a π(a|x_i) q(x_i, a).
 
     Raises:
         InputError: As `counterfactual.snips`; NaN or infinite predictions, or lengths that differ.
