@@ -184,7 +184,7 @@ def _speaking(alternatives: Sequence[Alternative]) -> Alternative | None:
 
 def _contradicted(reading: Reading, limit: Limit, verdict: Verdict) -> bool:
     cross = reading.cross
-    if cross is None or limit.by == "value" or verdict is Verdict.INCONCLUSIVE:
+    if cross is None or verdict is Verdict.INCONCLUSIVE:
         return False
     resampled = reading.estimate._replace(low=cross.low, high=cross.high)
     if verdict_of(resampled, limit) is verdict:

@@ -6,6 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import gates.session
+from harness.release.evidence import Evidence, read_evidence
+
+INI = Path(gates.session.__file__).parent / "gates.ini"
 QUERIES = [f"q{number:02d}" for number in range(12)]
 PASSING = {"measure": "RR", "at_least": 0.8}
 REFUSED = {"measure": "P@1", "at_least": 0.99}
@@ -43,3 +49,34 @@ def checkout(folder: Path, *policy: dict[str, Any], own: str | None = None, name
 def write(path: Path, lines: list[str]) -> None:
     """Lines to a file."""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+class Bench:
+    """A user's checkout in which gates are run in this process."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self._pytester = pytester
+        self.folder = pytester.path
+        self.file = self.folder / "out" / "evidence.jsonl"
+
+    def run(self, *policy: dict[str, Any], own: str | None = None, words: tuple[str, ...] = (),
+            plugin: str | None = None, apart: bool = False) -> pytest.RunResult:
+        manifest = checkout(self.folder, *policy, own=own)
+        more = [] if own is None else [str(self.folder / "gates")]
+        if plugin is not None:
+            self._pytester.makepyfile(**{"spoiler": plugin})
+            self._pytester.syspathinsert()
+            words = ("-p", "spoiler", *words)
+        start = self._pytester.runpytest_subprocess if apart else self._pytester.runpytest_inprocess
+        return start(
+            "--pyargs", "gates", *more, "--manifest", str(manifest), "--evidence", str(self.file), "-c", str(INI),
+            "--rootdir", str(self.folder), "-p", "no:cacheprovider", *words)
+
+    @property
+    def evidence(self) -> Evidence:
+        return read_evidence(self.file.read_bytes())
+
+    def unclean(self) -> dict[str, int]:
+        """The closing line's counts of what did not run as asked."""
+        names = ("skipped", "deselected", "xfailed", "errors", "failed")
+        return {name: self.evidence.closing[name] for name in names if self.evidence.closing[name]}

@@ -4,68 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import gates.session
-from gates.session import GateSession
-from harness.defects.owners import owner
 from harness.errors import EvidenceError
-from harness.release.evidence import Evidence, finding_of, read_evidence
+from harness.release.evidence import finding_of
 from harness.release.judge import Verdict, decide, judge
-from harness.release.measures import read
-from tests.gates.recorded import DOUBTFUL, EXCUSED, OWN, OWN_GATE, PASSING, REFUSED, checkout
+from tests.gates.recorded import DOUBTFUL, EXCUSED, INI, OWN, OWN_GATE, PASSING, REFUSED, Bench
 
 pytest_plugins = ["pytester"]
-INI = Path(gates.session.__file__).parent / "gates.ini"
 SOUND = OWN_GATE.format(value=1.0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm(tmp_path_factory):
-    """Load every module that a run loads: pytester forgets those that are new in it, and some load once only."""
-    folder = tmp_path_factory.mktemp("warm")
-    session = GateSession.open(checkout(folder, DOUBTFUL), evidence=folder / "evidence.jsonl")
-    (check,) = session.checks
-    for one in (session.trial, owner(check.measure).plant(session.trial, 1.0)):
-        read(one, check)
-
-
-class Bench:
-    """A user's checkout in which gates are run in this process."""
-
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self._pytester = pytester
-        self.folder = pytester.path
-        self.file = self.folder / "out" / "evidence.jsonl"
-
-    def run(self, *policy: dict[str, Any], own: str | None = None, words: tuple[str, ...] = (),
-            plugin: str | None = None, apart: bool = False) -> pytest.RunResult:
-        manifest = checkout(self.folder, *policy, own=own)
-        more = [] if own is None else [str(self.folder / "gates")]
-        if plugin is not None:
-            self._pytester.makepyfile(**{"spoiler": plugin})
-            self._pytester.syspathinsert()
-            words = ("-p", "spoiler", *words)
-        start = self._pytester.runpytest_subprocess if apart else self._pytester.runpytest_inprocess
-        return start(
-            "--pyargs", "gates", *more, "--manifest", str(manifest), "--evidence", str(self.file), "-c", str(INI),
-            "--rootdir", str(self.folder), "-p", "no:cacheprovider", *words)
-
-    @property
-    def evidence(self) -> Evidence:
-        return read_evidence(self.file.read_bytes())
-
-    def unclean(self) -> dict[str, int]:
-        """The closing line's counts of what did not run as asked."""
-        names = ("skipped", "deselected", "xfailed", "errors", "failed")
-        return {name: self.evidence.closing[name] for name in names if self.evidence.closing[name]}
-
-
-@pytest.fixture
-def bench(pytester) -> Bench:
-    return Bench(pytester)
 
 
 def test_each_check_leaves_one_finding(bench):
