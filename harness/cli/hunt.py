@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,25 +34,28 @@ def command(
     as_json: JsonFlag = False,
 ) -> int:
     """Hunt for losses: 0 nothing new, 10 a new find was pinned, a pin broke or a relation did, 2 bad input."""
-    from harness.cli.hunting import Options, gallery_alone, ground_of, hunted
-    from harness.hunting.searching import PROFILES
+    from harness.cli.hunting import gallery_alone, ground_of, hunted
 
-    chosen = _profile(profile, minutes, list(PROFILES))
     if gallery:
-        return _gallery(gallery_alone(manifest, task), as_json=as_json)
-    first = seed if seed is not None or chosen == "hunt" else _seed_of(manifest)
-    time = 0.0 if chosen == "ci" else MINUTES if minutes is None else minutes
-    options = Options(PROFILES[chosen], secrets.randbelow(2**31) if first is None else first, time, slice_, threshold,
-                      most, out)
-    document = hunted(ground_of(manifest, task, options), options)
-    if as_json:
-        print_json(document)
-    else:
-        _show(document, manifest)
-    return int(Exit.REFUSED if _speaks(document) else Exit.PASSED)
+        return _said(gallery_alone(manifest, task), _show_gallery, as_json=as_json)
+    options = _options(manifest, _profile(profile, minutes), minutes, seed, slice_, threshold, most, out)
+    return _said(hunted(ground_of(manifest, task, options), options), _show, as_json=as_json)
 
 
-def _profile(name: str | None, minutes: float | None, known: list[str]) -> str:
+def _options(manifest: Path, profile: str, minutes: float | None, seed: int | None, *rest: Any) -> Any:
+    """The call as the hunt takes it: ci under the manifest's seed and once, hunt under a new one and for minutes."""
+    from harness.cli.hunting import Options
+    from harness.hunting.searching import PROFILES
+    from harness.release.manifest import load_manifest
+
+    if seed is None:
+        seed = secrets.randbelow(2**31) if profile == "hunt" else load_manifest(manifest).manifest.seed
+    time = 0.0 if profile == "ci" else MINUTES if minutes is None else minutes
+    return Options(PROFILES[profile], seed, time, *rest)
+
+
+def _profile(name: str | None, minutes: float | None) -> str:
+    known = ("ci", "hunt")
     chosen = name or ("ci" if minutes is None else "hunt")
     if chosen not in known:
         near = nearest(chosen, known)
@@ -62,29 +66,28 @@ def _profile(name: str | None, minutes: float | None, known: list[str]) -> str:
     return chosen
 
 
-def _seed_of(manifest: Path) -> int:
-    from harness.release.manifest import load_manifest
-
-    return load_manifest(manifest).manifest.seed
+def _said(document: dict[str, Any], show: Callable[[dict[str, Any]], None], *, as_json: bool) -> int:
+    """Tell the document, in words or as JSON; 10 where somebody has to look at it."""
+    if as_json:
+        print_json(document)
+    else:
+        show(document)
+    return int(Exit.REFUSED if _speaks(document) else Exit.PASSED)
 
 
 def _speaks(document: dict[str, Any]) -> bool:
     """True where somebody has to look: a new pin, a broken one, one of other data, a broken relation."""
-    replayed = document["replayed"]
-    return bool(document["pinned"] or replayed["broken"] or replayed["elsewhere"]
-                or any(row["counterexample"] for row in document["relations"]))
+    replayed = document.get("replayed", {"broken": [], "elsewhere": []})
+    return bool(document.get("pinned") or replayed["broken"] or replayed["elsewhere"]
+                or any(row["counterexample"] for row in document.get("relations", [])))
 
 
-def _gallery(document: dict[str, Any], *, as_json: bool) -> int:
-    if as_json:
-        print_json(document)
-    else:
-        console().print(f"{document['release']}: {document['differ']:,} of {document['compared']:,} queries differ "
-                        f"from the baseline's.\nRead {document['gallery']}.", markup=False, soft_wrap=True)
-    return int(Exit.PASSED)
+def _show_gallery(document: dict[str, Any]) -> None:
+    console().print(f"{document['release']}: {document['differ']:,} of {document['compared']:,} queries differ "
+                    f"from the baseline's.\nRead {document['gallery']}.", markup=False, soft_wrap=True)
 
 
-def _show(document: dict[str, Any], manifest: Path) -> None:
+def _show(document: dict[str, Any]) -> None:
     out = console()
     beside = f" beside {document['baseline']}" if document["baseline"] else ""
     out.print(f"{document['release']}{beside}, {document['task']} · {document['slice']}: {document['examples']:,} "
@@ -98,7 +101,7 @@ def _show(document: dict[str, Any], manifest: Path) -> None:
     if not document["over_threshold"]:
         out.print(f"No loss of {document['threshold']:g} or more among the {document['examples']:,} examples tried. "
                   "That is what was tried, not all there is.", markup=False, soft_wrap=True)
-    for line in _closing(document, manifest):
+    for line in _closing(document):
         out.print(f"→ {line}", markup=False, soft_wrap=True)
 
 
@@ -135,7 +138,7 @@ def _show_find(find: dict[str, Any], out: Any) -> None:
         out.print(f"  {steps}: {visible(find['mutated'], beside=find['query'])}", markup=False, soft_wrap=True)
 
 
-def _closing(document: dict[str, Any], manifest: Path) -> list[str]:
+def _closing(document: dict[str, Any]) -> list[str]:
     replayed, lines = document["replayed"], []
     lines += [f"broken: {name} scores under its limit" for name in replayed["broken"]]
     lines += [f"{name} was pinned on other data: hunt again, then delete it" for name in replayed["elsewhere"]]
@@ -148,15 +151,12 @@ def _closing(document: dict[str, Any], manifest: Path) -> list[str]:
     tried = [row for row in document["relations"] if not row["untried"]]
     lines.append(f"{len(tried)} relations tried, {sum(not row['counterexample'] for row in tried)} held")
     lines += [f"pinned: {path}" for path in document["pinned"]]
-    lines += _rows(document, manifest)
+    lines += _rows(document)
     return [*lines, f"read {document['gallery']}"]
 
 
-def _rows(document: dict[str, Any], manifest: Path) -> list[str]:
-    from harness.release.manifest import load_manifest
-
+def _rows(document: dict[str, Any]) -> list[str]:
     count = document["replayed"]["pins"] + len(document["pinned"])
-    asked = {check.measure for check in load_manifest(manifest).manifest.checks}
     rows = {"regressions": "at_most: 0", "pinned regressions": f"at_least: {count}"}
     return [f"the policy does not ask for it yet; add `- {{measure: {name}, {limit}}}`"
-            for name, limit in rows.items() if count and name not in asked]
+            for name, limit in rows.items() if count and name not in document["asked"]]

@@ -19,6 +19,7 @@ from harness.hunting.properties import PROPERTIES, surface_of, try_property
 from harness.hunting.regressions import Data, NamedPin, Pinned, name_of, read_pins, write_pin
 from harness.hunting.replaying import Bench, answerer_of, replayed
 from harness.hunting.searching import Arena, Profile
+from harness.hunting.synonyms import Lexicon, lexicon_of
 from harness.metrics.evaluate import per_query
 from harness.records import Floats, Run
 from harness.release.live import LiveRelease
@@ -82,16 +83,15 @@ def ground_of(manifest: Path, task_name: str | None, options: Options) -> Ground
     baseline = None if other is None else _asked(baseline_of(loaded), other, task)
     arena = Arena(
         Bench(task, answerer_of(live, task)), None if other is None else Bench(task, answerer_of(other, task)),
-        _scores(candidate, task), None if baseline is None else _scores(baseline, task), chosen, options.threshold)
+        _scores(candidate, task), None if baseline is None else _scores(baseline, task), chosen, options.threshold,
+        _lexicon(live))
     tell("")
     return Ground(loaded, live, arena, Trial(candidate, baseline, loaded.manifest.seed))
 
 
 def hunted(ground: Ground, options: Options) -> dict[str, Any]:
     """Hunt, pin what is new, write the gallery, and return the document that is told. Old pins are read first."""
-    release, world = ground.loaded.manifest.release, ground.live.world
-    before = read_pins(options.out)
-    pins = replayed(ground.trial.candidate, options.out)
+    before, pins = read_pins(options.out), replayed(ground.trial.candidate, options.out)
     if not options.profile.derandomised:
         unlisted(options.out / EXAMPLES)
     until = time.monotonic() + 60.0 * options.minutes
@@ -100,20 +100,17 @@ def hunted(ground: Ground, options: Options) -> dict[str, Any]:
     tell("trying the relations")
     laws = relations(ground.live, ground.arena.candidate.task)
     tell("")
-    data = Data(corpus=world.corpus.name, digest=world.digest)
-    made = [pin_of(find, ground.arena, release=release, data=data, profile=options.profile)
-            for find in largest_finds(found.finds, most=options.most)]
-    known = {name_of(one.pin) for one in before}
+    made, known = _pins(ground, found, options), {name_of(one.pin) for one in before}
     new = [write_pin(options.out, pin) for pin in made if name_of(pin) not in known]
     return {
-        "release": release, "baseline": ground.loaded.manifest.baseline, "task": ground.arena.candidate.task.name,
-        "slice": options.slice, "profile": options.profile.name, "seed": options.seed, "examples": found.examples,
-        "threshold": options.threshold, "searches": found.tallies, "over_threshold": len(found.finds),
-        "finds": [_told(pin, known) for pin in made], "relations": laws, "pinned": [str(path) for path in new],
+        "release": ground.loaded.manifest.release, "baseline": ground.loaded.manifest.baseline,
+        "task": ground.arena.candidate.task.name, "slice": options.slice, "profile": options.profile.name,
+        "seed": options.seed, "examples": found.examples, "threshold": options.threshold, "searches": found.tallies,
+        "over_threshold": len(found.finds), "finds": [_told(pin, known) for pin in made], "relations": laws,
+        "pinned": [str(path) for path in new],
         "replayed": {"pins": len(pins.pins), "broken": broken_pins(pins), "elsewhere": pins.elsewhere,
                      "settled": _settled(before, ground)},
-        "gallery": str(_gallery(ground, found)),
-    }
+        "gallery": str(_gallery(ground, found)), "asked": [check.measure for check in ground.loaded.manifest.checks]}
 
 
 def gallery_alone(manifest: Path, task_name: str | None) -> dict[str, Any]:
@@ -161,6 +158,11 @@ def _baseline(loaded: Loaded, live: LiveRelease) -> LiveRelease:
     return other
 
 
+def _lexicon(live: LiveRelease) -> Lexicon:
+    tell("reading what the corpus lends to mutations")
+    return lexicon_of([document.text for document in live.world.corpus.documents])
+
+
 def _asked(loaded: Loaded, live: LiveRelease, task: Task) -> Observed:
     tell(f"running {loaded.manifest.release} on {task.name}: {len(task):,} queries")
     run, before, best = live.answer(task)
@@ -170,6 +172,13 @@ def _asked(loaded: Loaded, live: LiveRelease, task: Task) -> Observed:
 
 def _scores(observed: Observed, task: Task) -> Floats:
     return per_query(observed.task(task.name).run, task.qrels, MEASURE, queries=task.query_ids)
+
+
+def _pins(ground: Ground, found: Hunted, options: Options) -> list[Pinned]:
+    world, release = ground.live.world, ground.loaded.manifest.release
+    data = Data(corpus=world.corpus.name, digest=world.digest)
+    return [pin_of(find, ground.arena, release=release, data=data, profile=options.profile)
+            for find in largest_finds(found.finds, most=options.most)]
 
 
 def _told(pin: Pinned, known: set[str]) -> dict[str, Any]:

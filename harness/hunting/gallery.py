@@ -119,7 +119,7 @@ def hits_of(docs: Sequence[str], grades: Mapping[str, int], title: Title = lambd
 def visible(text: str, *, beside: str = "") -> str:
     r"""Text on one line in which a reader sees every sign: those that `beside` lacks and ASCII too are spelt out.
 
-    >>> visible("М\\task", beside="Mask")
+    >>> visible("М\task", beside="Mask")
     '‹U+041C›‹U+0009›ask'
     """
     return "".join(sign if sign.isprintable() and (sign.isascii() or sign in beside) else f"‹U+{ord(sign):04X}›"

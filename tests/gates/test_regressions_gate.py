@@ -6,21 +6,17 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from gates.session import Gate, GateSession
 from harness.cli.app import main
-from harness.hunting.hunt import hunt
-from harness.hunting.pinning import pin_of
-from harness.hunting.regressions import Data, name_of, write_pin
-from harness.hunting.replaying import Bench, answerer_of
-from harness.hunting.searching import PROFILES, Arena
+from harness.hunting.regressions import name_of, write_pin
 from harness.release.evidence import read_evidence
 from harness.release.judge import Finding, Verdict, judge
 from harness.release.live import LiveRelease
 from harness.release.observed import Observed, Trial
 from tests.gates.recorded import checkout
+from tests.hunting.arenas import real_pin
 from tests.hunting.test_regressions import overturned
 from tests.release.small import DENSE, served, small
 
@@ -40,13 +36,7 @@ def live(place) -> LiveRelease:
 @pytest.fixture(scope="module")
 def pinned(live, place) -> str:
     """One find of the small release, pinned in the checkout's folder; returns its name."""
-    task = live.world.task("search").judge()
-    bench = Bench(task, answerer_of(live, task))
-    plain = np.array([bench.score(text, row) for row, text in enumerate(task.texts)])
-    arena = Arena(bench, None, plain, None, np.ones(len(task), dtype=np.bool_))
-    found = hunt(arena, profile=PROFILES["ci"]._replace(examples=25), seed=3, operators=("truncation",))
-    pin = pin_of(found.finds[0], arena, release="small", profile=PROFILES["ci"],
-                 data=Data(corpus=live.world.corpus.name, digest=live.world.digest))
+    pin = real_pin(live)
     write_pin(place / "regressions", pin)
     return name_of(pin)
 

@@ -10,9 +10,13 @@ import numpy as np
 
 from harness.data.plain import world_of
 from harness.data.task import Task
-from harness.hunting.replaying import Answerer, Bench
-from harness.hunting.searching import Arena
+from harness.hunting.mutations import MUTATIONS, Step, replayed
+from harness.hunting.pinning import pin_of
+from harness.hunting.regressions import Data, Pinned
+from harness.hunting.replaying import Answerer, Bench, answerer_of
+from harness.hunting.searching import PROFILES, Arena, Find, Seen
 from harness.records import Qrels
+from harness.release.live import LiveRelease
 
 TEXTS = ("sort the rows", "invert a matrix", "mean of values", "plot two lines", "read from disk", "join both tables")
 
@@ -51,3 +55,17 @@ def arena(candidate: Answerer, baseline: Answerer | None = None, **more: Any) ->
              for one in sides]
     assert sides[0] is not None and plain[0] is not None
     return Arena(sides[0], sides[1], plain[0], plain[1], np.ones(len(queries), dtype=np.bool_), **more)
+
+
+def real_pin(live: LiveRelease) -> Pinned:
+    """A loss that a live release really has: of all its judged queries cut to one word, the one that loses most."""
+    queries = live.world.task("search").judge()
+    bench = Bench(queries, answerer_of(live, queries))
+    plain = np.array([bench.score(text, row) for row, text in enumerate(queries.texts)])
+    steps = (Step("truncation", (MUTATIONS["truncation"].most,)),)
+    cut = [replayed(text, steps) for text in queries.texts]
+    row = int(np.argmax([plain[row] - bench.score(text, row) for row, text in enumerate(cut)]))
+    find = Find("truncation", "plain", Seen(row, steps, cut[row], plain[row], bench.score(cut[row], row)), 3, len(cut))
+    asked = Arena(bench, None, plain, None, np.ones(len(queries), dtype=np.bool_))
+    return pin_of(find, asked, release="small", profile=PROFILES["ci"],
+                  data=Data(corpus=live.world.corpus.name, digest=live.world.digest))

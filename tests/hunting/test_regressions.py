@@ -10,10 +10,8 @@ import pytest
 import yaml
 
 from harness.errors import InputError
-from harness.hunting.hunt import hunt
 from harness.hunting.mutations import Step as Drawn
 from harness.hunting.mutations import replayed as repeated
-from harness.hunting.pinning import pin_of
 from harness.hunting.regressions import (
     Data,
     Pinned,
@@ -25,8 +23,7 @@ from harness.hunting.regressions import (
     stated_limits,
     write_pin,
 )
-from harness.hunting.replaying import Bench, answerer_of, replayed
-from harness.hunting.searching import PROFILES, Arena
+from harness.hunting.replaying import replayed
 from harness.release.judge import Control, Verdict, judge
 from harness.release.live import LiveRelease
 from harness.release.measures import read
@@ -35,9 +32,9 @@ from harness.release.observed import Observed, Trial
 from harness.release.policy import Check, Limit
 from harness.retrieval.hits import Hits
 from tests.house.source import TOP
+from tests.hunting.arenas import real_pin
 from tests.release.small import DENSE, served, small
 
-CI = PROFILES["ci"]._replace(examples=25)
 ROW = Check("regressions", "regressions", None, "all", Limit("at_most", 0.0, "value"))
 COUNT = Check("pinned", "pinned regressions", None, "all", Limit("at_least", 1.0, "value"))
 
@@ -55,13 +52,7 @@ def observed(live: LiveRelease | None) -> Observed:
 @pytest.fixture(scope="module")
 def pin(live) -> Pinned:
     """A loss that the small release really has."""
-    task = live.world.task("search").judge()
-    bench = Bench(task, answerer_of(live, task))
-    plain = np.array([bench.score(text, row) for row, text in enumerate(task.texts)])
-    arena = Arena(bench, None, plain, None, np.ones(len(task), dtype=np.bool_))
-    found = hunt(arena, profile=CI, seed=3, operators=("truncation",))
-    return pin_of(found.finds[0], arena, release="small", profile=CI,
-                  data=Data(corpus=live.world.corpus.name, digest=live.world.digest))
+    return real_pin(live)
 
 
 @pytest.fixture
