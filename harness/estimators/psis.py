@@ -22,8 +22,8 @@ __all__ = ["LEAST_TAIL", "MOST_KAPPA", "Tail", "gpd_shape", "kappa_limit", "pare
 MOST_KAPPA = 0.7
 LEAST_TAIL = 5  # excesses under which no shape is fitted
 PRIOR_ROWS, PRIOR_KAPPA = 10.0, 0.5
-FACTORS = 8  # a power of two: how many factors share a logarithm
-SMALL, LARGE = 1e-2, 1e30
+FACTORS = 16  # a power of two: how many factors share a logarithm
+SMALL, LARGE = 1e-2, 1e18  # the size of theta between which that many factors neither round nor overflow
 TIED = 0.25  # a tail with fewer distinct values than this share of its rows is a list of atoms
 
 
@@ -125,7 +125,8 @@ def _tail(top: Floats, n: int, bound: float | None) -> Tail:
         return Tail(math.nan, limit, rows, n, most, "too few rows")
     tail, least = top[rows::-1], 1e-12 * most
     excess = tail[1:] - tail[0]
-    excess = excess[np.searchsorted(excess, least, side="right") :]
+    if not excess[0] > least:
+        excess = excess[np.searchsorted(excess, least, side="right") :]
     distinct = 1 + int(np.count_nonzero(tail[1:] - tail[:-1] > least))
     if len(excess) < LEAST_TAIL or distinct < max(LEAST_TAIL, TIED * rows):
         return Tail(math.nan, limit, rows, n, most, "tied")
@@ -155,9 +156,7 @@ def _posterior(x: Floats) -> float:
     m, points = len(x), 30 + math.isqrt(len(x))
     quartile = float(x[int(m / 4 + 0.5) - 1] / x[-1])
     theta = 1.0 + (1.0 - np.sqrt(points / np.arange(0.5, points))) / (3.0 * quartile)
-    size = np.abs(theta)
-    if size.min() <= 1e-12:
-        theta = theta[size > 1e-12]
+    theta = theta[np.abs(theta) > 1e-12]
     padded = np.zeros(-(-m // FACTORS) * FACTORS)
     np.divide(x, x[-1], out=padded[:m])
     shape = _shapes(theta, padded, m)
@@ -174,7 +173,7 @@ def _shapes(theta: Floats, x: Floats, m: int) -> Floats:
     `x` ends in zeros up to a multiple of `FACTORS`; a logarithm is taken of as many factors at once, where their
     product neither overflows nor rounds away a theta near 0.
     """
-    factors = np.multiply.outer(x, theta)
+    factors = np.dot(x[:, np.newaxis], theta[np.newaxis])  # the outer product, at BLAS' speed
     np.subtract(1.0, factors, out=factors)
     width = len(x)
     while width > len(x) // FACTORS:
