@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from harness.release.judge import Verdict
 from harness.release.manifest import Loaded
 from harness.release.measures import PROPERTIES, family_of
 from harness.release.observed import Trial
-from harness.release.observing import observe
+from harness.release.observing import frozen, observe
 from harness.release.policy import Check
 
 __all__ = ["Asked", "Studied", "studied", "wanted"]
@@ -75,12 +75,24 @@ def studied(loaded: Loaded, asked: Sequence[Asked], size: Size, *, seed: int, pr
     more: dict[str, object] = {}
     studies = [_study(trial, one, size, seed, more) for one in asked]
     checks = {one.check.id: one.check for one in asked}
-    variants = reordered_variants(studies, checks, size)
+    variants = [*_rebuilt(loaded, studies, checks, size, seed), *reordered_variants(studies, checks, size)]
     setting = Setting(bare(trial), seed, size.trials, QUICK_PLANTS if size.quick else PLANTS, more)
     tell("")
     with _progress(studies, variants) as done:
         gates = examine(studies, variants, setting, processes=processes, done=done)
     return Studied(loaded.manifest.release, seed, size.trials, gates, _facts(loaded, gates, size))
+
+
+def _rebuilt(loaded: Loaded, studies: Sequence[Study], checks: Mapping[str, Check], size: Size, seed: int
+             ) -> list[Variant]:
+    """Real rebuilds, of a live release in a full study; pinned regressions are replayed on none of them."""
+    if size.quick or loaded.manifest.recorded is not None:
+        return []
+    from harness.cli.power_rebuild import rebuilt_variants
+
+    built, _ = frozen(loaded, tell=tell)
+    kept = [one for one in studies if one.points and family_of(checks[one.start.gate].measure) != "regressions"]
+    return rebuilt_variants(loaded, kept, checks, built.folders, seed=seed)
 
 
 def _observed(loaded: Loaded, asked: Sequence[Asked]) -> Trial:
@@ -116,6 +128,10 @@ def _facts(loaded: Loaded, gates: Sequence[GatePower], size: Size) -> list[str]:
              + ", ".join(f"up to {count} {kind}" for kind, count in kinds.items())]
     if loaded.manifest.recorded is not None:
         facts.append("recorded files: nothing could be built again")
+    elif size.quick:
+        facts.append("--quick: nothing was built again")
+    elif "rebuilt" in kinds:
+        facts.append("built again under other seeds: index, sequence retriever, reranker, where there are any")
     return facts
 
 

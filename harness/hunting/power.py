@@ -42,14 +42,14 @@ class Outcomes(NamedTuple):
     tried: int
 
 
-def outcomes_of(live: LiveRelease, name: str, *, number: int) -> Outcomes:
-    """Try a property and its twin on many examples each, drawn by hypothesis under a seed; nothing is shrunk."""
+def outcomes_of(live: LiveRelease, name: str, *, number: int, times: int = _POOL) -> Outcomes:
+    """Try a property and its twin on `times` the gate's examples each, drawn under a seed; nothing is shrunk."""
     prop = PROPERTIES[name]
     tried = min(EXAMPLES, prop.examples or EXAMPLES)
     task = next(one for one in live.world.tasks.values() if one.contexts is None)
     surface = surface_of(live, task.judge().texts)
-    return Outcomes(_broken(lambda draw: prop.holds(surface, draw), _POOL * tried, number),
-                    _broken(_twin(prop, surface), _POOL * tried, number + 1), tried)
+    return Outcomes(_broken(lambda draw: prop.holds(surface, draw), times * tried, number),
+                    _broken(_twin(prop, surface), times * tried, number + 1), tried)
 
 
 def property_study(live: LiveRelease | None, check: Check, size: Size, *, number: int) -> tuple[Study, Outcomes | None]:
@@ -60,7 +60,7 @@ def property_study(live: LiveRelease | None, check: Check, size: Size, *, number
                       round((1.0 - check.confidence) / 2.0, 12), None, 0)
     if live is None:
         return Study(start._replace(note="properties are tried on live parts")), None
-    found = outcomes_of(live, name, number=number)
+    found = outcomes_of(live, name, number=number, times=1 if size.quick else _POOL)
     start = start._replace(n=found.tried, observed=Verdict.REFUSE if found.sound.any() else Verdict.PASS)
     if found.sound.any():
         return Study(start._replace(note="the release itself breaks this property")), None
@@ -90,7 +90,7 @@ def _verdict(outcomes: Outcomes, check: Check, severity: float, rng: np.random.G
     broken = rng.choice(outcomes.spoilt, n), rng.choice(outcomes.sound, n)
     found = float(np.where(spoilt, *broken).any())
     twin = float(rng.choice(outcomes.spoilt, n).any())
-    control = Control(f"spoilt {check.measure.removeprefix(_PREFIX)}", 1.0, twin, twin, twin, n)
+    control = Control(f"spoilt_{check.measure.removeprefix(_PREFIX)}", 1.0, twin, twin, twin, n)
     estimate = Estimate(found, found, found, n, check.confidence, "drawn by hypothesis", "found")
     return judge(check, Reading(estimate, control=control)).verdict
 

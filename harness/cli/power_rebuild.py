@@ -1,0 +1,117 @@
+"""Real rebuilds as no-op candidates: the parts that draw at random are made again under another seed, and judged whole.
+
+Index, sequence retriever and reranker are fitted anew, frozen, loaded back and run; the world (with its folds and
+judgements) and what is fitted without chance stay, and so does the baseline. Requests are timed while other rebuilds
+run beside, so that a latency may be in doubt here which is not on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from harness.data.corpus import World
+from harness.defects.power_pool import Job
+from harness.defects.power_run import Study, Variant
+from harness.defects.power_trials import Setting, Verdicts, verdicts_on
+from harness.hunting.reading import property_reading
+from harness.records import Trace
+from harness.release.build import Built
+from harness.release.cache import write_sums
+from harness.release.evidence import rounded
+from harness.release.freeze import RUN_MANIFEST, artifact_sums, freeze
+from harness.release.judge import judge
+from harness.release.manifest import Loaded, Manifest, load_manifest
+from harness.release.measures import PROPERTIES, family_of
+from harness.release.observed import IntegrityObserved, Observed, Trial
+from harness.release.observing import observe_live
+from harness.release.overrides import overridden
+from harness.release.policy import Check
+from harness.release.replay import rankings_digest
+from harness.release.stages import first_stage, lists_to_learn, make_index, rerank_stage
+
+__all__ = ["REBUILDS", "rebuilt", "rebuilt_variants"]
+
+REBUILDS = 20
+REQUESTS = 100  # timed on each, a p95's upper end needs 59
+_RESEEDED = ("index", "sequence", "reranker")
+
+
+def rebuilt_variants(loaded: Loaded, studies: Sequence[Study], checks: Mapping[str, Check], folders: Mapping[str, Path],
+                     *, seed: int) -> list[Variant]:
+    """One job a rebuild; empty for a release without parts of ours that draw at random."""
+    shown = [(checks[one.start.gate], one.start.defect) for one in studies if one.points and one.start.defect]
+    if not any(name in folders for name in _RESEEDED):
+        return []
+    places = {name: str(folder) for name, folder in folders.items()}
+    return [Variant("rebuilt", Job(rebuilt, (str(loaded.path), places, shown, seed + 1 + number)))
+            for number in range(REBUILDS)]
+
+
+def rebuilt(setting: Setting, manifest: str, folders: Mapping[str, str], gates: Sequence[tuple[Check, str]],
+            seed: int) -> list[Verdicts]:
+    """Build again under `seed`, observe, judge. Its own errors are crashes of every gate, which count as refusals."""
+    sys.path.append(str(Path.cwd()))  # where a callable of the user's own lies
+    loaded = overridden(load_manifest(manifest), os.environ)
+    loaded = replace(loaded, manifest=loaded.manifest.model_copy(update={"seed": seed}))
+    try:
+        with TemporaryDirectory() as place:
+            trial = _observed(loaded, {name: Path(folder) for name, folder in folders.items()}, Path(place))
+            trial = replace(trial, baseline=setting.trial.baseline)
+            read = [(check, name) for check, name in gates if family_of(check.measure) != PROPERTIES]
+            tried = {check.id: judge(check, rounded(property_reading(check, trial))).verdict for check, _ in gates
+                     if family_of(check.measure) == PROPERTIES}
+            return [verdicts_on(trial, read) | tried]
+    except Exception:  # whatever it is, nothing was shown to pass
+        return [{check.id: None for check, _ in gates}]
+
+
+def _observed(loaded: Loaded, folders: Mapping[str, Path], place: Path) -> Trial:
+    world = World.load(folders["world"])
+    made = _remade(loaded.manifest, world, folders, place)
+    frozen = freeze(loaded, Built(world, made), root=place / "artifacts")
+    built = Built(world, {name: frozen / name for name in made})
+    candidate = observe_live(loaded, built, tell=lambda _: None)
+    again = observe_live(loaded, built, tell=lambda _: None, measured=False)
+    facts = IntegrityObserved(json.loads((frozen / RUN_MANIFEST).read_bytes()), *artifact_sums(frozen),
+                              {"this load": rankings_digest(candidate), "another load": rankings_digest(again)})
+    return Trial(replace(candidate, integrity=facts, trace=_timed(loaded, candidate)), None, loaded.manifest.seed)
+
+
+def _timed(loaded: Loaded, candidate: Observed) -> Trace | None:
+    live = candidate.live
+    asked = any(check.own_gate is None and family_of(check.measure) == "latency" for check in loaded.manifest.checks)
+    if live is None or not asked:
+        return None
+    texts = [task for task in (live.world.task(name) for name in candidate.tasks) if task.contexts is None]
+    return live.trace(texts[0].judge(), requests=min(REQUESTS, loaded.manifest.latency_requests)) if texts else None
+
+
+def _remade(manifest: Manifest, world: World, folders: Mapping[str, Path], place: Path) -> dict[str, Path]:
+    """The parts' folders, those that draw at random made again, each on what was made before it."""
+    parts = manifest.parts
+    assert parts is not None
+    made = {name: folder for name, folder in folders.items() if name not in _RESEEDED}
+    for name in (one for one in _RESEEDED if one in folders):
+        folder = place / name
+        folder.mkdir()
+        if name == "index":
+            made_index = make_index(parts.index, world, made["encoder"], parts.encoder, seed=manifest.seed)
+            made_index.save(folder / "index.faiss")
+        elif name == "sequence":
+            from harness.release.reading import fit_sequence
+
+            assert parts.sequence is not None
+            fit_sequence(parts.sequence.impl, manifest, world, made).save(folder)
+        else:
+            assert parts.reranker is not None
+            lists = lists_to_learn(world, first_stage(manifest, world, made), depth=parts.reranker.depth)
+            rerank_stage(manifest, world, made).fit(lists).save(folder)
+        write_sums(folder)
+        made[name] = folder
+    return made

@@ -1,0 +1,53 @@
+"""Rebuilds as no-ops: each gate judges what another seed made, and a rebuild that dies is no pass."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.cli.app import main
+from harness.cli.power_rebuild import rebuilt
+from harness.defects.power_trials import Setting
+from harness.release.judge import Verdict
+from harness.release.observing import frozen, observe
+from tests.release.small import small
+
+POLICY = ("[{measure: RR, at_least: 0.1}, {measure: ids missing, at_most: 0}, {measure: digest mismatches, at_most: 0},"
+          " {measure: replay differences, at_most: 0}, {measure: p95 total_ms, by: ucb, at_most: 500},"
+          " {measure: violations of topk_prefix, at_most: 0}]")
+DEFECT = {"RR": "answers_to_another_query", "ids missing": "stale_index", "digest mismatches": "changed_after_freeze",
+          "replay differences": "unseeded_step", "p95 total_ms": "slow_tail", "violations of topk_prefix": "spoilt"}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def release(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return small(tmp_path, policy=POLICY)
+
+
+def test_a_rebuild_is_another_release_that_every_gate_passes(release):
+    """Under another seed it is built, frozen, run and timed; every kind of gate judges it, and passes it."""
+    trial = observe(release)
+    folders = frozen(release, tell=lambda _: None)[0].folders
+    gates = [(check, DEFECT[check.measure]) for check in release.manifest.checks]
+    places = {name: str(one) for name, one in folders.items()}
+    verdicts, = rebuilt(Setting(trial, 1), str(release.path), places, gates, 5)
+    assert verdicts == dict.fromkeys([check.id for check, _ in gates], Verdict.PASS)
+
+
+def test_a_rebuild_that_dies_is_a_crash_of_every_gate(release):
+    """Folders that are not there: None for each gate, which counts as a refusal of what is sound."""
+    gates = [(check, DEFECT[check.measure]) for check in release.manifest.checks]
+    verdicts, = rebuilt(Setting(None, 1), str(release.path), {"world": "nowhere"}, gates, 5)
+    assert set(verdicts.values()) == {None}
+
+
+def test_quick_builds_nothing_again_and_says_so(release, capsys):
+    """--quick on a live release: no rebuilds among the no-ops, and a fact that tells it."""
+    main(["power", str(release.path), "--quick", "--jobs", "1", "--gate", "all-RR-value", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert "--quick: nothing was built again" in told["facts"]
+    assert "rebuilt" not in told["gates"][0]["no_ops"]
