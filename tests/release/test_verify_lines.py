@@ -15,10 +15,32 @@ import pytest
 from harness.data.store import atomic_write_text
 from harness.errors import EvidenceError
 from tests.faults import forged_bundles, forged_evidence, forged_moments
-from tests.faults.forging import Forgery, look
+from tests.faults.forged_evidence import R5, all_of, doubtful, failing, put
+from tests.faults.forging import Forgery, look, lying
 
 PINNED = Path(__file__).with_name("verify_lines.json")
-FORGERIES = [*forged_bundles.FORGERIES, *forged_moments.FORGERIES, *forged_evidence.FORGERIES]
+MORE = [Forgery(name, "", lying(rows=edit)) for name, edit in [
+    ("two_gates_that_do_not_pass", all_of(failing, doubtful)),
+    ("finished_before_it_started", put(0, "started", value="2025-03-01T12:09:30+00:00")),
+    ("closing_with_no_count_of_what_passed", put(-1, "passed", value=None)),
+    ("header_without_a_plugin_version", put(0, "plugin_version", value="")),
+    ("header_with_a_numeric_run_id", put(0, "run_id", value=7)),
+    ("header_with_fractional_threads", put(0, "threads", value=1.5)),
+    ("baseline_without_a_release", put(0, "baseline", value={"config_hash": "b" * 64})),
+    ("baseline_with_a_numeric_digest", put(0, "baseline", "config_hash", value=7)),
+    ("artifact_with_a_numeric_digest", put(0, "artifacts", "index/vectors.npy", value=7)),
+    ("more_passed_than_collected", put(-1, "passed", value=7)),
+    ("control_without_a_severity", put(R5, "control", "severity", value="inf")),
+    ("control_of_fewer_than_no_rows", put(R5, "control", "n", value=-1)),
+    ("confidence_of_a_coin", put(R5, "alternatives", 0, "broken", "confidence", value=0.5)),
+    ("confidence_of_an_oracle", put(R5, "alternatives", 0, "broken", "confidence", value=1.0)),
+    ("two_fields_smuggled_in", all_of(put(R5, "zeal", value=1), put(R5, "alibi", value=1))),
+    ("min_n_is_true", put(R5, "min_n", value=False)),
+    ("note_is_true", put(R5, "note", value=True)),
+    ("estimate_in_another_order", lambda rows: rows[R5].update(estimate=dict(reversed(rows[R5]["estimate"].items())))),
+]]
+FORGERIES = [*forged_bundles.FORGERIES, *forged_moments.FORGERIES, *forged_evidence.FORGERIES, *MORE]
+WHERE = {"where": "small-v1.intoto.jsonl"}
 LINES = json.loads(PINNED.read_text(encoding="utf-8")) if PINNED.exists() else {}
 
 
@@ -33,7 +55,7 @@ def line_of(call: Callable[[], object]) -> str:
 @pytest.mark.parametrize("forgery", FORGERIES, ids=str)
 def test_a_refusal_says_what_where_expected_and_found(forgery: Forgery):
     """Each forgery's line is the pinned one to the letter: no part of it is lost unseen."""
-    assert line_of(lambda: look(forgery.raw, **forgery.given)) == LINES[forgery.name]
+    assert line_of(lambda: look(forgery.raw, **(WHERE | forgery.given))) == LINES[forgery.name]
 
 
 def test_every_pinned_line_belongs_to_a_forgery():
@@ -42,5 +64,5 @@ def test_every_pinned_line_belongs_to_a_forgery():
 
 
 if __name__ == "__main__":
-    told = {one.name: line_of(lambda one=one: look(one.raw, **one.given)) for one in FORGERIES}
+    told = {one.name: line_of(lambda one=one: look(one.raw, **(WHERE | one.given))) for one in FORGERIES}
     atomic_write_text(PINNED, json.dumps(told, ensure_ascii=False, indent=1) + "\n")

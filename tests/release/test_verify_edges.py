@@ -1,0 +1,196 @@
+"""What stands just inside the verifier's rules is believed, and told in full; what stands just outside is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from fixtures.attested import MANIFEST, NOW, STARTED, Attested, attested, trusted
+from harness.data.store import sha256_bytes
+from harness.errors import InputError
+from harness.estimate import Estimate
+from harness.release.attest import sign_release
+from harness.release.evidence import Evidence, row_of
+from harness.release.findings import LEAST_N, least_n, recheck_finding
+from harness.release.judge import Control, Reading, judge
+from harness.release.manifest import Loaded, parse_manifest
+from harness.release.policy import Limit
+from harness.release.recheck import compare_digests, recheck, settled
+from harness.release.verify import Verified, verify
+from tests.faults import forging
+from tests.faults.forged_evidence import put
+from tests.faults.forging import HONEST, KEY, PLAY, TRUST, look, lying
+from tests.release.test_verify_lines import line_of
+
+GOOD = lying()
+DELTA = HONEST.loaded.manifest.checks[1]
+RECORDED = """\
+release: own
+seed: 1
+data: {qrels: {trec: qrels.txt}}
+recorded: {candidate: {run: {trec: new.run}}, baseline: {run: {trec: old.run}}}
+policy: [{measure: nDCG@10, at_least: 0.4}]
+"""
+
+
+def test_what_was_verified_is_told_whole():
+    """Every field of the result, from the evidence that was signed and from nobody's say-so."""
+    told = look(GOOD)
+    assert told == Verified(
+        release="small-v1", run_id="8f14e45f-0001", findings=told.findings, subjects=HONEST.subjects,
+        signers=("release",), development=False, integrity_only=False, measured_at=STARTED, signed_at=NOW,
+        evidence_sha256=sha256_bytes(HONEST.evidence), config_hash=HONEST.loaded.manifest.config_hash, notes=())
+    assert [one.check for one in told.findings] == list(HONEST.loaded.manifest.checks)
+    assert told.subjects is not HONEST.subjects
+
+
+def test_integrity_only_and_development_are_told():
+    """A trust that names nobody, and a key for play, each leave their mark on the result."""
+    assert look(GOOD, trust=replace(TRUST, integrity_only=True)).integrity_only
+    play = replace(TRUST, keys=(trusted(PLAY),), allow_development=True)
+    assert look(lying(keys=(PLAY,)), trust=play).development
+    marked = lying(say=lambda statements: statements[2][1]["signoff"].__setitem__("development", True))
+    assert look(marked, trust=replace(TRUST, allow_development=True)).development
+
+
+def test_a_moment_without_its_offset_is_refused_in_full():
+    """The whole line: what, where, expected, found."""
+    with pytest.raises(InputError) as error:
+        look(GOOD, now=datetime(2025, 3, 1))
+    assert str(error.value) == "now: no offset; expected a time with its offset, found '2025-03-01T00:00:00'"
+
+
+@pytest.mark.parametrize("given", [
+    {"now": STARTED + timedelta(days=90)}, {"not_before": STARTED}, {"not_before": STARTED - timedelta(days=1)},
+    {"seen": ["8f14e45f-0002"]}, {"release": "small-v1"},
+], ids=["as_old_as_allowed", "measured_with_the_last", "measured_after_the_last", "another_run", "the_release_named"])
+def test_the_last_sound_moment_is_sound(given):
+    """An age at its limit, a run as old as the one before: the rules begin beyond."""
+    assert look(GOOD, **given).run_id == "8f14e45f-0001"
+
+
+def test_without_a_name_a_refusal_names_the_bundle():
+    """`where` is "bundle" unless said, and the rooms below say "evidence", for the signer."""
+    assert line_of(lambda: look(b"")).startswith("bundle: ")
+    assert line_of(lambda: settled({"failed": 1})).startswith("evidence: tests failed beside the gates; ")
+    assert line_of(lambda: settled({"failed": 0, "exit_status": 3})).startswith("evidence: the run ended with an error")
+    header, *findings, closing = HONEST.rows
+    skipped = Evidence(header, tuple(findings), {**closing, "skipped": 1})
+    told = line_of(lambda: recheck(skipped, loaded=HONEST.loaded, subjects=HONEST.subjects))
+    assert told == "evidence, closing line: gates were skipped; expected 0 skipped, found 1"
+
+
+def test_a_clean_end_is_settled():
+    """No failed test and status 0: nothing is raised."""
+    assert settled({"failed": 0, "exit_status": 0}) is None
+
+
+def test_digests_are_told_in_the_order_of_their_names():
+    """Of several files that differ the first by name is told, whichever way it differs."""
+    told = [line_of(lambda one=one, other=other: compare_digests(one, other, where="w"))
+            for one, other in (({"b": "1", "a": "1"}, {"b": "2", "a": "2"}), ({"b": "1"}, {"a": "1", "b": "1"}))]
+    assert told == ["w, a: changed since it was signed; expected 1, found '2'",
+                    "w, a: there now, and was not signed; expected no such file, found '1'"]
+
+
+def test_a_policy_that_requires_nothing_shows_nothing_even_when_signed(monkeypatch):
+    """Every row excused, and signed all the same: refused, for want of a required gate."""
+    text = MANIFEST[: MANIFEST.index("policy:")].replace("baseline: small-v0\n", "") + (
+        "policy:\n  - {measure: R@5, task: see_also, at_least: 0.3, required: false, why: a look around}\n")
+    excused = attested(text, change=lambda rows: rows[0].update(baseline=None))
+    monkeypatch.setattr(forging, "HONEST", excused)
+    raw = lying()
+    told = line_of(lambda: verify(raw, manifest=excused.loaded, subjects=excused.subjects, trust=TRUST, now=NOW))
+    assert told == "bundle: signed although it does not pass; expected PASS, found 'no required gate'"
+
+
+# recorded releases
+
+
+def recorded(change=lambda rows: None) -> Attested:
+    """A recorded release: its files are subjects, its baseline has no name, there is no run manifest among them."""
+    raw = RECORDED.encode()
+    loaded = Loaded(parse_manifest(raw, where="own.yaml"), raw, Path("own.yaml"))
+    rows = [dict(row) for row in attested().rows]
+    files = {"qrels.txt": "a" * 64, "new.run": "b" * 64, "old.run": "c" * 64}
+    (check,) = loaded.manifest.checks
+    reading = Reading(Estimate(0.5, 0.45, 0.55, 300, check.confidence, "t", "1"),
+                      control=Control("shuffled", 1.0, 0.1, 0.05, 0.15, 300))
+    rows[0].update(release="own", manifest="own.yaml", manifest_sha256=loaded.sha256, seed=1, artifacts=files,
+                   config_hash=loaded.manifest.config_hash, run_manifest_sha256="d" * 64,
+                   baseline={"release": "baseline", "config_hash": "e" * 64})
+    rows[1:-1] = [{"kind": "finding", "test": "t", **row_of(judge(check, reading))}]
+    rows[-1].update(ran=1, collected=1, passed=1)
+    change(rows)
+    return Attested(loaded, {"own.yaml": loaded.sha256, **files}, rows)
+
+
+def signed(release: Attested) -> bytes:
+    """As `signoff sign` signs it."""
+    return sign_release(release.loaded, release.evidence, release.subjects, [KEY], now=NOW)
+
+
+def test_a_recorded_release_is_believed_without_a_run_manifest_among_its_files():
+    """Its baseline goes by no name, and the digest of its run manifest stands in the header alone."""
+    release = recorded()
+    told = verify(signed(release), manifest=release.loaded, subjects=release.subjects, trust=TRUST, now=NOW)
+    assert (told.release, len(told.findings)) == ("own", 1)
+    assert signed(recorded(lambda rows: rows[0]["baseline"].update(release="any name", config_hash="")))
+
+
+@pytest.mark.parametrize(("change", "line"), [
+    (lambda rows: rows[0].update(baseline=None),
+     "evidence, header: no baseline; expected release recorded with its config_hash"),
+    (lambda rows: rows[0].update(seed=True),
+     "evidence, header: seed is not this manifest's; expected 1, found True"),
+    (lambda rows: rows[0].update(baseline={"release": "x"}),
+     "evidence, header: no baseline; expected release recorded with its config_hash, found {'release': 'x'}"),
+])
+def test_a_recorded_releases_header_is_held_to_its_manifest(change, line):
+    """A recorded baseline was measured against, and a seed of 1 is a number, not the word true."""
+    assert line_of(lambda: signed(recorded(change))) == line
+
+
+# one finding
+
+
+@pytest.mark.parametrize(("measure", "by", "least"), [
+    *((f"{start}x", "lcb", least) for start, least in LEAST_N.items()),
+    *((f"{start}x", "value", 0) for start in LEAST_N), ("nDCG@10", "lcb", 0), ("p95 total_ms", "ucb", 0),
+])
+def test_only_bounds_of_small_differences_have_a_least_n(measure, by, least):
+    """What is judged by its value has none, nor has a measure that the table does not name."""
+    assert least_n(measure, Limit("at_most" if by == "ucb" else "at_least", 0.0, by)) == least
+
+
+@pytest.mark.parametrize(("n", "refused"), [(1, False), (2, True)])
+def test_a_bound_of_two_observations_needs_its_cross_check(n, refused):
+    """One observation cannot be resampled; from two on, a bound without its bootstrap is refused."""
+    reading = Reading(Estimate(0.01, -0.2, 0.2, n, DELTA.confidence, "t", "1"), min_n=200,
+                      control=Control("shuffled", 1.0, -0.2, -0.22, -0.18, 400))
+    row = row_of(judge(DELTA, reading))
+    if refused:
+        assert line_of(lambda: recheck_finding(row, DELTA, where="w")) == (
+            "w: a bound without its cross-check; expected a resampled interval")
+    else:
+        assert recheck_finding(row, DELTA, where="w").reading.estimate.n == n
+
+
+@pytest.mark.parametrize(("n", "line"), [
+    (200, None),
+    (199, "evidence, see_also-all-delta nDCG@10-lcb: delta RR speaks on too few observations; "
+          "expected n ≥ 200, found 199"),
+])
+def test_an_alternative_speaks_from_its_least_n_on(n, line):
+    """Two hundred are enough, one fewer is told with what was expected and found."""
+    text = MANIFEST[: MANIFEST.index("policy:")] + (
+        "policy:\n  - {measure: delta nDCG@10, task: see_also, by: lcb, at_least: 0.02, "
+        "any_with: [{measure: delta RR, at_least: 0.2}]}\n")
+    release = attested(text, change=put(1, "alternatives", 0, "estimate", "n", value=n))
+    if line is None:
+        assert signed(release)
+    else:
+        assert line_of(lambda: signed(release)) == line
