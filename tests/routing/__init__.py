@@ -1,0 +1,1 @@
+"""The routing room's tests."""
