@@ -1,6 +1,6 @@
 """Mutation testing of what decides: the judge, the verifier and the gates, each mutant named, killed or explained.
 
-    tox -e mutation [-- --only decide believe gates] [--jobs N]
+    tox -e mutation [-- --only decide believe gates] [--jobs N] [--again]
 
 Two tools, one table. *mutmut* changes operators, arguments, constants and texts inside functions, thousands of ways.
 It leaves out decorated functions (properties, hooks, fixtures, the gates themselves) and constants of modules, and
@@ -26,6 +26,7 @@ from queue import SimpleQueue
 
 import yaml
 from mutants_ast import mutants_of
+from mutmut.stats import status_by_exit_code
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK, DOCS = ROOT / "build" / "mutation", ROOT / "docs"
@@ -42,14 +43,14 @@ class Group:
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
-    apart: tuple[str, ...] = ()  # tests in child processes, where mutmut cannot count: for mutants_ast alone
 
 
 GROUPS = {
     "decide": Group(("harness/release/judge.py",), ("tests/release/test_judge*.py",)),
     "believe": Group(("harness/release/verify.py", "harness/release/recheck.py", "harness/release/findings.py"),
                      ("tests/release/test_verify_*.py", "tests/release/test_attest.py")),
-    "gates": Group(("gates/*.py",), ("tests/gates/test_[!c]*.py",), ("tests/gates/test_command.py",)),
+    "gates": Group(("gates/*.py",), ("tests/gates/test_session.py", "tests/gates/test_usage.py",
+                                     "tests/gates/test_emptied.py", "tests/gates/test_plugin.py")),
 }
 
 
@@ -73,20 +74,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--again", action="store_true", help="keep what mutmut saw killed, try its survivors anew")
     asked = parser.parse_args()
     for name in asked.only:
         started = time.monotonic()
-        mutants = [*by_mutmut(name, GROUPS[name], asked.jobs), *by_hand(name, GROUPS[name], asked.jobs)]
+        mutants = by_mutmut(name, GROUPS[name], asked.jobs, again=asked.again)
+        mutants += by_hand(name, GROUPS[name], asked.jobs)
         told = {"minutes": (time.monotonic() - started) / 60, "mutants": [asdict(one) for one in mutants]}
         (WORK / f"{name}.json").write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
     return report()
 
 
 def copied(folder: Path) -> Path:
-    """A fresh copy of what tests need."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """A copy of what tests need, over an older one if that is still there."""
     for name in (*SOURCES, "tests", "manifests"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "signed"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "signed"),
+                        dirs_exist_ok=True)
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
 
@@ -96,9 +99,12 @@ def found(patterns: tuple[str, ...], folder: Path = ROOT) -> list[str]:
     return sorted(str(path.relative_to(folder)) for pattern in patterns for path in folder.glob(pattern))
 
 
-def by_mutmut(name: str, group: Group, jobs: int) -> list[Mutant]:
+def by_mutmut(name: str, group: Group, jobs: int, *, again: bool) -> list[Mutant]:
     """What mutmut makes of a group, from its own result files."""
-    folder = copied(WORK / f"{name}-mutmut")
+    folder = WORK / f"{name}-mutmut"
+    if not again:
+        shutil.rmtree(folder, ignore_errors=True)
+    copied(folder)
     settings = {
         "source_paths": list(SOURCES), "only_mutate": list(group.modules), "also_copy": ["manifests"],
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", "not worlds and not slow", "-o", PLAIN_IDS],
@@ -106,7 +112,12 @@ def by_mutmut(name: str, group: Group, jobs: int) -> list[Mutant]:
     }
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as config:
         config.write("\n[tool.mutmut]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
-    (folder / "mutants").mkdir()  # there before Python looks for it, or it would not be looked into again
+    (folder / "mutants").mkdir(exist_ok=True)  # before Python looks for it, or it would not look again
+    for meta in (folder / "mutants").glob("**/*.meta"):
+        told = json.loads(meta.read_text(encoding="utf-8"))
+        codes = told["exit_code_by_key"].items()
+        told["exit_code_by_key"] = {name: code if status_by_exit_code[code] == KILLED else None for name, code in codes}
+        meta.write_text(json.dumps(told), encoding="utf-8")
     with (WORK / f"{name}-mutmut.log").open("w", encoding="utf-8") as log:
         done = subprocess.run(["mutmut", "run", "--max-children", str(jobs)], cwd=folder, stdout=log, stderr=log,
                               env=surroundings(folder / "mutants"), check=False)
@@ -122,8 +133,6 @@ def surroundings(place: Path) -> dict[str, str]:
 
 def results(folder: Path, module: str) -> list[Mutant]:
     """Status and changed lines of every mutant of a module."""
-    from mutmut.stats import status_by_exit_code
-
     meta = json.loads((folder / "mutants" / f"{module}.meta").read_text(encoding="utf-8"))
     mutants = []
     for name, code in meta["exit_code_by_key"].items():
@@ -146,7 +155,7 @@ def by_hand(name: str, group: Group, jobs: int) -> list[Mutant]:
     folders: SimpleQueue[Path] = SimpleQueue()
     for number in range(jobs):
         folders.put(copied(WORK / f"{name}-{number}"))
-    tests = found((*group.tests, *group.apart))
+    tests = found(group.tests)
 
     def tried(made: tuple[str, str, str, str, str]) -> Mutant:
         module, function, before, after, text = made
