@@ -16,7 +16,7 @@ from harness.data.stream import Progress, parquet_columns, stream_parquet
 from harness.data.tables import Rows, find_column, read_rows
 from harness.errors import InputError
 
-__all__ = ["Batch", "LogTable", "column_of_labels", "column_of_numbers", "column_of_probabilities"]
+__all__ = ["LARGEST", "Batch", "LogTable", "column_of_labels", "column_of_numbers", "column_of_probabilities"]
 
 BATCH = 1_000_000
 _YES = {"True": "True", "False": "True", "true": "true", "false": "true"}
