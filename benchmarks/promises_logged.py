@@ -175,11 +175,17 @@ def units_merged(rng: Rng) -> float:
     return float(np.abs(two.merge(one).sums - LoggedUnits.of(*columns).sums).max())
 
 
-def control(rng: Rng, *, wrong: bool = False) -> str:
-    """A column known before the action, which goes with the context."""
-    _, logged, target, _, context = log(rng)
-    said = np.full(2000, 0.4) if wrong else logged
-    return logged_control(rng.normal(size=2000) + context, said, target, margin=0.2).verdict
+def control(rng: Rng, *, margin: float = 0.1, swapped: bool = False) -> str:
+    """A column known before the action, that goes with the context; `swapped` takes each context's log for the other's.
+
+    Then the weights of context 1 average 22 / 15 where they should 1: a shift of (22 / 37 - 1 / 2) / sd, .157.
+    """
+    _, logged, target, action, context = log(rng)
+    said = BEHAVED[1 - context, action] if swapped else logged
+    return logged_control(rng.normal(size=2000) / 3.0 + context, said, target, margin=margin).verdict
+
+
+SHIFT = (22.0 / 37.0 - 0.5) / (0.25 + 1.0 / 9.0) ** 0.5
 
 
 def units() -> list[Row]:
@@ -188,12 +194,14 @@ def units() -> list[Row]:
         ends("LoggedUnits", world, lambda rng: by_user(rng, units=True), TRUTH),
         ends("(twin) LoggedRows of the same", world, lambda rng: by_user(rng, units=False), TRUTH, promise=TWIN),
         law("LoggedUnits", "two parts merged are the whole", "2,000 rows of 300 users", units_merged),
-        alarms("logged_control", "refuses at most .05 of the time", "right propensities, n = 2000",
+        alarms("logged_control", "refuses at most .05 of the time", "right propensities, margin .1 sd, n = 2000",
                lambda rng: control(rng) == "REFUSE"),
-        alarms("logged_control", "how often it passes right propensities", "n = 2000",
+        alarms("logged_control", "passes at most .05 of the time", "wrong ones, shift = margin, n = 2000",
+               lambda rng: control(rng, swapped=True, margin=SHIFT) == "PASS"),
+        alarms("logged_control", "how often it passes right propensities", "margin .1 sd, n = 2000",
                lambda rng: control(rng) == "PASS", wrong=False),
-        alarms("logged_control", "how often it refuses wrong ones", "one propensity for all, n = 2000",
-               lambda rng: control(rng, wrong=True) == "REFUSE", wrong=False),
+        alarms("logged_control", "how often it refuses wrong ones", "shift .157 sd, margin .1 sd, n = 2000",
+               lambda rng: control(rng, swapped=True) == "REFUSE", wrong=False),
     ]  # fmt: skip
 
 
