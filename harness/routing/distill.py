@@ -19,15 +19,19 @@ _MULTIPLIER = 2**15 - 1
 
 
 class Teacher(Protocol):
-    """Whatever answers with `Routed` and says which way its answers move."""
+    """Whatever answers with `Routed` and says which way and where its answers move."""
 
     @property
     def monotone(self) -> Monotone:
         """Output → feature → sign."""
         ...
 
-    def predict(self, features: Any) -> Routed:
-        """(n, F) signals → `Routed`."""
+    def sums(self, features: Any) -> Routed:
+        """(n, F) signals → answers, before they are held inside `SPANS`."""
+        ...
+
+    def steps(self, output: str) -> Sequence[Sequence[float]]:
+        """(F,) for each signal where that output jumps; empty where it is smooth or unknown."""
         ...
 
 
@@ -58,7 +62,7 @@ def distill(teacher: Teacher, features: Any, names: Sequence[str], *, segments: 
 
 
 def fitted(teacher: Teacher, features: Any, names: Sequence[str], *, segments: int = 16) -> dict[str, Curves]:
-    """Output → the curves before rounding, all on the same knots; arguments and errors as `distill`."""
+    """Output → the curves before rounding; arguments and errors as `distill`."""
     signals = checked_names(names, where="distill")
     matrix = checked_matrix(features, signals, where="distill")
     if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= 64:
@@ -67,16 +71,16 @@ def fitted(teacher: Teacher, features: Any, names: Sequence[str], *, segments: i
         raise InputError("too few rows to distil from", where="distill", expected=f"more than {segments}",
                          found=len(matrix))
     signs = signs_of(teacher.monotone, signals, where="distill")
-    answers = teacher.predict(matrix)
-    return {output: fit_curves(matrix, getattr(answers, output), signs=signs[output], segments=segments)
-            for output in OUTPUTS}
+    sums = teacher.sums(matrix)
+    return {output: fit_curves(matrix, getattr(sums, output), signs=signs[output], segments=segments,
+                               steps=teacher.steps(output)) for output in OUTPUTS}
 
 
 def quantise(curves: dict[str, Curves], names: tuple[str, ...], signs: dict[str, tuple[int, ...]]) -> Int8Router:
     """Curves as int8 tables; rounding keeps every promised direction, since it never swaps two numbers."""
     tables = {output: _table(one) for output, one in curves.items()}
     bounds = {output: _bound(curves[output], tables[output]) for output in tables}
-    return Int8Router(names, curves[OUTPUTS[0]].knots, tables, signs, bounds)
+    return Int8Router(names, tables, signs, bounds)
 
 
 def _table(curves: Curves) -> Table:
@@ -88,7 +92,7 @@ def _table(curves: Curves) -> Table:
     values = np.rint((curves.values - middle[:, None]) / worth[:, None]).clip(-TOP, TOP)
     values[multipliers == 0] = 0
     bias = round((curves.bias + float(middle.sum())) / unit * HALVES)
-    return Table(values.astype(np.int8), multipliers, bias, unit)
+    return Table(curves.knots, values.astype(np.int8), multipliers, bias, unit)
 
 
 def _bound(curves: Curves, table: Table) -> float:

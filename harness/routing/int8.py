@@ -3,7 +3,8 @@
 A signal falls into one of 16 levels of one of its 16 segments, found by comparison alone, so that a level can only rise
 with the signal. Of the level the table gives the curve's value at its middle: v[s] (31 - 2p) + v[s + 1] (2p + 1), in
 32nds, for place p of segment s. Each curve has an integer multiplier, each output a unit; all between is integers.
-A curve has 256 levels in all: what is said of every level is said of every input.
+A curve has 256 levels in all: what is said of every level is said of every input. Ahead of the first request the levels
+of a signal's three curves are laid over each other, so that one search answers for all three.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.data.canonical import digest_of
 from harness.records import Floats
@@ -29,30 +31,26 @@ class Int8Router:
 
     Args:
         names: (F,) signals.
-        knots: (F, segments + 1) strictly ascending.
         tables: Output → Table, for each of tau, spend and gain.
         monotone: Output → (F,) promised signs; held to by `harness.routing.proof`.
         error_bound: Output → most that rounding moved an answer, over all inputs.
     """
 
-    def __init__(self, names: tuple[str, ...], knots: Floats, tables: dict[str, Table],
+    def __init__(self, names: tuple[str, ...], tables: dict[str, Table],
                  monotone: dict[str, tuple[int, ...]], error_bound: dict[str, float]) -> None:
-        self.names, self.knots, self.tables = names, knots, tables
+        self.names, self.tables = names, tables
         self.monotone, self.error_bound = monotone, error_bound
-        self._edges = [edges_of(row) for row in knots]
-        sums = np.stack([level_values(tables[output]) for output in OUTPUTS], axis=-1)  # (F, levels, 3)
-        self._sums = sums
+        self._joined = [_joined([tables[output] for output in OUTPUTS], place) for place in range(len(names))]
         self._bias = np.array([tables[output].bias for output in OUTPUTS], dtype=np.int64)
         self._scale = tuple(tables[output].unit / HALVES for output in OUTPUTS)
-        self._quick = [(edges.tolist(), [tuple(row) for row in rows.tolist()])
-                       for edges, rows in zip(self._edges, sums, strict=True)]
+        self._quick = [(edges.tolist(), [tuple(row) for row in rows.tolist()]) for edges, rows in self._joined]
 
     def predict(self, features: Any) -> Routed:
         """`Routed` of (n, F) signals. Raises InputError for a wrong shape or a signal that is not finite."""
         matrix = checked_matrix(features, self.names, where="int8 router")
         total = np.broadcast_to(self._bias, (len(matrix), len(OUTPUTS))).copy()
-        for place, edges in enumerate(self._edges):
-            total += self._sums[place].take(np.searchsorted(edges, matrix[:, place], side="right"), axis=0)
+        for column, (edges, rows) in zip(matrix.T, self._joined, strict=True):
+            total += rows.take(np.searchsorted(edges, column, side="right"), axis=0)
         return Routed(*(np.clip(total[:, place] * scale, *SPANS[output]) for place, (output, scale)
                         in enumerate(zip(OUTPUTS, self._scale, strict=True))))
 
@@ -83,10 +81,10 @@ class Int8Router:
     def body(self) -> dict[str, Any]:
         """Everything that decides an answer, as plain values: what the digest is over."""
         return {
-            "names": list(self.names), "knots": self.knots.tolist(), "levels": LEVELS,
-            "outputs": {output: {"values": table.values.tolist(), "multipliers": table.multipliers.tolist(),
-                                 "bias": table.bias, "unit": table.unit, "error_bound": self.error_bound[output],
-                                 "monotone": list(self.monotone[output])}
+            "names": list(self.names), "levels": LEVELS, "segments": self.tables[OUTPUTS[0]].values.shape[1] - 1,
+            "outputs": {output: {"knots": table.knots.tolist(), "values": table.values.tolist(),
+                                 "multipliers": table.multipliers.tolist(), "bias": table.bias, "unit": table.unit,
+                                 "error_bound": self.error_bound[output], "monotone": list(self.monotone[output])}
                         for output, table in self.tables.items()},
         }
 
@@ -107,3 +105,13 @@ class Int8Router:
     def digest(self) -> str:
         """sha256 (hex) over the canonical form of `body`."""
         return digest_of(self.body)
+
+
+def _joined(tables: Sequence[Table], signal: int) -> tuple[Floats, NDArray[np.int64]]:
+    """((m,) ascending edges of all the outputs' levels, (m + 1, outputs) what a value between them adds to each)."""
+    own = [edges_of(table.knots[signal]) for table in tables]
+    edges = np.unique(np.concatenate(own))
+    first = np.concatenate([[-np.inf], edges])  # the lowest value of each joined level
+    columns = [level_values(table)[signal][np.searchsorted(mine, first, side="right")]
+               for table, mine in zip(tables, own, strict=True)]
+    return edges, np.column_stack(columns)

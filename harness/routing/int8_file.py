@@ -18,8 +18,8 @@ from harness.routing.tables import LEVELS, TOP, Table, falls, level_values
 __all__ = ["parts_of", "text_of"]
 
 _FORMAT = "signoff/router-int8/v1"
-_KEYS = ("digest", "format", "knots", "levels", "names", "outputs")
-_TABLE = ("bias", "error_bound", "monotone", "multipliers", "unit", "values")
+_KEYS = ("digest", "format", "levels", "names", "outputs", "segments")
+_TABLE = ("bias", "error_bound", "knots", "monotone", "multipliers", "unit", "values")
 _EXACT = 2**53  # sums beyond are no longer exact as floating point
 
 
@@ -39,12 +39,12 @@ def parts_of(raw: str | bytes, *, expected: str | None, where: object) -> dict[s
     if expected is not None and found != expected:
         raise InputError("another router", where=where, column="digest", expected=expected, found=found)
     names = checked_names(held["names"] if isinstance(held["names"], list) else (), where=where)
-    knots = _knots(held["knots"], len(names), where)
+    shape = (len(names), _segments(held["segments"], where) + 1)
     if held["levels"] != LEVELS or not isinstance(held["outputs"], dict) or set(held["outputs"]) != set(OUTPUTS):
         raise InputError("not a router of ours", where=where, column="outputs", expected=", ".join(OUTPUTS),
                          found=held["levels"])
-    read = {output: _output(held["outputs"][output], output, knots.shape, names, where) for output in OUTPUTS}
-    return {"names": names, "knots": knots, "tables": {output: one[0] for output, one in read.items()},
+    read = {output: _output(held["outputs"][output], output, shape, names, where) for output in OUTPUTS}
+    return {"names": names, "tables": {output: one[0] for output, one in read.items()},
             "monotone": {output: one[1] for output, one in read.items()},
             "error_bound": {output: one[2] for output, one in read.items()}}
 
@@ -53,12 +53,13 @@ def _output(held: Any, output: str, shape: tuple[int, ...], names: tuple[str, ..
             where: object) -> tuple[Table, tuple[int, ...], float]:
     if not isinstance(held, dict) or set(held) != set(_TABLE):
         raise InputError("wrong keys", where=where, column=output, expected=", ".join(_TABLE), found=held)
+    knots = _knots(held["knots"], shape, output, where)
     values = _whole(held["values"], shape, (-TOP, TOP), f"{output}.values", where).astype(np.int8)
     multipliers = _whole(held["multipliers"], shape[:1], (0, 2**15 - 1), f"{output}.multipliers", where)
     bias = int(_whole(held["bias"], (), (1 - _EXACT, _EXACT - 1), f"{output}.bias", where))
     signs = tuple(_whole(held["monotone"], shape[:1], (-1, 1), f"{output}.monotone", where).tolist())
     unit, bound = (_positive(held[key], f"{output}.{key}", where) for key in ("unit", "error_bound"))
-    table = Table(values, multipliers, bias, unit)
+    table = Table(knots, values, multipliers, bias, unit)
     if int(np.abs(level_values(table)).max(axis=1).sum()) + abs(bias) >= _EXACT:
         raise InputError("sums may overflow", where=where, column=output, expected="sums below 2^53", found=bias)
     _promised(signs, names, output, where)
@@ -78,15 +79,19 @@ def _promised(signs: tuple[int, ...], names: tuple[str, ...], output: str, where
                              expected=f"{sign} for {name}", found=signs[names.index(name)])
 
 
-def _knots(held: Any, signals: int, where: object) -> Floats:
+def _segments(held: Any, where: object) -> int:
+    return int(_whole(held, (), (1, 64), "segments", where))
+
+
+def _knots(held: Any, shape: tuple[int, ...], output: str, where: object) -> Floats:
     try:
         knots = np.asarray(held, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         knots = np.empty(0)
-    good = knots.ndim == 2 and len(knots) == signals and knots.shape[1] >= 2 and bool((np.diff(knots) > 0).all())
+    good = knots.shape == shape and bool((np.diff(knots) > 0).all())
     if not good or not np.isfinite(knots).all() or not _only(held, (int, float)):
-        raise InputError("not the places of curves", where=where, column="knots",
-                         expected=f"{signals} rows of ascending numbers", found=held)
+        raise InputError("not the places of curves", where=where, column=f"{output}.knots",
+                         expected=f"{shape[0]} rows of {shape[1]} ascending numbers", found=held)
     return knots
 
 

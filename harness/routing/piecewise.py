@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from harness.records import Floats
 
 __all__ = ["Curves", "fit_curves", "hat", "knots_of"]
 
-_RIDGE = 1e-6  # of the mean row weight: what no row speaks of stays flat
+_RIDGE = 1e-9  # beside variances of up to 1/4: what no row speaks of stays flat
 
 
 class Curves(NamedTuple):
@@ -35,16 +36,18 @@ class Curves(NamedTuple):
         return np.asarray(np.sum(parts, axis=0) + self.bias, dtype=np.float64)
 
 
-def knots_of(column: Floats, *, segments: int) -> Floats:
-    """(segments + 1,) strictly ascending places: quantiles of the column, the widest gaps split where it ties.
+def knots_of(column: Floats, *, segments: int, steps: Sequence[float] = ()) -> Floats:
+    """(segments + 1,) strictly ascending places: about each step, or else quantiles; wide gaps are split for the rest.
 
-    A constant column gets a unit span above it; there its curve is level.
+    A step becomes a segment so narrow that no value of the column lies inside. Where there are more steps than
+    segments can hold (each takes two), the places are quantiles. A constant column gets a unit span above it.
 
     >>> knots_of(np.array([0.0, 1.0, 1.0, 4.0]), segments=4).tolist()
     [0.0, 0.75, 1.0, 1.75, 4.0]
     """
     wanted = segments + 1
-    found = np.unique(np.quantile(column, np.linspace(0.0, 1.0, wanted)))
+    found = np.unique(_about(column, steps) if 0 < 2 * len(steps) < segments
+                      else np.quantile(column, np.linspace(0.0, 1.0, wanted)))
     if len(found) == 1:
         found = np.array([found[0], found[0] + max(1.0, abs(found[0]))])
     while len(found) < wanted:
@@ -57,6 +60,14 @@ def knots_of(column: Floats, *, segments: int) -> Floats:
     return np.asarray(found, dtype=np.float64)
 
 
+def _about(column: Floats, steps: Sequence[float]) -> Floats:
+    """The column's ends and, for each step, it and a place a thousandth of the way to the next value beyond it."""
+    values, at = np.unique(column), np.asarray(steps, dtype=np.float64)
+    beyond = values[np.searchsorted(values, at, side="right").clip(max=len(values) - 1)]
+    after = np.maximum(at + (beyond - at) / 1024, np.nextafter(at, np.inf))
+    return np.concatenate([values[:1], at, after, values[-1:]])
+
+
 def hat(column: Floats, knots: Floats) -> NDArray[np.float64]:
     """(n, len(knots) - 1) rise of the curve per unit step at each knot: what of each segment lies below the value."""
     low, high = knots[:-1], knots[1:]
@@ -64,7 +75,7 @@ def hat(column: Floats, knots: Floats) -> NDArray[np.float64]:
 
 
 def fit_curves(matrix: Floats, target: Floats, *, signs: tuple[int, ...], segments: int,
-               weights: Floats | None = None) -> Curves:
+               steps: Sequence[Sequence[float]]) -> Curves:
     """Least squares in the rises of all segments, those of promised signals kept from turning back.
 
     Args:
@@ -72,29 +83,28 @@ def fit_curves(matrix: Floats, target: Floats, *, signs: tuple[int, ...], segmen
         target: (n,) the teacher's answers.
         signs: (F,) +1 never falls, -1 never rises, 0 free.
         segments: Of each curve.
-        weights: (n,) ≥ 0, or None for equal ones.
+        steps: (F,) for each signal the places where the teacher jumps; none where it is smooth or unknown.
 
     Returns:
         Curves with mean zero over the rows but for the bias.
     """
-    weight = np.full(len(matrix), 1.0 / len(matrix)) if weights is None else weights / weights.sum()
-    knots = np.array([knots_of(column, segments=segments) for column in matrix.T])
+    knots = np.array([knots_of(column, segments=segments, steps=jumps)
+                      for column, jumps in zip(matrix.T, steps, strict=True)])
     design = np.hstack([hat(column, places) for column, places in zip(matrix.T, knots, strict=True)])
-    centre, middle = weight @ design, float(weight @ target)
-    rises = _solved(design - centre, target - middle, weight, np.repeat(signs, segments))
-    steps = rises.reshape(len(knots), segments)
-    values = np.concatenate([np.zeros((len(knots), 1)), np.cumsum(steps, axis=1)], axis=1)
+    centre, middle = design.mean(axis=0), float(target.mean())
+    rises = _solved(design - centre, target - middle, np.repeat(signs, segments))
+    climbed = np.cumsum(rises.reshape(len(knots), segments), axis=1)
+    values = np.concatenate([np.zeros((len(knots), 1)), climbed], axis=1)
     return Curves(knots, values, middle - float(centre @ rises))
 
 
-def _solved(design: Floats, target: Floats, weight: Floats, signs: NDArray[np.int64]) -> Floats:
+def _solved(design: Floats, target: Floats, signs: NDArray[np.int64]) -> Floats:
     """Bounded least squares by its normal equations, which are small: as many unknowns as segments."""
     from scipy.optimize import lsq_linear
 
-    gram = (design * weight[:, None]).T @ design
-    gram += np.eye(len(gram)) * _RIDGE
+    gram = design.T @ design / len(design) + np.eye(design.shape[1]) * _RIDGE
     factor = np.linalg.cholesky(gram)
-    right = np.linalg.solve(factor, design.T @ (weight * target))
+    right = np.linalg.solve(factor, design.T @ target / len(design))
     low, high = np.where(signs > 0, 0.0, -np.inf), np.where(signs < 0, 0.0, np.inf)
     found = lsq_linear(factor.T, right, bounds=(low, high), method="bvls", tol=1e-12)
     return np.asarray(np.clip(found.x, low, high), dtype=np.float64)

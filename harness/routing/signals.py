@@ -1,4 +1,18 @@
-"""Signals that cost next to nothing once the first stage has answered: (n, k) arrays in, one value a query out."""
+"""Signals that cost little beside a rerank once the first stage has answered: (n, k) arrays in, one value a query out.
+
+What each column of `SIGNALS` is made of, over the first k = 20 hits:
+
+| signal | made by |
+|---|---|
+| entropy, margin | `entropy` and `margin` of the first stage's scores |
+| nl_confidence, length | best cosine (0 where there is no hit); words of the query between spaces |
+| overlap | `overlap` of the lexical and the dense list at 10 |
+| lexical_lead | `lead` of the hits' BM25 scores, over the best BM25 score of the corpus |
+| body_lead, summary_lead, title_lead | `lead` of the share of the query's word weight met in that field |
+| company | `company` of the hits' modules |
+
+A second kind of evidence that prefers a later hit is what tells a gain beforehand.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +24,10 @@ from numpy.typing import NDArray
 from harness.errors import InputError
 from harness.records import Floats
 
-__all__ = ["SIGNALS", "entropy", "lead", "margin", "overlap", "spread"]
+__all__ = ["SIGNALS", "company", "entropy", "lead", "margin", "overlap", "spread"]
 
-SIGNALS = ("entropy", "margin", "nl_confidence", "length", "overlap")
+SIGNALS = ("entropy", "margin", "nl_confidence", "length", "overlap", "lexical_lead", "body_lead", "summary_lead",
+           "title_lead", "company")
 
 
 def entropy(scores: Any, *, temperature: float) -> Floats:
@@ -132,6 +147,29 @@ def overlap(first: Any, second: Any, *, k: int = 10) -> Floats:
         raise InputError("no depth", where="overlap", column="k", expected="at least 1", found=k)
     same = (one[:, :k, None] == two[:, None, :k]) & (one[:, :k, None] >= 0)
     return np.asarray(same.any(axis=2).sum(axis=1) / k, dtype=np.float64)
+
+
+def company(labels: Any) -> Floats:
+    """Share of the hits that carry the label of hit 1, such as its module; hit 1 counts too.
+
+    Args:
+        labels: (n, k) codes of labels in rank order, -1 where there is no hit.
+
+    Returns:
+        (n,) in [0, 1]; 0 for a query without hits.
+
+    Raises:
+        InputError: A wrong shape.
+
+    >>> company([[4, 4, 7, -1]]).round(3).tolist()
+    [0.667]
+    """
+    label = np.asarray(labels)
+    if label.ndim != 2 or not label.shape[1]:
+        raise InputError("wrong shape", where="company", expected="(n, k), k at least 1", found=label.shape)
+    held = label >= 0
+    same = (label == label[:, :1]) & held
+    return np.asarray(same.sum(axis=1) / np.maximum(held.sum(axis=1), 1), dtype=np.float64)
 
 
 def _scores(values: Any, where: str) -> tuple[Floats, NDArray[np.bool_]]:

@@ -20,12 +20,14 @@ class Table(NamedTuple):
     """One output in integers.
 
     Attributes:
-        values: (F, segments + 1) int8 within ± TOP.
+        knots: (F, segments + 1) strictly ascending: where the signals' segments begin and end.
+        values: (F, segments + 1) int8 within ± TOP, at the knots.
         multipliers: (F,) int64 ≥ 0: units a step of each curve.
         bias: In 32nds of the unit.
         unit: What a step is worth in the output's own unit, > 0.
     """
 
+    knots: Floats
     values: NDArray[np.int8]
     multipliers: NDArray[np.int64]
     bias: int
@@ -54,7 +56,7 @@ def falls(table: Table, signs: tuple[int, ...]) -> list[tuple[int, int]]:
     A level rises with its signal and the curves are summed, so looking at each level of each curve is looking at every
     input: an empty list is a proof.
 
-    >>> bent = Table(np.array([[0, 4, 3]], np.int8), np.array([1]), 0, 1.0)
+    >>> bent = Table(np.array([[0.0, 1.0, 2.0]]), np.array([[0, 4, 3]], np.int8), np.array([1]), 0, 1.0)
     >>> falls(bent, (1,))[0]
     (0, 16)
     """

@@ -1,8 +1,9 @@
 """The router's teacher: boosted trees for what a rerank brings and costs, monotone where it was promised.
 
 Three models over the same signals. `gain`: the measured gain. `tau`: price x the measured cost, the gain below which a
-rerank is not worth its price. `spend`: whether the gain exceeded that. Each tree looks at one signal only, so that the
-teacher is a sum of curves, one a signal: what a table of curves can be taught without loss of its decisions.
+rerank is not worth its price. `spend`: whether the gain exceeded that. Each tree looks at one signal only and
+cuts it at one of a few places, so that the teacher is a sum of stairs, one a signal: what a table of 16 segments can
+hold step by step, for equal decisions. On the embedded queries neither costs anything that can be seen.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from harness.data.store import atomic_write_text, sha256_bytes
 from harness.errors import InputError
 from harness.records import Floats
-from harness.routing.boosting import booster_of, fitted_text, scores_of
+from harness.routing.boosting import booster_of, fitted_text, scores_of, steps_of
 from harness.routing.files import read_object, read_text
 from harness.routing.routed import MONOTONE, OUTPUTS, SPANS, Monotone, Routed, checked_matrix, checked_names, signs_of
 
@@ -37,6 +38,7 @@ class RouterTeacher:
         trees: Boosting rounds of each output.
         leaves: Leaves a tree.
         rate: Shrinkage of each tree.
+        bins: Most stairs of a signal; 8 have 7 rises, which 16 segments can hold with the levels between.
         monotone: Output → feature → +1 (never falls) or -1 (never rises); by default entropy lowers none of them.
 
     >>> rng = np.random.default_rng(0)
@@ -48,9 +50,10 @@ class RouterTeacher:
     """
 
     def __init__(self, seed: int = 42, *, price: float | None = None, share: float = 0.25, trees: int = 120,
-                 leaves: int = 4, rate: float = 0.05, monotone: Monotone = MONOTONE) -> None:
+                 leaves: int = 4, rate: float = 0.05, bins: int = 8, monotone: Monotone = MONOTONE) -> None:
         self.seed, self.trees = _whole(seed, "seed", 0), _whole(trees, "trees")
         self.leaves = _whole(leaves, "leaves", 2)
+        self.bins = _whole(bins, "bins", 2)
         self.rate, self.share = _inside(rate, "rate"), _inside(share, "share")
         self.price = None if price is None else _positive(price)
         self.monotone = {output: dict(asked) for output, asked in monotone.items()}
@@ -73,7 +76,7 @@ class RouterTeacher:
                              expected="at least 50 rows, costs above 0 ms", found=[len(matrix), *cost_ms[:1].tolist()])
         self._learn("gain", matrix, gained, signs)
         if self.price is None:
-            self.price = _price(self._one("gain", matrix) / cost_ms, self.share)
+            self.price = _price(scores_of(self._boosters["gain"], matrix) / cost_ms, self.share)
         self._learn("tau", matrix, self.price * cost_ms, signs)
         self._learn("spend", matrix, (gained > self.price * cost_ms).astype(np.float64), signs)
         return self
@@ -82,7 +85,18 @@ class RouterTeacher:
         """`Routed` of (n, F) signals, columns as they were fitted."""
         self._needs_fit()
         matrix = checked_matrix(features, self.names, where="router teacher")
-        return Routed(*(self._one(output, matrix) for output in OUTPUTS))
+        return Routed(*(np.clip(column, *SPANS[output]) for output, column
+                        in zip(OUTPUTS, self.sums(matrix), strict=True)))
+
+    def sums(self, features: Any) -> Routed:
+        """`predict` before it is held inside its spans: what is a sum of one stair a signal."""
+        self._needs_fit()
+        matrix = checked_matrix(features, self.names, where="router teacher")
+        return Routed(*(scores_of(self._boosters[output], matrix) for output in OUTPUTS))
+
+    def steps(self, output: str) -> tuple[tuple[float, ...], ...]:
+        """(F,) of each signal, ascending, the places of the stair's rises: up to and with each, and beyond."""
+        return steps_of(self.booster(output))
 
     def booster(self, output: str) -> Any:
         """LightGBM's own model of one of `OUTPUTS`, for comparisons."""
@@ -97,7 +111,7 @@ class RouterTeacher:
         for output, text in self._texts.items():
             atomic_write_text(Path(folder) / f"{output}.txt", text)
         options = {"seed": self.seed, "trees": self.trees, "leaves": self.leaves, "rate": self.rate,
-                   "share": self.share}
+                   "bins": self.bins, "share": self.share}
         held = {"format": _FORMAT, "names": self.names, "monotone": self.monotone, "price": self.price,
                 "options": options, "sha256": {name: sha256_bytes(text.encode()) for name, text in self._texts.items()}}
         atomic_write_text(Path(folder) / _HEADER, json.dumps(held, sort_keys=True, indent=1, allow_nan=False) + "\n")
@@ -128,12 +142,9 @@ class RouterTeacher:
 
     def _learn(self, output: str, matrix: Floats, target: Floats, signs: dict[str, tuple[int, ...]]) -> None:
         text = fitted_text(matrix, target, signs=signs[output], seed=self.seed, trees=self.trees, leaves=self.leaves,
-                           rate=self.rate)
+                           rate=self.rate, bins=self.bins)
         self._texts[output] = text
         self._boosters[output] = booster_of(text, width=len(self.names), where=f"router teacher, {output}")
-
-    def _one(self, output: str, matrix: Floats) -> Floats:
-        return np.clip(scores_of(self._boosters[output], matrix), *SPANS[output])
 
     def _needs_fit(self) -> None:
         if not self._boosters:
