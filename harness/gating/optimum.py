@@ -47,13 +47,14 @@ def optimum(requests: Requests, terms: Terms) -> Optimum:
     >>> optimum(asked, Terms(budget_ms=0.5)).theta
     Theta(entropy=0.2, gain=0.3)
     """
-    limit = terms.limit(requests)
+    limit = terms.limit(requests, free=terms.headroom)
     land = surface(requests, terms, limit)
     able = np.flatnonzero(_able(land, terms, limit, requests))
     if not able.size:
         _refuse(requests, terms, land)
     slack = 1e-12 * max(1.0, abs(limit.high))
-    rules = np.flatnonzero(_spending(land, terms, requests))
+    # A window that carries the price must be free to be left, or the price of keeping it would always be 0.
+    rules = np.flatnonzero(_reranking(land, requests) if terms.budget_ms is None else _spending(land, terms, requests))
     found = ascend(land.gain.ravel()[rules], land.weight.ravel()[rules], low=limit.low - slack,
                    high=limit.high + slack, tolerance=terms.tolerance)
     place = int(rules[found.place])
@@ -76,16 +77,15 @@ def smallest_budget(requests: Requests, terms: Terms) -> float:
     0.5
     """
     if terms.bind == "mean":
-        limit = terms.limit(requests)
-        land = surface(requests, terms, limit)
+        land = surface(requests, terms, terms.limit(requests))
         spent = land.weight[_spending(land, terms, requests)]
-        return float(spent.min() + terms.overhead_ms) if spent.size else float("nan")
+        return float(spent.min() + terms.overhead_ms) / (1.0 - terms.headroom) if spent.size else float("nan")
     costs = terms.overhead_ms + np.unique(np.concatenate([[0.0], requests.cost_ms, requests.cheap_cost_ms]))
     low, high = 0, len(costs)
     while low < high:  # the p95 is one of the costs, and a larger budget never forbids what a smaller one allows
         middle = (low + high) // 2
         tried = replace(terms, budget_ms=float(costs[middle]))
-        limit = tried.limit(requests)
+        limit = tried.limit(requests, free=terms.headroom)
         if _able(surface(requests, tried, limit), tried, limit, requests).any():
             high = middle
         else:
@@ -95,8 +95,11 @@ def smallest_budget(requests: Requests, terms: Terms) -> float:
 
 def _spending(land: Surface, terms: Terms, requests: Requests) -> NDArray[np.bool_]:
     """(a, b) which pairs rerank at least one request, at a share within the window."""
-    at_least_one = land.share * requests.n > 0.5
-    return np.asarray(at_least_one & terms.window(requests).allows(land.share))
+    return np.asarray(_reranking(land, requests) & terms.window(requests, free=terms.headroom).allows(land.share))
+
+
+def _reranking(land: Surface, requests: Requests) -> NDArray[np.bool_]:
+    return np.asarray(land.share * requests.n > 0.5)
 
 
 def _able(land: Surface, terms: Terms, limit: Limit, requests: Requests) -> NDArray[np.bool_]:
@@ -109,8 +112,8 @@ def _refuse(requests: Requests, terms: Terms, land: Surface) -> NoReturn:
     if math.isfinite(least):
         raise InputError("no thresholds keep the budget", where="budget_ms", found=terms.budget_ms,
                          expected=f"at least {least:.6g} ms ({terms.bind} of the extra latency)")
-    low, high = terms.share or (0.0, 1.0)
-    shares = np.unique(land.share[land.share * requests.n > 0.5])
-    near = shares[np.argmin(np.maximum(low - shares, shares - high))]
+    window = terms.window(requests, free=terms.headroom)
+    shares = np.unique(land.share[_reranking(land, requests)])
+    near = shares[np.argmin(np.maximum(window.low - shares, shares - window.high))]
     raise InputError("no thresholds keep the share", where="share", expected=f"a window that holds {near:.6g}",
-                     found=f"{low:g} to {high:g}")
+                     found=f"{window.low:g} to {window.high:g}")

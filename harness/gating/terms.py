@@ -63,6 +63,8 @@ class Terms:
         bind: Whether the mean or the p95 of the extra latency must keep the budget.
         share: Least and greatest share of requests fully reranked; None where only the latency is limited.
         overhead_ms: What every request pays for being asked about: router and gate.
+        headroom: Share of every limit that the fit leaves free, so that other requests keep it too: of the budget, of
+            the 5 % above a p95, of the window of share (narrowed about its middle).
         delta: How far below θ* the early exit lies: a share of θ*, or a pair in the units of the signals.
         levels: Most thresholds tried per signal: all values seen, or as many quantiles.
         tolerance: nDCG units within which the dual must be at its minimum.
@@ -78,8 +80,9 @@ class Terms:
     bind: Bind = "mean"
     share: tuple[float, float] | None = None
     overhead_ms: float = 0.0
+    headroom: float = 0.0
     delta: Delta = 0.1
-    levels: int = 128
+    levels: int = 256
     tolerance: float = 1e-6
 
     def __post_init__(self) -> None:
@@ -91,6 +94,7 @@ class Terms:
         if self.budget_ms is not None:
             _number(self.budget_ms, "budget_ms", 0.0, math.inf)
         _number(self.overhead_ms, "overhead_ms", 0.0, math.inf)
+        _number(self.headroom, "headroom", 0.0, 0.99)
         _number(self.tolerance, "tolerance", 1e-15, 1.0)
         _number(self.levels, "levels", 2, 4096)
         if self.levels != int(self.levels):
@@ -102,24 +106,31 @@ class Terms:
         for step in _pair(self.delta, "delta") if isinstance(self.delta, tuple | list) else (self.delta,):
             _number(step, "delta", 0.0, math.inf if isinstance(self.delta, tuple | list) else 0.999)
 
-    def limit(self, requests: Requests) -> Limit:
+    def limit(self, requests: Requests, *, free: float = 0.0) -> Limit:
         """The limit that carries the price: the budget where there is one, else the window of share.
 
         A p95 keeps a budget exactly where at most 5 % of requests exceed it: that count adds up, a p95 does not.
+
+        Args:
+            requests: Whose spending is limited.
+            free: Share of the limit that is left free.
         """
         if self.budget_ms is None:
-            return self.window(requests)
-        room = self.budget_ms - self.overhead_ms
+            return self.window(requests, free=free)
         if self.bind == "mean":
-            return Limit(requests.cost_ms, requests.cheap_cost_ms, -math.inf, room)
+            most = self.budget_ms * (1.0 - free) - self.overhead_ms
+            return Limit(requests.cost_ms, requests.cheap_cost_ms, -math.inf, most)
+        room = self.budget_ms - self.overhead_ms
         above = [(column > room).astype(np.float64) for column in (requests.cost_ms, requests.cheap_cost_ms)]
         # Even a request that is left alone pays the overhead: with no room for it, nothing is within.
-        most = math.floor(TAIL * requests.n + 1e-9) / requests.n if room >= 0.0 else -1.0
+        most = math.floor(TAIL * (1.0 - free) * requests.n + 1e-9) / requests.n if room >= 0.0 else -1.0
         return Limit(above[0], above[1], -math.inf, most)
 
-    def window(self, requests: Requests) -> Limit:
-        """The share of full reranks as a limit, wide open where none is asked."""
+    def window(self, requests: Requests, *, free: float = 0.0) -> Limit:
+        """The share of full reranks as a limit, wide open where none is asked; `free` as `limit` has it."""
         low, high = self.share or (0.0, 1.0)
+        if self.share is not None:
+            low, high = low + free * (high - low) / 2.0, high - free * (high - low) / 2.0
         return Limit(np.ones(requests.n), np.zeros(requests.n), low, high)
 
     def below(self, level: Floats | float, axis: int, floor: float) -> Any:

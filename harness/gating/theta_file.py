@@ -19,7 +19,7 @@ _TAIL = 12  # steps of the trace that the file keeps
 _CLOSE = 1e-9
 _KEYS = ("below", "bound", "digest", "format", "iterations", "predicted", "price", "step", "swept", "terms", "theta",
          "trace")
-_TERMS = ("bind", "budget_ms", "delta", "levels", "overhead_ms", "share", "tolerance")
+_TERMS = ("bind", "budget_ms", "delta", "headroom", "levels", "overhead_ms", "share", "tolerance")
 _MIDDLE = 4
 
 

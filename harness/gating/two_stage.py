@@ -59,8 +59,9 @@ class TwoStageGate:
     @classmethod
     def fit(cls, entropy: ArrayLike, predicted_gain: ArrayLike, gain: ArrayLike, cost_ms: ArrayLike, *,
             budget_ms: float | None = None, bind: Bind = "mean", share: tuple[float, float] | None = None,
-            delta: Delta = 0.1, tolerance: float = 1e-6, overhead_ms: float = 0.0, levels: int = 128,
-            cheap_gain: ArrayLike | None = None, cheap_cost_ms: ArrayLike | None = None) -> TwoStageGate:
+            delta: Delta = 0.1, tolerance: float = 1e-6, overhead_ms: float = 0.0, headroom: float = 0.0,
+            levels: int = 256, cheap_gain: ArrayLike | None = None,
+            cheap_cost_ms: ArrayLike | None = None) -> TwoStageGate:
         """θ* of most gain within a budget of extra latency, a window of rerank share, or both.
 
         Args:
@@ -74,6 +75,7 @@ class TwoStageGate:
             delta: How far below θ* the early exit lies: a share of θ*, or a pair in the signals' units.
             tolerance: nDCG units within which the dual ascent ends.
             overhead_ms: What every request pays for router and gate.
+            headroom: Share of every limit that the fit leaves free, so that requests outside it keep the limit too.
             levels: Most thresholds tried per signal.
             cheap_gain: (n,) nDCG units, what the cheap stage brought; without it the cheap stage does nothing.
             cheap_cost_ms: (n,) ms it took; given together with `cheap_gain`.
@@ -83,7 +85,7 @@ class TwoStageGate:
                 limits within which no rerank gains anything.
         """
         asked = Requests.of(entropy, predicted_gain, gain, cost_ms, cheap_gain=cheap_gain, cheap_cost_ms=cheap_cost_ms)
-        return cls.of(asked, Terms(budget_ms, bind, share, overhead_ms, delta, levels, tolerance))
+        return cls.of(asked, Terms(budget_ms, bind, share, overhead_ms, headroom, delta, levels, tolerance))
 
     @classmethod
     def of(cls, requests: Requests, terms: Terms) -> TwoStageGate:
