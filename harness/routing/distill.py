@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import InputError
+from harness.records import Floats
 from harness.routing.int8 import Int8Router
 from harness.routing.piecewise import Curves, fit_curves
 from harness.routing.routed import OUTPUTS, Monotone, Routed, checked_matrix, checked_names, signs_of
@@ -16,6 +18,7 @@ from harness.routing.tables import HALVES, LEVELS, TOP, Table, level_values
 __all__ = ["Teacher", "distill", "fitted", "quantise"]
 
 _MULTIPLIER = 2**15 - 1
+_ROOM = 1.3  # a step may be this much above the least, where that rounds better
 
 
 class Teacher(Protocol):
@@ -78,35 +81,44 @@ def fitted(teacher: Teacher, features: Any, names: Sequence[str], *, segments: i
 
 def quantise(curves: dict[str, Curves], names: tuple[str, ...], signs: dict[str, tuple[int, ...]]) -> Int8Router:
     """Curves as int8 tables; rounding keeps every promised direction, since it never swaps two numbers."""
-    tables = {output: _table(one) for output, one in curves.items()}
-    bounds = {output: _bound(curves[output], tables[output]) for output in tables}
-    return Int8Router(names, tables, signs, bounds)
+    made = {output: _table(one) for output, one in curves.items()}
+    bounds = {output: _bound(curves[output], *one) for output, one in made.items()}
+    return Int8Router(names, {output: table for output, (table, _) in made.items()}, signs, bounds)
 
 
-def _table(curves: Curves) -> Table:
-    low, high = curves.values.min(axis=1), curves.values.max(axis=1)
-    step = (high - low) / (2 * TOP)
-    unit = float(step.max()) / _MULTIPLIER if step.max() > 0 else 1.0
-    multipliers = np.ceil(step / unit - 1e-9).astype(np.int64).clip(0, _MULTIPLIER)
-    middle, worth = (low + high) / 2, np.where(multipliers > 0, multipliers * unit, 1.0)
-    values = np.rint((curves.values - middle[:, None]) / worth[:, None]).clip(-TOP, TOP)
-    values[multipliers == 0] = 0
-    bias = round((curves.bias + float(middle.sum())) / unit * HALVES)
-    return Table(curves.knots, values.astype(np.int8), multipliers, bias, unit)
+def _table(curves: Curves) -> tuple[Table, Floats]:
+    """The rounded curves, and the (F,) values that entry 0 of each stands for, which the bias holds."""
+    span = float(np.ptp(curves.values, axis=1).max())
+    unit = span * _ROOM / (2 * TOP) / _MULTIPLIER if span > 0 else 1.0
+    rounded = [_rounded(row, unit) for row in curves.values]
+    values, multipliers, zeros = (np.array(column) for column in zip(*rounded, strict=True))
+    bias = round((curves.bias + float(zeros.sum())) / unit * HALVES)
+    return Table(curves.knots, values.astype(np.int8), multipliers.astype(np.int64), bias, unit), zeros
 
 
-def _bound(curves: Curves, table: Table) -> float:
+def _rounded(row: Floats, unit: float) -> tuple[NDArray[np.int64], int, float]:
+    """(entries, multiplier, value of entry 0) of one curve: of many steps and zeros, those with the least worst error."""
+    middle = (row.min() + row.max()) / 2
+    least = np.ceil(np.ptp(row) / (2 * TOP) / unit)
+    if least < 1:
+        return np.zeros(len(row), dtype=np.int64), 0, float(middle)
+    sizes = np.unique(np.rint(least * np.linspace(1.0, _ROOM, 64))).clip(max=_MULTIPLIER)
+    shifts = np.linspace(-0.5, 0.5, 16, endpoint=False)
+    scaled = (row - middle) / (sizes[:, None, None] * unit) - shifts[:, None]  # (sizes, shifts, knots)
+    entries = np.rint(scaled)
+    worst = abs(scaled - entries).max(axis=2) * sizes[:, None]
+    worst[abs(entries).max(axis=2) > TOP] = np.inf
+    size, shift = np.unravel_index(int(np.argmin(worst)), worst.shape)
+    zero = middle + shifts[shift] * sizes[size] * unit
+    return entries[size, shift].astype(np.int64), int(sizes[size]), float(zero)
+
+
+def _bound(curves: Curves, table: Table, zeros: Floats) -> float:
     """Sum over the curves of the most that a level's value can lie off its curve, by looking at each level's ends."""
-    total = abs(curves.bias - _centre(curves, table))
     scale = table.unit / HALVES
-    for row, held in zip(curves.values, level_values(table), strict=True):
-        middle = (row.min() + row.max()) / 2
-        ends = np.linspace(row[:-1], row[1:], LEVELS + 1, axis=1) - middle
+    total = abs(curves.bias + float(zeros.sum()) - table.bias * scale)
+    for row, held, zero in zip(curves.values, level_values(table), zeros, strict=True):
+        ends = np.linspace(row[:-1], row[1:], LEVELS + 1, axis=1) - zero
         given = held.reshape(len(row) - 1, LEVELS) * scale
         total += float(np.maximum(abs(ends[:, :-1] - given), abs(ends[:, 1:] - given)).max())
     return float(total * (1 + 1e-9) + 1e-15)
-
-
-def _centre(curves: Curves, table: Table) -> float:
-    middle = (curves.values.min(axis=1) + curves.values.max(axis=1)) / 2
-    return table.bias * table.unit / HALVES - float(middle.sum())

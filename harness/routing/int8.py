@@ -25,6 +25,8 @@ from harness.routing.tables import HALVES, LEVELS, Table, edges_of, level_values
 
 __all__ = ["Int8Router"]
 
+_BLOCK = 4096  # rows whose signals and sums stay in the nearest cache
+
 
 class Int8Router:
     """A sum of curves in integers.
@@ -43,16 +45,20 @@ class Int8Router:
         self._joined = [_joined([tables[output] for output in OUTPUTS], place) for place in range(len(names))]
         self._bias = np.array([tables[output].bias for output in OUTPUTS], dtype=np.int64)
         self._scale = tuple(tables[output].unit / HALVES for output in OUTPUTS)
-        self._quick = [(edges.tolist(), [tuple(row) for row in rows.tolist()]) for edges, rows in self._joined]
+        self._quick = [(edges.tolist(), list(zip(*rows.tolist(), strict=True))) for edges, rows in self._joined]
 
     def predict(self, features: Any) -> Routed:
         """`Routed` of (n, F) signals. Raises InputError for a wrong shape or a signal that is not finite."""
         matrix = checked_matrix(features, self.names, where="int8 router")
-        total = np.broadcast_to(self._bias, (len(matrix), len(OUTPUTS))).copy()
-        for column, (edges, rows) in zip(matrix.T, self._joined, strict=True):
-            total += rows.take(np.searchsorted(edges, column, side="right"), axis=0)
-        return Routed(*(np.clip(total[:, place] * scale, *SPANS[output]) for place, (output, scale)
-                        in enumerate(zip(OUTPUTS, self._scale, strict=True))))
+        total = np.broadcast_to(self._bias[:, None], (len(OUTPUTS), len(matrix))).copy()
+        for start in range(0, len(matrix), _BLOCK):
+            columns = np.ascontiguousarray(matrix[start:start + _BLOCK].T)
+            for column, (edges, rows) in zip(columns, self._joined, strict=True):
+                level = np.searchsorted(edges, column, side="right")
+                for sums, row in zip(total, rows, strict=True):
+                    sums[start:start + _BLOCK] += row.take(level)
+        return Routed(*(np.clip(sums * scale, *SPANS[output])
+                        for sums, output, scale in zip(total, OUTPUTS, self._scale, strict=True)))
 
     def one(self, signals: Sequence[float]) -> tuple[float, float, float]:
         """(tau, spend, gain) of one request's F signals: bit for bit what `predict` answers, without arrays.
@@ -108,10 +114,12 @@ class Int8Router:
 
 
 def _joined(tables: Sequence[Table], signal: int) -> tuple[Floats, NDArray[np.int64]]:
-    """((m,) ascending edges of all the outputs' levels, (m + 1, outputs) what a value between them adds to each)."""
+    """((m,) ascending edges of all the outputs' levels, (outputs, m + 1) what a value between them adds to each)."""
     own = [edges_of(table.knots[signal]) for table in tables]
     edges = np.unique(np.concatenate(own))
     first = np.concatenate([[-np.inf], edges])  # the lowest value of each joined level
     columns = [level_values(table)[signal][np.searchsorted(mine, first, side="right")]
                for table, mine in zip(tables, own, strict=True)]
-    return edges, np.column_stack(columns)
+    rows = np.stack(columns)
+    new = (np.diff(rows, axis=1) != 0).any(axis=0)  # levels that add the same as the one below need no edge
+    return edges[new], np.ascontiguousarray(rows[:, np.concatenate([[True], new])])

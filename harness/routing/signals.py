@@ -11,7 +11,7 @@ What each column of `SIGNALS` is made of, over the first k = 20 hits:
 | body_lead, summary_lead, title_lead | `lead` of the share of the query's word weight met in that field |
 | company | `company` of the hits' modules |
 
-A second kind of evidence that prefers a later hit is what tells a gain beforehand.
+A second kind of evidence that prefers a later hit is what tells a gain beforehand: scores of one kind alone hardly do.
 """
 
 from __future__ import annotations
