@@ -97,7 +97,7 @@ def _table(curves: Curves) -> tuple[Table, Floats]:
 
 
 def _rounded(row: Floats, unit: float) -> tuple[NDArray[np.int64], int, float]:
-    """(entries, multiplier, value of entry 0) of one curve: of many steps and zeros, those with the least worst error."""
+    """(entries, multiplier, value of entry 0) of one curve: of many steps and zeros, those that err least."""
     middle = (row.min() + row.max()) / 2
     least = np.ceil(np.ptp(row) / (2 * TOP) / unit)
     if least < 1:

@@ -30,6 +30,13 @@ def text_of(body: dict[str, Any], digest: str) -> str:
 
 def parts_of(raw: str | bytes, *, expected: str | None, where: object) -> dict[str, Any]:
     """The constructor's arguments of an `Int8Router`, every one checked. Raises InputError."""
+    try:
+        return _parts(raw, expected, where)
+    except RecursionError:
+        raise InputError("nested too deeply", where=where, expected="a router of ours") from None
+
+
+def _parts(raw: str | bytes, expected: str | None, where: object) -> dict[str, Any]:
     held = object_of(raw, keys=_KEYS, kind=_FORMAT, where=where)
     body = {key: value for key, value in held.items() if key not in ("digest", "format")}
     found = digest_of(body)

@@ -34,7 +34,7 @@ class Routed(NamedTuple):
 
 def checked_names(names: Sequence[str], *, where: object) -> tuple[str, ...]:
     """Distinct, non-empty names of features, at least one. Raises InputError otherwise."""
-    given = tuple(names) if not isinstance(names, str) else ()
+    given = tuple(names) if isinstance(names, Sequence) and not isinstance(names, str) else ()
     if not given or any(not isinstance(name, str) or not name for name in given):
         raise InputError("not names of features", where=where, expected="one text a column, at least one", found=names)
     double = next((name for place, name in enumerate(given) if name in given[:place]), None)

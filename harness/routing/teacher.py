@@ -123,7 +123,7 @@ class RouterTeacher:
         held = read_object(where, keys=_KEYS, kind=_FORMAT)
         try:
             made = cls(price=held["price"], monotone=held["monotone"], **held["options"])
-        except (TypeError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
             raise InputError("not a router teacher", where=where, expected="its own options",
                              found=str(error)) from None
         made.names = checked_names(held["names"], where=where)

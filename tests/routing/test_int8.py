@@ -27,6 +27,11 @@ def resealed(change):
     return json.dumps(held)
 
 
+def resealed_deep(text):
+    """The file with a thousand lists inside each other where its names should be."""
+    return text.replace('"names": [', '"names": [' + "[" * 900 + "]" * 900 + ",", 1)
+
+
 def adversarial(made):
     """Inputs at, just below and just above every edge of every level of every table, and far outside."""
     columns = []
@@ -155,6 +160,18 @@ def test_a_changed_cut_or_other_file_is_refused():
             Int8Router.from_json(raw)
     with pytest.raises(InputError, match="another router"):
         Int8Router.from_json(text, "0" * 64)
+
+
+def test_no_cut_and_no_changed_letter_is_believed():
+    """Cut anywhere or changed in any one letter that means something, the text is an input error, never a crash."""
+    text, rng = router().to_json(), np.random.default_rng(11)
+    for place in rng.integers(0, len(text) - 2, 60).tolist():
+        raw = text[:place] + ("7" if text[place] != "7" else "8") + text[place + 1:]
+        for broken in (text[:place], *([raw] if not text[place].isspace() else [])):
+            with pytest.raises(InputError):
+                Int8Router.from_json(broken)
+    with pytest.raises(InputError, match=r"nested too deeply|not JSON|not the one"):
+        Int8Router.from_json(resealed_deep(text))
 
 
 def test_sums_do_not_saturate_at_32_bits():

@@ -105,6 +105,8 @@ def test_the_same_seed_gives_the_same_bytes_and_reading_gives_the_same_answers(t
     ("router_teacher.json", lambda text: text.replace('"price"', '"prise"'), "nearest: price"),
     ("router_teacher.json", lambda text: text.replace('"trees": 60', '"trees": -1'), "trees"),
     ("router_teacher.json", lambda text: text.replace('"entropy": 1', '"entropy": 3', 1), "not a direction"),
+    ("router_teacher.json", lambda text: json.dumps({**json.loads(text), "names": None}), "not names"),
+    ("router_teacher.json", lambda text: json.dumps({**json.loads(text), "monotone": {"tau": ["abc"]}}), "its own"),
     ("router_teacher.json", lambda text: text.replace("teacher/v1", "teacher/v9"), "another format"),
     ("router_teacher.json", lambda text: json.dumps({**json.loads(text), "names": ["entropy"]}), "other signals"),
 ])  # fmt: skip
