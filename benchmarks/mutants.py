@@ -26,13 +26,15 @@ from queue import SimpleQueue
 
 import yaml
 from mutants_ast import mutants_of
-from mutmut.stats import status_by_exit_code
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK, DOCS = ROOT / "build" / "mutation", ROOT / "docs"
 SOURCES = ("harness", "gates", "fixtures")
 GOAL = 0.95
-KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
+KILLED, SURVIVED, TIMEOUT, UNTRIED = "killed", "survived", "timeout", "untried"
+# what mutmut notes of a run; any other number is that of a pytest that failed, crashed or was ended by pytest.exit
+ENDS = {0: SURVIVED, None: UNTRIED, 5: UNTRIED, 33: UNTRIED, 34: UNTRIED, 36: TIMEOUT, 24: TIMEOUT, -24: TIMEOUT,
+        152: TIMEOUT, 255: TIMEOUT, -9: TIMEOUT}
 # pytest escapes an id again each time it collects in one process, and mutmut collects three times in one
 PLAIN_IDS = "disable_test_id_escaping_and_forfeit_all_rights_to_community_support=true"
 
@@ -116,7 +118,7 @@ def by_mutmut(name: str, group: Group, jobs: int, *, again: bool) -> list[Mutant
     for meta in (folder / "mutants").glob("**/*.meta"):
         told = json.loads(meta.read_text(encoding="utf-8"))
         codes = told["exit_code_by_key"].items()
-        told["exit_code_by_key"] = {name: code if status_by_exit_code[code] == KILLED else None for name, code in codes}
+        told["exit_code_by_key"] = {name: code if ENDS.get(code, KILLED) == KILLED else None for name, code in codes}
         meta.write_text(json.dumps(told), encoding="utf-8")
     with (WORK / f"{name}-mutmut.log").open("w", encoding="utf-8") as log:
         done = subprocess.run(["mutmut", "run", "--max-children", str(jobs)], cwd=folder, stdout=log, stderr=log,
@@ -136,7 +138,7 @@ def results(folder: Path, module: str) -> list[Mutant]:
     meta = json.loads((folder / "mutants" / f"{module}.meta").read_text(encoding="utf-8"))
     mutants = []
     for name, code in meta["exit_code_by_key"].items():
-        status = status_by_exit_code[code]
+        status = ENDS.get(code, KILLED)
         before, after = ("", "") if status == KILLED else changed(folder, name)
         function = name.rpartition("__mutmut_")[0].rpartition(".")[2].removeprefix("x").lstrip("_ǁ").replace("ǁ", ".")
         mutants.append(Mutant(module, function, before, after, status, "mutmut"))

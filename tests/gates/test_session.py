@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from harness import __version__
 from harness.defects.owners import owner
 from harness.errors import EvidenceError, InputError
 from harness.estimate import Estimate
+from harness.hunting.regressions import FOLDER
 from harness.release.evidence import read_evidence
 from harness.release.judge import Alternative, Control, Reading, Verdict
 from harness.release.measures import read
@@ -199,6 +201,34 @@ def test_a_closed_run_is_closed_once(here):
     raw = (here / "out" / "evidence.jsonl").read_bytes()
     session.close(1)
     assert (here / "out" / "evidence.jsonl").read_bytes() == raw and raw.count(b'"closing"') == 1
+
+
+# pins
+
+
+def test_pins_are_replayed_on_the_candidate_once_and_given_to_every_trial(here, monkeypatch):
+    """One replay of the folder's pins on this candidate, whatever asks next; the rest of the trial is untouched."""
+    asked = []
+    monkeypatch.setattr(gates.session, "replayed", lambda *words: asked.append(words) or f"pins {len(asked)}")
+    session = opened(here)
+    trial = session.trial
+    first = gate_of(session).replayed(trial)
+    assert first.candidate.pins == "pins 1" and first.candidate.tasks is trial.candidate.tasks
+    assert (first.seed, first.baseline) == (trial.seed, trial.baseline)
+    assert gate_of(session).replayed(replace(trial, seed=8)).candidate.pins == "pins 1"
+    assert asked == [(trial.candidate, FOLDER)]
+
+
+def test_a_pin_that_cannot_be_read_ends_the_run(here, monkeypatch):
+    """Its one line is the run's last, with the exit code of bad input."""
+    def torn(*words):
+        raise InputError("torn", where="a pin")
+
+    monkeypatch.setattr(gates.session, "replayed", torn)
+    session = opened(here)
+    with pytest.raises(pytest.exit.Exception) as ended:
+        gate_of(session).replayed(session.trial)
+    assert (ended.value.returncode, ended.value.msg) == (2, "a pin: torn")
 
 
 # progress

@@ -19,10 +19,11 @@ from harness.release.judge import Control, Reading, judge
 from harness.release.manifest import Loaded, parse_manifest
 from harness.release.policy import Limit
 from harness.release.recheck import compare_digests, recheck, settled
+from harness.release.terms import Base
 from harness.release.verify import Verified, verify
 from tests.faults import forging
 from tests.faults.forged_evidence import put
-from tests.faults.forging import HONEST, KEY, PLAY, TRUST, look, lying
+from tests.faults.forging import BASELINE_HASH, HONEST, KEY, PLAY, TRUST, look, lying
 from tests.release.test_verify_lines import line_of
 
 GOOD = lying()
@@ -54,6 +55,13 @@ def test_integrity_only_and_development_are_told():
     assert look(lying(keys=(PLAY,)), trust=play).development
     marked = lying(say=lambda statements: statements[2][1]["signoff"].__setitem__("development", True))
     assert look(marked, trust=replace(TRUST, allow_development=True)).development
+
+
+def test_what_the_base_branch_asked_is_noted():
+    """A base that asks for less is no offence; that this one demands no less is told."""
+    less = HONEST.loaded.manifest.model_copy(update={"policy": HONEST.loaded.manifest.policy[:-1]})
+    (note,) = look(GOOD, base=Base(less, BASELINE_HASH)).notes
+    assert "demands no less" in note
 
 
 def test_a_moment_without_its_offset_is_refused_in_full():

@@ -29,6 +29,7 @@ MORE = [Forgery(name, "", lying(rows=edit)) for name, edit in [
     ("baseline_without_a_release", put(0, "baseline", value={"config_hash": "b" * 64})),
     ("baseline_with_a_numeric_digest", put(0, "baseline", "config_hash", value=7)),
     ("artifact_with_a_numeric_digest", put(0, "artifacts", "index/vectors.npy", value=7)),
+    ("an_outcome_lost_beside_a_failure", all_of(put(-1, "passed", value=4), put(-1, "failed", value=1))),
     ("more_passed_than_collected", put(-1, "passed", value=7)),
     ("control_without_a_severity", put(R5, "control", "severity", value="inf")),
     ("control_of_fewer_than_no_rows", put(R5, "control", "n", value=-1)),
