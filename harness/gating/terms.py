@@ -18,6 +18,7 @@ __all__ = ["TAIL", "Bind", "Delta", "Limit", "Terms", "Theta"]
 Bind = Literal["mean", "p95"]
 Delta = float | tuple[float, float]
 TAIL = 0.05  # share of requests that may stand above a p95
+_MOST = 1e15  # ms, or any other number that is asked for
 _SLACK = 1e-12  # sums of floats in another order differ by less
 
 
@@ -153,7 +154,7 @@ def _pair(given: Any, name: str) -> tuple[float, float]:
 
 
 def _number(given: Any, name: str, low: float, high: float) -> None:
-    good = isinstance(given, int | float | np.number) and not isinstance(given, bool) and math.isfinite(given)
+    good = isinstance(given, int | float | np.number) and not isinstance(given, bool) and -_MOST <= given <= _MOST
     if not good or not low <= given <= high:
         top = f" to {high:g}" if math.isfinite(high) else " up"
         raise InputError("out of bounds", where=name, expected=f"a number from {low:g}{top}", found=given)

@@ -21,6 +21,7 @@ _KEYS = ("below", "bound", "digest", "format", "iterations", "predicted", "price
          "trace")
 _TERMS = ("bind", "budget_ms", "delta", "headroom", "levels", "overhead_ms", "share", "tolerance")
 _MIDDLE = 4
+_MOST = 1e15  # whole numbers beyond are no longer exact, and none of ours comes near
 
 
 def body_of(*, theta: Theta, below: Theta, step: Theta, terms: Terms, predicted: Figures, bound: float, iterations: int,
@@ -174,7 +175,8 @@ def _keyed(held: Any, keys: tuple[str, ...], name: str, where: object) -> dict[s
 def _number(held: Any, name: str, where: object, *, low: float = -math.inf, high: float = math.inf,
             whole: bool = False) -> float:
     kinds = (int,) if whole else (int, float)
-    if not isinstance(held, kinds) or isinstance(held, bool) or not (math.isfinite(held) and low <= held <= high):
+    fits = isinstance(held, kinds) and not isinstance(held, bool) and -_MOST <= held <= _MOST
+    if not fits or not low <= held <= high:
         kind = "a whole number" if whole else "a finite number"
         raise InputError("out of bounds", where=where, column=name, expected=f"{kind} from {low:g} to {high:g}",
                          found=held)

@@ -52,8 +52,8 @@ def roc_svg(share: Any, curves: Mapping[str, Any], *, at: tuple[float, float], t
     if len(ends) == 2:
         parts.append(line(x(place[0]), y(ends[0]), x(place[0]), y(ends[1]), colour="ink", width=1.5))
     parts += [diamond(x(place[0]), y(place[1]), 6, colour="ink"), _mark(x, y, place)]
-    whole = ", ".join(f"{name} {values[-1]:.4f}" for name, values in drawn.items())
-    told = f"θ* reranks {place[0]:.1%} of requests for {place[1]:.4f} nDCG per request; all of them: {whole}"
+    there = ", ".join(f"{name} {np.interp(place[0], across, values):.4f}" for name, values in drawn.items())
+    told = f"θ* reranks {place[0]:.1%} of requests for {place[1]:.4f} nDCG per request; at that share: {there}"
     return document(WIDTH, HEIGHT, parts, title=title, desc=told)
 
 
