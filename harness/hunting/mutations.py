@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from harness.errors import InputError, nearest
 from harness.hunting import mutations_letters as letters
 from harness.hunting import mutations_words as words
+from harness.hunting.drawing import whole
 from harness.hunting.mutations_letters import Pick
 from harness.hunting.synonyms import NOTHING, Lexicon
 
@@ -156,10 +157,10 @@ def mutations(texts: Sequence[str], *, lexicon: Lexicon = NOTHING, operators: Se
 
     @st.composite
     def made(draw: st.DrawFn) -> Mutated:
-        query = draw(st.integers(0, len(texts) - 1))
+        query = draw(whole(0, len(texts) - 1))
         text, steps = texts[query], []
-        for _ in range(draw(st.integers(0, most_steps))):  # a step's draws stand together, so that they shrink together
-            name, drawn = draw(st.sampled_from(names)), list[int]()
+        for _ in range(draw(whole(0, most_steps))):  # a step's draws stand together, so that they shrink together
+            name, drawn = names[draw(whole(0, len(names) - 1))], list[int]()
             text = MUTATIONS[name].apply(text, draw=_noting(draw, drawn), lexicon=lexicon)
             steps += [Step(name, tuple(drawn))] if drawn[0] else []
         return Mutated(query, tuple(steps), text)
@@ -169,7 +170,7 @@ def mutations(texts: Sequence[str], *, lexicon: Lexicon = NOTHING, operators: Se
 
 def _noting(draw: st.DrawFn, drawn: list[int]) -> Pick:
     def pick(n: int) -> int:
-        drawn.append(draw(st.integers(0, n - 1)))
+        drawn.append(draw(whole(0, n - 1)))
         return drawn[-1]
 
     return pick

@@ -28,7 +28,7 @@ from harness.release.policy import Check
 __all__ = ["Outcomes", "outcomes_of", "property_draws", "property_point", "property_study"]
 
 _PREFIX = "violations of "
-_POOL = 4  # recorded examples for each that a gate tries
+_POOL = 2  # recorded examples for each that a gate tries
 
 
 class Outcomes(NamedTuple):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
+from harness.hunting.drawing import whole
 from harness.hunting.relations_surface import Surface
 from harness.retrieval.protocols import Codes, Vectors
 
@@ -47,7 +48,7 @@ class Property:
 
 def query(surface: Surface, draw: Draw) -> str:
     """One of the surface's queries."""
-    return surface.texts[draw(st.integers(0, len(surface.texts) - 1))]
+    return surface.texts[draw(whole(0, len(surface.texts) - 1))]
 
 
 def same_hits(one: tuple[Codes, Vectors], other: tuple[Codes, Vectors]) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 
+from harness.hunting.drawing import whole
 from harness.hunting.relations import NEAR, Draw, Property, query, same_hits
 from harness.hunting.relations_surface import Ask, IndexSurface, Surface
 from harness.retrieval.protocols import Codes, Vectors
@@ -17,7 +17,7 @@ __all__ = ["INDEX"]
 
 _K = 10
 _NONE, _NOTHING = np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.float32)
-_SEED = st.integers(0, 2**16)
+_SEED = whole(0, 2**16)
 
 
 def _adding_order(surface: Surface, draw: Draw) -> bool:
@@ -33,14 +33,14 @@ def _removal_unseen(surface: Surface, draw: Draw) -> bool:
     unseen = np.setdiff1d(np.arange(len(index.documents)), before[0][0])
     if not len(unseen):
         return True
-    gone = unseen[draw(st.integers(0, len(unseen) - 1))]
+    gone = unseen[draw(whole(0, len(unseen) - 1))]
     return same_hits(before, index.changed(np.array([gone]), _NOTHING)([text], _K))
 
 
 def _addition(surface: Surface, draw: Draw) -> bool:
     """The added document is half of one and half of another: of the corpus's words, and in it nowhere."""
     index, text = surface.vectors(), query(surface, draw)
-    one, two = (index.documents[draw(st.integers(0, len(index.documents) - 1))] for _ in range(2))
+    one, two = (index.documents[draw(whole(0, len(index.documents) - 1))] for _ in range(2))
     vector = index.encode([one[:len(one) // 2] + " " + two[len(two) // 2:]])
     codes, scores = index.changed(_NONE, vector)([text], _K + 1)
     others = codes[0] != len(index.documents)
@@ -51,7 +51,7 @@ def _addition(surface: Surface, draw: Draw) -> bool:
 def _copy_beside(surface: Surface, draw: Draw) -> bool:
     index, text = surface.vectors(), query(surface, draw)
     found = surface.hits([text], _K)[0][0]
-    place = draw(st.integers(0, _K - 1))
+    place = draw(whole(0, _K - 1))
     if found[place] < 0:
         return True
     vector = index.encode([index.documents[found[place]]])
@@ -67,7 +67,7 @@ def _filter_subset(surface: Surface, draw: Draw) -> bool:
     index, text = surface.vectors(), query(surface, draw)
     rng = np.random.default_rng(draw(_SEED))
     share = rng.random(len(index.documents))
-    wide, strict = np.flatnonzero(share < 0.5), np.flatnonzero(share < 0.5 * draw(st.integers(1, 9)) / 10)
+    wide, strict = np.flatnonzero(share < 0.5), np.flatnonzero(share < 0.5 * draw(whole(1, 9)) / 10)
     (codes, scores), (fewer, lower) = index.among([text], 2 * _K, wide), index.among([text], _K, strict)
     passing = np.flatnonzero(np.isin(codes[0], strict))[:_K]  # of the wide one's, those that pass
     return bool(np.isin(fewer[0][fewer[0] >= 0], strict).all()) and (not len(passing) or same_hits(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import strategies as st
 
 from harness.errors import InputError
+from harness.hunting.drawing import whole
 from harness.hunting.relations import Draw, Property, query, same_hits
 from harness.hunting.relations_surface import Surface
 from harness.records import Floats
@@ -18,14 +18,14 @@ __all__ = ["LAWS"]
 
 
 def _topk_prefix(surface: Surface, draw: Draw) -> bool:
-    text, k = query(surface, draw), draw(st.integers(1, 50))
+    text, k = query(surface, draw), draw(whole(1, 50))
     (codes, scores), (longer, also) = surface.hits([text], k), surface.hits([text], k + 1)
     above = scores > scores[:, -1:]  # which of equal scores at the cut gets in is nobody's promise
     return bool(np.array_equal(scores, also[:, :k]) and np.array_equal(codes[above], longer[:, :k][above]))
 
 
 def _batch_single(surface: Surface, draw: Draw) -> bool:
-    text, others = query(surface, draw), [query(surface, draw) for _ in range(draw(st.integers(1, 8)))]
+    text, others = query(surface, draw), [query(surface, draw) for _ in range(draw(whole(1, 8)))]
     alone, (codes, scores) = surface.hits([text], 10), surface.hits([*others, text], 10)
     return same_hits(alone, (codes[-1:], scores[-1:]))
 
@@ -33,7 +33,7 @@ def _batch_single(surface: Surface, draw: Draw) -> bool:
 def _order_blind(surface: Surface, draw: Draw) -> bool:
     if surface.rerank is None:
         raise InputError("no reranker to try", where="properties", expected="a release with a second stage")
-    text, seed = query(surface, draw), draw(st.integers(0, 2**16))
+    text, seed = query(surface, draw), draw(whole(0, 2**16))
     codes, scores = (rows[0] for rows in surface.hits([text], 20))
     shuffled = np.random.default_rng(seed).permutation(len(codes))
     return bool(np.array_equal(surface.rerank(text, codes, scores),
@@ -42,8 +42,8 @@ def _order_blind(surface: Surface, draw: Draw) -> bool:
 
 def _metric_laws(surface: Surface, draw: Draw) -> bool:
     """In [0, 1], ideal order scores 1, and lifting a better hit over a worse one never lowers it."""
-    gains = np.array([[draw(st.integers(0, 3)) for _ in range(12)]], dtype=np.float64)
-    k, place = draw(st.integers(1, 12)), draw(st.integers(0, 10))
+    gains = np.array([[draw(whole(0, 3)) for _ in range(12)]], dtype=np.float64)
+    k, place = draw(whole(1, 12)), draw(whole(0, 10))
     lifted = gains.copy()
     lifted[0, place:place + 2] = np.sort(gains[0, place:place + 2])[::-1]
     value, better = surface.ndcg(gains, k)[0], surface.ndcg(lifted, k)[0]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import strategies as st
 
+from harness.hunting.drawing import whole
 from harness.hunting.mutations import MUTATIONS, mutated
 from harness.hunting.relations import Draw, Property, query, same_hits
 from harness.hunting.relations_surface import Surface
@@ -23,7 +23,7 @@ _MEANING = ("1 to 3 edits; 20 hits with scores within 1e-5, nearer ones may trad
 def _unmoved_by(operator: str) -> Callable[[Surface, Draw], bool]:
     def holds(surface: Surface, draw: Draw) -> bool:
         text = query(surface, draw)
-        changed = MUTATIONS[operator].apply(text, draw=lambda n: draw(st.integers(0, n - 1)))
+        changed = MUTATIONS[operator].apply(text, draw=lambda n: draw(whole(0, n - 1)))
         before, after = surface.hits([text], _DEPTH), surface.hits([changed], _DEPTH)
         if not same_hits(before, after):
             return False
