@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -106,12 +107,18 @@ def _able(land: Surface, terms: Terms, limit: Limit, requests: Requests) -> NDAr
     return np.asarray(_spending(land, terms, requests) & limit.allows(land.weight))
 
 
+def _up(value: float) -> str:
+    """Six digits, rounded up: a budget that is named must be one that can be kept."""
+    exact = Decimal(repr(value))
+    return f"{exact.quantize(Decimal(1).scaleb(exact.adjusted() - 5), rounding=ROUND_CEILING).normalize():f}"
+
+
 def _refuse(requests: Requests, terms: Terms, land: Surface) -> NoReturn:
     """Say what the smallest feasible budget is, or which shares there are."""
     least = smallest_budget(requests, terms) if terms.budget_ms is not None else math.nan
     if math.isfinite(least):
         raise InputError("no thresholds keep the budget", where="budget_ms", found=terms.budget_ms,
-                         expected=f"at least {least:.6g} ms ({terms.bind} of the extra latency)")
+                         expected=f"at least {_up(least)} ms ({terms.bind} of the extra latency)")
     window = terms.window(requests, free=terms.headroom)
     shares = np.unique(land.share[_reranking(land, requests)])
     near = shares[np.argmin(np.maximum(window.low - shares, shares - window.high))]

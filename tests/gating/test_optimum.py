@@ -97,13 +97,19 @@ def test_the_smallest_feasible_budget_is_feasible_and_smallest(asked, terms):
     assert least <= 1e-6 or not able(asked, replace(terms, budget_ms=least - 1e-6))
 
 
-def test_an_infeasible_budget_names_the_smallest_feasible_one():
-    """The error is one line with the budget that would do, and that budget does."""
-    asked = signalled(30)
+@pytest.mark.parametrize("bind", ["mean", "p95"])
+@pytest.mark.parametrize("headroom", [0.0, 0.3])
+def test_an_infeasible_budget_names_the_smallest_feasible_one(bind, headroom):
+    """The error is one line with the budget that would do: as it is printed, that budget does, and less does not."""
+    whole = signalled(30)
+    asked = whole._replace(gain=np.abs(whole.gain))  # so that no budget fails for want of a gain
+    terms = {"bind": bind, "headroom": headroom, "overhead_ms": 0.07, "share": (0.2, 0.6)}
     with pytest.raises(InputError, match=r"budget_ms: no thresholds keep the budget; expected at least \S+ ms") as told:
-        TwoStageGate.fit(*asked[:4], budget_ms=0.0)
+        TwoStageGate.fit(*asked[:4], budget_ms=0.08, **terms)
     least = float(str(told.value).split("at least ")[1].split()[0])
-    assert able(asked, Terms(budget_ms=least * 1.001))
+    assert TwoStageGate.fit(*asked[:4], budget_ms=least, **terms).predicted.share >= 0.2
+    with pytest.raises(InputError, match="no thresholds keep the budget"):
+        TwoStageGate.fit(*asked[:4], budget_ms=least * 0.9999, **terms)
 
 
 @settings(max_examples=60, deadline=None)
