@@ -12,6 +12,8 @@ is an error. Figures and survivors are written into `docs/mutation-testing.md`.
 from __future__ import annotations
 
 import argparse
+import ast
+import difflib
 import json
 import os
 import shutil
@@ -134,22 +136,24 @@ def surroundings(place: Path) -> dict[str, str]:
 
 
 def results(folder: Path, module: str) -> list[Mutant]:
-    """Status and changed lines of every mutant of a module."""
+    """Status and changed lines of every mutant of a module: the mutated file holds all of them beside the original."""
+    text = (folder / "mutants" / module).read_text(encoding="utf-8")
+    functions = {node.name: [line.strip() for line in ast.unparse(node).splitlines()]
+                 for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)}
     meta = json.loads((folder / "mutants" / f"{module}.meta").read_text(encoding="utf-8"))
     mutants = []
     for name, code in meta["exit_code_by_key"].items():
-        status = ENDS.get(code, KILLED)
-        before, after = ("", "") if status == KILLED else changed(folder, name)
-        function = name.rpartition("__mutmut_")[0].rpartition(".")[2].removeprefix("x").lstrip("_ǁ").replace("ǁ", ".")
-        mutants.append(Mutant(module, function, before, after, status, "mutmut"))
+        place, _, number = name.rpartition(".")[2].rpartition("__mutmut_")
+        before, after = changed(functions[f"{place}__mutmut_orig"][1:], functions[f"{place}__mutmut_{number}"][1:])
+        function = place[2:] if place.startswith("x_") else ".".join(place.split("ǁ")[1:])
+        mutants.append(Mutant(module, function, before, after, ENDS.get(code, KILLED), "mutmut"))
     return mutants
 
 
-def changed(folder: Path, name: str) -> tuple[str, str]:
+def changed(before: list[str], after: list[str]) -> tuple[str, str]:
     """The lines that a mutant takes away and those that it puts there."""
-    told = subprocess.run(["mutmut", "show", name], cwd=folder, capture_output=True, text=True, check=True).stdout
-    lines = [line for line in told.splitlines() if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
-    return tuple("\n".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")
+    lines = list(difflib.unified_diff(before, after, lineterm="", n=0))[2:]
+    return tuple(" ".join(line[1:] for line in lines if line[0] == sign) for sign in "-+")
 
 
 def by_hand(name: str, group: Group, jobs: int) -> list[Mutant]:

@@ -22,7 +22,7 @@ from harness.release.recheck import compare_digests, recheck, settled
 from harness.release.terms import Base
 from harness.release.verify import Verified, verify
 from tests.faults import forging
-from tests.faults.forged_evidence import put
+from tests.faults.forged_evidence import OWN, put
 from tests.faults.forging import BASELINE_HASH, HONEST, KEY, PLAY, TRUST, look, lying
 from tests.release.test_verify_lines import line_of
 
@@ -202,3 +202,38 @@ def test_an_alternative_speaks_from_its_least_n_on(n, line):
         assert signed(release)
     else:
         assert line_of(lambda: signed(release)) == line
+
+
+def test_one_observation_is_enough_for_a_value():
+    """A value of one observation passes where nothing more is asked."""
+    assert signed(attested(change=put(1, "estimate", "n", value=1)))
+
+
+def test_what_the_defect_left_of_an_alternative_may_be_nothing():
+    """Under the planted defect an alternative that does not speak need not have been measured."""
+    assert signed(attested(change=put(1, "alternatives", 0, "broken", "n", value=0)))
+
+
+def test_an_own_gate_may_have_alternatives_that_the_policy_cannot_name():
+    """A gate of the user's own states its limit itself, and what may speak in its place."""
+    assert signed(attested(change=lambda rows: rows[OWN].update(alternatives=rows[1]["alternatives"])))
+
+
+def test_all_alternatives_that_the_policy_names_are_told():
+    """Where another one speaks, the line lists those that might."""
+    first = "{measure: RR, at_least: 0.2}"
+    text = MANIFEST.replace(first, f"{first}, {{measure: AP, at_least: 0.1}}")
+    release = attested(text, change=put(1, "alternatives", 0, "measure", value="nDCG"))
+    assert line_of(lambda: signed(release)) == (
+        "evidence, see_also-all-R@5-value: an alternative that the policy does not name; "
+        "expected RR value ≥ 0.2, AP value ≥ 0.1, found 'nDCG value ≥ 0.2'")
+
+
+def test_an_expectation_has_two_ends():
+    """A third number in a written expectation is seen, and told as what it is."""
+    text = MANIFEST.replace("at_least: 0.3, any_with", "at_least: 0.3, expect: [0.3, 0.4], any_with")
+    assert signed(attested(text))
+    longer = attested(text, change=put(1, "expect", value=[0.3, 0.4, 0.5]))
+    assert line_of(lambda: signed(longer)) == (
+        "evidence, see_also-all-R@5-value: expect does not follow from the finding's numbers; "
+        "expected [0.3, 0.4], found [0.3, 0.4, 0.5]")

@@ -15,7 +15,7 @@ import pytest
 from harness.data.store import atomic_write_text
 from harness.errors import EvidenceError
 from tests.faults import forged_bundles, forged_evidence, forged_moments
-from tests.faults.forged_evidence import R5, all_of, doubtful, failing, put
+from tests.faults.forged_evidence import DELTA, R5, all_of, doubtful, failing, put
 from tests.faults.forging import Forgery, look, lying
 
 PINNED = Path(__file__).with_name("verify_lines.json")
@@ -37,6 +37,8 @@ MORE = [Forgery(name, "", lying(rows=edit)) for name, edit in [
     ("confidence_of_an_oracle", put(R5, "alternatives", 0, "broken", "confidence", value=1.0)),
     ("two_fields_smuggled_in", all_of(put(R5, "zeal", value=1), put(R5, "alibi", value=1))),
     ("min_n_is_true", put(R5, "min_n", value=False)),
+    ("alternative_where_the_policy_has_none", lambda rows: rows[DELTA].update(alternatives=rows[R5]["alternatives"])),
+    ("alternatives_are_an_object", put(DELTA, "alternatives", value={})),
     ("note_is_true", put(R5, "note", value=True)),
     ("estimate_in_another_order", lambda rows: rows[R5].update(estimate=dict(reversed(rows[R5]["estimate"].items())))),
 ]]
