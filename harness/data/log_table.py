@@ -127,8 +127,8 @@ def column_of_probabilities(batch: Batch, name: str, *, zero: bool) -> Floats:
 def column_of_labels(batch: Batch, name: str, expected: str) -> NDArray[Any]:
     """(rows,) whole numbers or text, none missing: slices, users, actions. `expected` is what the error asks for."""
     values = batch.columns[name]
-    if values.dtype.kind in "iu":
-        return values
+    if values.dtype.kind in "iu":  # an unsigned hash may be more than int64 holds: then as text, in every batch alike
+        return values.astype(np.str_) if values.dtype == np.uint64 else values
     if values.dtype.kind == "f":
         missing = np.isnan(values)
     elif values.dtype == object:

@@ -9,13 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 
-__all__ = ["LARGEST", "Floats", "Labels", "count", "labels", "level", "numbers", "same_length", "share", "span",
-           "zero_one"]
+__all__ = ["LARGEST", "Floats", "Labels", "bounded", "count", "inside", "labels", "level", "numbers", "same_length",
+           "share", "span", "varies", "zero_one"]
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]  # text or int64
 
 LARGEST = 1e90  # a cube of it, summed over any table, is still a float64
+LABELS = 2**63  # whole-number labels lie under it: int64 holds them
+ROUNDING = 1e-14  # of the values' size: what differs by less has not varied
 
 
 def numbers(x: ArrayLike, name: str = "x", *, low: float = -LARGEST, high: float = LARGEST, least: int = 1) -> Floats:
@@ -25,15 +27,25 @@ def numbers(x: ArrayLike, name: str = "x", *, low: float = -LARGEST, high: float
     """
     array = _array(x, name)
     if array.dtype.kind not in "biuf":
-        raise InputError("not an array of numbers", where=name, expected="real numbers", found=array.dtype.name)
+        raise _not_numbers(array, name)
     if array.ndim != 1:
         raise InputError("wrong shape", where=name, expected="one dimension", found=array.shape)
-    values = array.astype(np.float64, copy=False)
+    with np.errstate(over="ignore"):  # what a wider float alone can hold is infinite here, and refused
+        values = array.astype(np.float64, copy=False)
     if len(values) and not _plainly_within(values, low, high):
         _refuse_outside(values, name, low, high)
     if len(values) < least:
         raise InputError("too few values", where=name, expected=f"at least {least}", found=len(values))
     return values
+
+
+def _not_numbers(array: NDArray[np.generic], name: str) -> InputError:
+    """The error for objects or text, which names the first that is no number."""
+    what, found = "not an array of numbers", array.dtype.name
+    if array.ndim == 1:
+        index = next((at for at, item in enumerate(array) if not isinstance(item, int | float)), 0)
+        what, found = f"not an array of numbers, by index {index}", f"{array[index]!r} among {found}"
+    return InputError(what, where=name, expected="real numbers", found=found)
 
 
 def _plainly_within(values: Floats, low: float, high: float) -> bool:
@@ -76,24 +88,27 @@ def labels(ids: ArrayLike, name: str = "clusters") -> Labels:
     array = _array(ids, name)
     if array.ndim != 1:
         raise InputError("wrong shape", where=name, expected="one dimension", found=array.shape)
-    if array.dtype.kind in "iub":
+    if array.dtype.kind in "ib" or (array.dtype.kind == "u" and (not array.size or int(array.max()) < LABELS)):
         return array.astype(np.int64, copy=False)
-    if array.dtype.kind == "U":
+    if array.dtype.kind == "U" and hasattr(ids, "dtype"):
         return array.astype(np.str_, copy=False)
-    if array.dtype.kind == "f" and array.size == 0:
-        return array.astype(np.int64)
-    listed = array.tolist()
-    kinds = set(map(type, listed))
-    for kind, dtype in ((str, np.str_), (int, np.int64)):
-        if kinds and all(issubclass(one, kind) for one in kinds):
-            return np.asarray(listed, dtype=dtype)
-    index = next((i for i, item in enumerate(listed) if not isinstance(item, str)), 0)
-    raise InputError(
-        f"index {index} is not a label",
-        where=name,
-        expected="text or whole numbers, all of one kind",
-        found=listed[index],
-    )
+    if array.size == 0:
+        return array.astype(np.str_ if array.dtype.kind == "U" else np.int64)
+    return _listed(array.tolist() if hasattr(ids, "dtype") else list(ids), name)  # type: ignore[arg-type]
+
+
+def _listed(items: list[Any], name: str) -> Labels:
+    """Labels of items as they were given: numpy would write a number or a NaN among text as text."""
+    text = isinstance(items[0], str)
+
+    def fits(item: Any) -> bool:
+        return isinstance(item, str) if text else isinstance(item, int | np.integer) and -LABELS <= int(item) < LABELS
+
+    index = next((at for at, item in enumerate(items) if not fits(item)), None)
+    if index is None:
+        return np.asarray(items, dtype=np.str_ if text else np.int64)
+    expected = "text, or whole numbers under 2**63, all of one kind"
+    raise InputError(f"index {index} is not a label", where=name, expected=expected, found=items[index])
 
 
 def same_length(**arrays: NDArray[np.generic]) -> None:
@@ -138,10 +153,41 @@ def span(support: tuple[float, float] | None) -> tuple[float, float] | None:
     """The least and greatest value that can occur, in that order, or None where they are unknown."""
     if support is None:
         return None
-    low, high = (float(end) for end in support)
+    try:
+        low, high = (float(end) for end in support)
+    except (TypeError, ValueError):
+        raise InputError("not two numbers", where="support", expected="(least, greatest)", found=support) from None
     if not low < high:
         raise InputError("ends out of order", where="support", expected="least < greatest", found=support)
     return low, high
+
+
+def bounded(support: tuple[float, float] | None) -> tuple[float, float]:
+    """`span` of a support that must be known, with both ends finite."""
+    within = span(support)
+    if within is None:
+        raise InputError("missing", where="support", expected="least and greatest possible value")
+    if max(-within[0], within[1]) > LARGEST:
+        raise InputError("without an end", where="support", expected="two finite numbers", found=support)
+    return within
+
+
+def inside(values: Floats, name: str, support: tuple[float, float] | None) -> None:
+    """Refuse the first of (n,) `values` that is outside the support by more than rounding; None refuses nothing."""
+    within = span(support)
+    if within is None or not len(values):
+        return
+    slack = 1e-9 * max([1.0, *(abs(end) for end in within if np.isfinite(end))])
+    wrong = (values < within[0] - slack) | (values > within[1] + slack)
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise InputError(f"index {index} is outside the support", where=name, expected=_between(*within),
+                         found=float(values[index]))  # fmt: skip
+
+
+def varies(deviation: Floats, values: Floats) -> bool:
+    """Whether deviations from a centre are more than what rounds off in values of this size."""
+    return bool(np.abs(deviation).max(initial=0.0) > ROUNDING * np.abs(values).max(initial=0.0))
 
 
 def zero_one(x: ArrayLike, name: str) -> Floats:

@@ -7,9 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import level, numbers, span
+from harness.estimators._check import bounded, level, numbers
 
 __all__ = ["empirical_bernstein"]
 
@@ -36,9 +35,7 @@ def empirical_bernstein(
     >>> empirical_bernstein([1.0] * 500).low > 0.96
     True
     """
-    tail, within = level(confidence), span(support)
-    if within is None:
-        raise InputError("missing", where="support", expected="least and greatest possible value")
+    tail, within = level(confidence), bounded(support)
     values = numbers(x, low=within[0], high=within[1])
     n, value = len(values), float(values.mean())
     if n < 2:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.estimators._blocks import cross_sums
-from harness.estimators._check import LARGEST, Floats, labels, numbers, same_length, span
+from harness.estimators._check import LARGEST, Floats, bounded, inside, labels, numbers, same_length, share, span
 from harness.estimators.intervals import mean_interval
 from harness.estimators.ratios import ratio_interval
 from harness.estimators.weighted import WeightedMoments
@@ -130,12 +130,13 @@ def snips(
     Arguments as in `ips`; `support` is the least and greatest possible reward: the interval is kept within.
 
     Raises:
-        InputError: As `ips`; a support whose ends are out of order.
+        InputError: As `ips`; a support whose ends are out of order, or that does not hold every reward.
 
     >>> round(snips([1, 0, 1, 0], [0.5] * 4, [0.9, 0.3, 0.9, 0.3]).value, 12)
     0.75
     """
     earned, weights = logged_rows(reward, propensity, target)
+    inside(earned, "reward", support)
     if clusters is None:
         state = WeightedMoments.of_sums(cross_sums(earned, weights))
         return state.estimate(confidence=confidence, unit=unit, support=support)
@@ -188,13 +189,12 @@ def clipped_ips(
     >>> round(found.estimate.value, 3), round(found.lost.value, 3), found.estimate.high > 0.5
     (0.2, 0.3, True)
     """
-    within = span(support)
-    assert within is not None
+    within = bounded(support)
     if not 0.0 < at < math.inf:
         raise InputError("out of bounds", where="at", expected="a number above 0", found=at)
     numbers(reward, "reward", low=within[0], high=within[1])
     earned, weights = logged_rows(reward, propensity, target)
-    cut, joint = np.minimum(weights, at), (1.0 + confidence) / 2.0
+    cut, joint = np.minimum(weights, at), (1.0 + share(confidence, "confidence")) / 2.0
     kept = mean_interval(cut, clusters=clusters, confidence=joint)
     lost = _lost(kept)
     found = mean_interval(cut * earned, clusters=clusters, confidence=joint, unit=unit)

@@ -6,7 +6,7 @@ column for that action, so that no table of (rows, actions, positions) is ever h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -84,11 +84,11 @@ def cross_fitted_outcome(
     for train, test in _folds(groups, parts, rng):
         predict = _fit(logged[train], earned[train], ridge, logistic=logistic)
         fitted[test] = predict(logged[test])
-        expected[test] = _expected(predict, table[test], things, [chance(at)[test] for at in range(len(things))])
+        expected[test] = _expected(predict, table[test], things, (chance(at)[test] for at in range(len(things))))
     return Outcome(fitted, expected)
 
 
-def _expected(predict: Predict, context: Floats, actions: Floats, chances: list[Floats]) -> Floats:
+def _expected(predict: Predict, context: Floats, actions: Floats, chances: Iterable[Floats]) -> Floats:
     """Σ_a π(a|x) q(x, a), action by action; one that the target never takes at a row costs nothing there."""
     total = np.zeros(len(context))
     for thing, chance in zip(actions, chances, strict=True):

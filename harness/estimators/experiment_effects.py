@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, count, labels, level, numbers, same_length
+from harness.estimators._check import Floats, count, labels, level, numbers, same_length, varies
 from harness.estimators.proportions import wilson
 
 __all__ = ["Effect", "cuped", "mean_effect", "ratio_effect", "share_effect"]
@@ -48,7 +48,7 @@ def mean_effect(treated: ArrayLike, control: ArrayLike, *, confidence: float = 0
     """
     one, two = numbers(treated, "treated"), numbers(control, "control")
     gap = float(one.mean() - two.mean())
-    parts = [(float(x.var(ddof=1)) / len(x) if len(x) > 1 else math.inf, len(x) - 1) for x in (one, two)]
+    parts = [(_square(x - x.mean(), x), len(x) - 1) for x in (one, two)]
     return _welch(gap, parts, n=len(one) + len(two), confidence=confidence, method="Welch", unit=unit)
 
 
@@ -148,8 +148,15 @@ def _ratio(sums: Floats, sizes: Floats, arm: str) -> tuple[float, float, int]:
     if total <= 0.0:
         raise InputError(f"sums to nothing in {arm}", where="denominator", expected="a sum above 0", found=total)
     value, units = float(sums.sum()) / total, len(sums)
-    influence = (sums - value * sizes) / (total / units)
-    return value, float(influence @ influence) / (units - 1) / units if units > 1 else math.inf, units - 1
+    return value, _square((sums - value * sizes) / (total / units), sums / (total / units)), units - 1
+
+
+def _square(influence: Floats, values: Floats) -> float:
+    """Squared standard error of a mean; 0 where units differ by no more than rounding, infinite for a single one."""
+    n = len(influence)
+    if n < 2:
+        return math.inf
+    return float(influence @ influence) / (n - 1) / n if varies(influence, values) else 0.0
 
 
 def cuped(y: ArrayLike, before: ArrayLike) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from harness.errors import InputError, nearest
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, level, numbers, same_length
+from harness.estimators._check import Floats, inside, level, numbers, same_length
 from harness.estimators.closed import Support, abc_ends
 from harness.estimators.moments import ClusterMoments, Moments
 from harness.estimators.resampling import BootstrapEnds, bootstrap, bootstrap_ends
@@ -55,14 +55,16 @@ def mean_interval(
         rng: For the bootstrap methods only, and needed there.
 
     Raises:
-        InputError: Bad numbers or labels, lengths that differ, an unknown method, a bootstrap without `rng`, or
-            confidence outside (0, 1).
+        InputError: Bad numbers or labels, lengths that differ, values outside `support`, an unknown method, a
+            bootstrap without `rng`, or confidence outside (0, 1).
 
     >>> round(mean_interval([0.1, 0.3, 0.2, 0.4], support=(0, 1)).low, 3)
     0.098
     """
     if method == "closed":
-        state = Moments.of(numbers(x)) if clusters is None else ClusterMoments.of(numbers(x), clusters)
+        values = numbers(x)
+        inside(values, "x", support)
+        state = Moments.of(values) if clusters is None else ClusterMoments.of(values, clusters)
         return state.estimate(confidence=confidence, unit=unit, support=support)
     if method == "abc":
         return abc_interval(x, clusters=clusters, confidence=confidence, unit=unit)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, count, level, numbers, share, span
+from harness.estimators._check import Floats, bounded, count, level, numbers, share
 
 __all__ = ["ConfidenceSequence", "EProcess", "bernstein_sequence", "betting_sequence", "betting_wealth"]
 
@@ -210,10 +210,7 @@ def betting_wealth(
 
 
 def _scaled(x: ArrayLike, support: tuple[float, float]) -> tuple[Floats, tuple[float, float]]:
-    within = span(support)
-    if within is None:
-        raise InputError("missing", where="support", expected="least and greatest possible value")
-    low, high = within
+    low, high = within = bounded(support)
     return (numbers(x, low=low, high=high) - low) / (high - low), within
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
-from harness.estimators._check import Floats, count, level, numbers, same_length, share, span, zero_one
+from harness.estimators._check import Floats, bounded, count, level, numbers, same_length, share, varies, zero_one
 from harness.estimators.moments import Moments
 from harness.estimators.sequential import ConfidenceSequence, betting_sequence
 from harness.estimators.sequential_means import student_sequence
@@ -95,9 +95,7 @@ def bounded_arms_sequence(
     >>> bool(found.low[-1] < 0.0 < found.high[-1])
     True
     """
-    within = span(support)
-    if within is None:
-        raise InputError("missing", where="support", expected="least and greatest possible value")
+    within = bounded(support)
     values, arm = numbers(x, low=within[0], high=within[1]), zero_one(treated, "treated")
     same_length(x=values, treated=arm)
     part, half = share(share_treated, "share_treated"), (within[1] - within[0]) / 2.0
@@ -119,7 +117,7 @@ def lag_correlation(x: ArrayLike) -> float:
     values = numbers(x, least=3)
     d = values - values.mean()
     squares = float(d @ d)
-    return float(d[1:] @ d[:-1]) / squares if squares > 0.0 else math.nan
+    return float(d[1:] @ d[:-1]) / squares if varies(d, values) else math.nan
 
 
 def block_length(correlation: float, *, short: float = SHORT) -> int:

@@ -48,6 +48,18 @@ def test_a_row_is_named_in_the_file_not_in_its_batch(frame, tmp_path, monkeypatc
         audit_log(LogTable("parquet", tmp_path / "log.parquet"), NAMES)
 
 
+def test_hashes_of_64_bits_are_ids(frame, tmp_path, monkeypatch):
+    """Unsigned ids beyond int64 are taken as they are written, in every batch, and give any other names' interval."""
+    users = np.arange(1000) // 10
+    frame.assign(u=users).to_parquet(tmp_path / "small.parquet")
+    frame.assign(u=users.astype(np.uint64) + np.uint64(2**63 - 50)).to_parquet(tmp_path / "large.parquet")
+    monkeypatch.setattr(log_table, "BATCH", 130)
+    small, large = (audit_log(LogTable("parquet", tmp_path / f"{name}.parquet"), NAMES._replace(cluster="u"))["all"]
+                    for name in ("small", "large"))  # fmt: skip
+    assert large.snips[:4] == pytest.approx(small.snips[:4], rel=1e-9)
+    assert small.snips.n == 100  # users, not the 109 that a cut of batches would make of them
+
+
 def test_an_id_is_not_a_slice(tmp_path, rng):
     """A column with a value a row would be a thousand audits of nothing: refused."""
     n = MOST_SLICES + 1
