@@ -7,6 +7,7 @@ state more than its status asks for, never less: a limit cannot be loosened with
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -26,6 +27,7 @@ THRESHOLD = 0.1  # nDCG@10: a loss of this much is a find, and a repaired one ma
 TOLERANCE = 0.02  # nDCG@10: what a known loss may grow before it counts as worse
 _DIGITS = 6
 _SLACK = 2e-6  # two roundings
+_BREAKS = frozenset("\n\r\x85\u2028\u2029")
 
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
@@ -158,16 +160,23 @@ def parse_pin(raw: bytes, *, where: object) -> Pinned:
 def read_pins(folder: Path) -> tuple[NamedPin, ...]:
     """Every `*.yaml` of the folder, in the order of names; none where there is no folder.
 
-    Raises InputError for a file that cannot be read or is no pin: an unreadable pin is never an absent one.
+    Raises InputError for a file that cannot be read or is no pin (an unreadable pin is never an absent one), and for
+    one under another name than its content gives it: a copy would stand in the count for a pin that was deleted.
     """
     pins = []
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise InputError("not a folder", where=folder, expected="the folder of pinned regressions")
     for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
         try:
             raw = require_file(path).read_bytes()
         except OSError as error:
             raise InputError("cannot read the pinned regression", where=path, expected="a YAML file",
                              found=error.strerror) from None
-        pins.append(NamedPin(path.stem, parse_pin(raw, where=path), sha256_bytes(raw)))
+        pin = parse_pin(raw, where=path)
+        if path.name != f"{name_of(pin)}.yaml":
+            raise InputError("not the name of what it pins", where=path, expected=f"{name_of(pin)}.yaml",
+                             found=path.name)
+        pins.append(NamedPin(path.stem, pin, sha256_bytes(raw)))
     return tuple(pins)
 
 
@@ -175,8 +184,16 @@ def write_pin(folder: Path, pin: Pinned) -> Path:
     """Write a pin under its own name, whole or not at all; equal pins give equal bytes. Returns the path."""
     import yaml
 
-    body = yaml.safe_dump(pin.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100,
-                          default_flow_style=None)
+    class Dumper(yaml.SafeDumper):
+        """Quotes text with a line break of any script, which plain YAML would read back as another."""
+
+    def shown(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+        style = '"' if _BREAKS & set(text) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, shown)
+    body = yaml.dump(pin.model_dump(mode="json"), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100,
+                     default_flow_style=None)
     return atomic_write_text(folder / f"{name_of(pin)}.yaml", body)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from harness.errors import InputError
 from harness.hunting.mutations import Step as Drawn
@@ -129,6 +131,43 @@ def test_what_is_no_pin_is_never_no_pin_at_all(tmp_path, raw, told):
         read_pins(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["copy.yaml", "{}.yml", "{}-2.yaml"])
+def test_a_copy_of_a_pin_is_no_second_pin(folder, pin, name):
+    """A pin stands under the name of its content alone: a copy does not fill the place of a deleted one."""
+    kept = folder / f"{name_of(pin)}.yaml"
+    (folder / name.format(name_of(pin))).write_bytes(kept.read_bytes())
+    with pytest.raises(InputError, match=f"not the name of what it pins; expected {name_of(pin)}.yaml"):
+        read_pins(folder)
+
+
+def test_a_pin_whose_text_was_edited_is_one_line(folder, pin):
+    """A mutated query made plain again would never lose: the name tells that the content is not what was found."""
+    path = folder / f"{name_of(pin)}.yaml"
+    path.write_bytes(body(pin.model_copy(update={"mutated": pin.query})))
+    with pytest.raises(InputError, match="not the name of what it pins"):
+        read_pins(folder)
+
+
+@pytest.mark.parametrize("make", [lambda path: path.write_text(""), lambda path: path.symlink_to("nowhere")])
+def test_pins_that_are_no_folder_are_an_error(tmp_path, make):
+    """A file, or a link to nowhere, in the folder's place is told: it is not an empty folder."""
+    make(tmp_path / "regressions")
+    with pytest.raises(InputError, match="not a folder"):
+        read_pins(tmp_path / "regressions")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \t\n\r\x85\u2028\u2029'#:\""), min_size=1))
+@settings(max_examples=60, deadline=None, derandomize=True, database=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example("a\x85b")
+@example(" \u2028 ")
+def test_any_text_is_read_back_as_it_was_written(tmp_path, pin, text):
+    """Ids and texts of any script, with any white space: the replayed query is the one that was found."""
+    written = pin.model_copy(update={"query_id": text, "query": text, "mutated": f"{text} "})
+    path = write_pin(tmp_path, written)
+    assert parse_pin(path.read_bytes(), where=path) == written
+
+
 def test_a_limit_may_be_stricter_than_its_status_asks(pin):
     """Who holds a release to more may write so."""
     stricter = {"plain": pin.ndcg.plain, "mutated": pin.ndcg.mutated}
@@ -190,6 +229,26 @@ def test_pins_of_other_bytes_of_this_corpus_are_doubt(live, tmp_path, pin):
     for row in (ROW, COUNT):
         reading = read(Trial(replace(observed(live), pins=pins), None, 7), row)
         assert judge(row, reading).verdict is Verdict.INCONCLUSIVE and "other data" in reading.note
+
+
+def test_doubt_about_one_pin_hides_no_broken_one(live, folder, pin):
+    """A pin of other bytes beside one that broke: REFUSE, with the broken one's name, though the rest is doubt."""
+    write_pin(folder, pin.model_copy(update={"mutated": "aside", "data": Data(corpus=pin.data.corpus,
+                                                                              digest="0" * 64)}))
+    broken, whole = (replace(observed(live), pins=replayed(observed(one), folder)) for one in (overturned(live), live))
+    reading = read(Trial(broken, None, 7), ROW)
+    assert judge(ROW, reading).verdict is Verdict.REFUSE and name_of(pin) in reading.note
+    assert judge(ROW, read(Trial(whole, None, 7), ROW)).verdict is Verdict.INCONCLUSIVE
+
+
+def test_doubt_about_one_pin_hides_no_deleted_one(live, folder, pin):
+    """Where even with the pins of other bytes there are too few, the row that counts them refuses; else it doubts."""
+    write_pin(folder, pin.model_copy(update={"mutated": "aside", "data": Data(corpus=pin.data.corpus,
+                                                                              digest="0" * 64)}))
+    trial = Trial(replace(observed(live), pins=replayed(observed(live), folder)), None, 7)
+    for least, verdict in ((3.0, Verdict.REFUSE), (2.0, Verdict.INCONCLUSIVE), (1.0, Verdict.INCONCLUSIVE)):
+        row = replace(COUNT, limit=Limit("at_least", least, "value"))
+        assert judge(row, read(trial, row)).verdict is verdict
 
 
 def test_pins_of_another_corpus_are_another_release_s_business(live, tmp_path, pin):

@@ -12,7 +12,7 @@ from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.metrics.evaluate import per_query
 from harness.records import Qrels, Run
-from harness.release.judge import Reading
+from harness.release.judge import Reading, Verdict, verdict_of
 from harness.release.observed import Pin, PinsObserved, Trial
 from harness.release.policy import Check
 
@@ -35,6 +35,9 @@ def owns(measure: str) -> bool:
 def read(trial: Trial, check: Check) -> Reading:
     """A count over all pins. Pins that were made on other data, or none at all, are nothing measured: never a pass.
 
+    Such doubt hides nothing that is sure: a broken pin beside them is counted, and so are pins that are too few even
+    with them.
+
     Raises InputError where no pins were replayed on this trial.
     """
     pins = trial.candidate.pins
@@ -43,12 +46,14 @@ def read(trial: Trial, check: Check) -> Reading:
                          expected="a live manifest", found=check.measure)
     details: dict[str, float | str] = {"known": float(_count(pins, "known")), "fixed": float(_count(pins, "fixed")),
                                        "pins sha256": pins.digest}
-    if pins.elsewhere:
+    broken, there = broken_pins(pins), len(pins.pins) + len(pins.elsewhere)
+    counts = check.measure == "pinned regressions"
+    found = _counted(float(there if counts else len(broken)), max(there, 1), check)
+    if pins.elsewhere and not (check.limit and verdict_of(found, check.limit) is Verdict.REFUSE):
         shown = f"pinned on other data than this release is judged on: {', '.join(pins.elsewhere[:3])}"
         return Reading(_counted(math.nan, 0, check), details=details, note=shown)
-    if check.measure == "pinned regressions":
-        return Reading(_counted(float(len(pins.pins)), max(len(pins.pins), 1), check), details=details)
-    broken = broken_pins(pins)
+    if counts:
+        return Reading(found, details=details)
     value = float(len(broken)) if pins.pins else math.nan
     return Reading(_counted(value, len(pins.pins), check), details=details, note=", ".join(broken[:3]))
 
