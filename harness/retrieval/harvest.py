@@ -125,8 +125,7 @@ def harvest(
     amounts, limits, load = requests or Requests(), limits or Limits(), load or _mapped
     settings, standing = _settings(efs, topks, default)
     index = load(index_path)
-    if index.kind != "hnsw":
-        raise InputError("has no graph", where=index_path, expected="an hnsw index", found=index.kind)
+    _fit(index, index_path, baseline_hits)
     vectors = checked_vectors(query_vectors, where="query vectors", dimension=index.dimension)
     picked = _drawn(len(vectors), amounts, rng := np.random.default_rng(seed))
     before = _values(quality(baseline_hits) if baseline_values is None else baseline_values, len(vectors), "baseline")
@@ -175,6 +174,14 @@ def _gains(hits: Hits, quality: Callable[[Hits], Floats], *, baseline: Hits, bef
 
 def _mapped(path: Path) -> FaissIndex:
     return FaissIndex.load(path, mmap=True)
+
+
+def _fit(index: FaissIndex, path: Path, baseline: Hits) -> None:
+    if index.kind != "hnsw":
+        raise InputError("has no graph", where=path, expected="an hnsw index", found=index.kind)
+    if baseline.codes.ndim != 2 or baseline.codes.shape[1] < _TOP:
+        raise InputError("too few hits to compare with", where="baseline hits", expected=f"(n, {_TOP} or more) codes",
+                         found=baseline.codes.shape)
 
 
 def _settings(efs: Sequence[int], topks: Sequence[int],

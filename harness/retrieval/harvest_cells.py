@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.retrieval.harvest_timing import Setting
 
@@ -28,11 +29,24 @@ class Limits:
         delta: Least lower bound of the change in quality against the baseline.
         jaccard: Least lower bound of the Jaccard of the first ten hits with the baseline's.
         tail: Largest p99 / p95 of warm latency.
+
+    Raises:
+        InputError: A limit that no measurement could break or keep.
+
+    >>> Limits().jaccard
+    0.8
     """
 
     delta: float = 0.0
     jaccard: float = 0.8
     tail: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse limits outside what they limit."""
+        for name, low, high in (("delta", -1.0, 1.0), ("jaccard", 0.0, 1.0), ("tail", 1.0, math.inf)):
+            if not (low <= getattr(self, name) <= high and math.isfinite(getattr(self, name))):
+                raise InputError("out of bounds", where="limits", column=name, found=getattr(self, name),
+                                 expected=f"a finite number from {low:g} to {high:g}")
 
 
 @dataclass(frozen=True)
@@ -138,7 +152,16 @@ def _kept(default: Cell, cells: Sequence[Cell], limits: Limits) -> Choice:
         verdict, why = "PASS", f"each of {len(others)} other settings is slower, warm or cold, or may not serve"
     else:
         why = f"none of {len(serving)} other settings that may serve is faster beyond noise, warm and cold"
+        why += _settling(serving)
     return Choice(default.setting, verdict, f"default kept; {why}")
+
+
+def _settling(serving: Sequence[Cell]) -> str:
+    """How many requests would decide on the setting that is nearest to it, if its difference is what it seems."""
+    pairs = [(cell.warm, cell.cold) for cell in serving if cell.cold is not None]
+    wanted = [max(math.ceil(one.n * ((one.high - one.value) / one.value) ** 2) for one in pair) for pair in pairs
+              if all(one.value < 0.0 and one.high < math.inf for one in pair)]
+    return f"; if the nearest is as it seems, {min(wanted)} requests would settle it" if wanted else ""
 
 
 def _refused(cell: Cell, limits: Limits) -> bool:

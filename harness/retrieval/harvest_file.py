@@ -64,8 +64,7 @@ def read(raw: str | bytes, *, expected: str | None,
         raise InputError("not a list", where=where, column="cells", expected="at least one setting",
                          found=held["cells"])
     cells = tuple(_cell(one, where) for one in held["cells"])
-    limits = Limits(**{name: _number(value, f"limits.{name}", where)
-                       for name, value in _keyed(held["limits"], _LIMITS, "limits", where).items()})
+    limits = _limits(held["limits"], where)
     default = _setting(held["default"], "default", where)
     tried = [cell.setting for cell in cells]
     if len(set(tried)) != len(tried) or default not in tried:
@@ -120,6 +119,16 @@ def _estimate(held: Any, name: str, where: object) -> Estimate:
     return Estimate(value, ends[0], ends[1], int(_number(given["n"], f"{name}.n", where, low=1, whole=True)),
                     _number(given["confidence"], f"{name}.confidence", where, low=0.0, high=1.0), given["method"],
                     given["unit"])
+
+
+def _limits(held: Any, where: object) -> Limits:
+    given = {name: _number(value, f"limits.{name}", where) for name, value in
+             _keyed(held, _LIMITS, "limits", where).items()}
+    try:
+        return Limits(**given)
+    except InputError as error:
+        raise InputError(error.what, where=where, column=f"limits.{error.column}", expected=error.expected,
+                         found=error.found) from None
 
 
 def _setting(held: Any, name: str, where: object) -> Setting:

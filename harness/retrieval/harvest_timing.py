@@ -64,7 +64,8 @@ def timed_cold(path: Path, queries: Vectors, settings: Sequence[Setting], *, rep
                drop: Drop, rng: np.random.Generator) -> Timed | None:
     """The same with the file's pages dropped and the index mapped anew before every single search.
 
-    None as soon as pages stay, or nobody can tell: a time that may be warm is not called cold.
+    None as soon as pages stay, or nobody can tell: a time that may be warm is not called cold. The search is timed, not
+    the opening, in which faiss reads the graph; the vectors come from disk as the search asks for them.
 
     Raises:
         InputError: The index cannot be read, or vectors do not fit it.

@@ -264,6 +264,7 @@ CHANGES = {
     "a cell twice": lambda held: held["cells"].append(held["cells"][0]),
     "an ef that is no number": lambda held: held["cells"][0]["setting"].update(ef=True),
     "a frontier cut short": lambda held: held.update(frontier=[]),
+    "a limit that nothing breaks": lambda held: held["limits"].update(jaccard=-1.0),
     "another limit": lambda held: held["limits"].update(jaccard=1.0),
 }  # fmt: skip
 
@@ -314,6 +315,30 @@ def test_bad_input_is_one_line(world, options, match):
     quality = given.pop("quality")
     with pytest.raises(InputError, match=match):
         harvest(path, queries, quality, index.search(queries, k=10), seed=1, **given)
+
+
+@pytest.mark.parametrize("limits", [{"jaccard": 1.2}, {"tail": 0.5}, {"delta": float("nan")}])
+def test_limits_outside_what_they_limit_are_refused(limits):
+    """A limit that nothing could keep, or NaN, is an input error and not a verdict."""
+    with pytest.raises(InputError, match="limits"):
+        Limits(**limits)
+
+
+def test_a_baseline_of_few_hits_is_refused(world):
+    """Five hits cannot be held against ten: their Jaccard would be low for no fault of the setting."""
+    path, queries, index = world
+    with pytest.raises(InputError, match="too few hits"):
+        harvest(path, queries, lambda hits: np.zeros(N), index.search(queries, k=5), seed=1)
+
+
+def test_an_open_verdict_says_what_would_settle_it(world):
+    """A setting that is faster by less than its interval is left open, with the requests that would decide."""
+    def cost(ef, topk, request, cold, call):
+        return noise(ef, topk, request, cold, call) * (0.985 if ef == 20 else 1.0)
+
+    choice = run(world, cost)[0].choice
+    assert (choice.verdict, choice.setting) == ("INCONCLUSIVE", DEFAULT)
+    assert int(choice.reason.split("seems, ")[1].split()[0]) > 100
 
 
 def test_an_index_without_a_graph_is_refused(world, tmp_path):
