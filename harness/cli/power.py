@@ -30,6 +30,7 @@ def command(
     trials: Annotated[int | None, typer.Option(min=LEAST, help="At each severity; 200, with --quick 60.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of all trials. Default: the manifest's.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one a core.")] = None,
+    rebuilds: Annotated[int | None, typer.Option(min=0, help="Of a live release; 20, with --quick 0.")] = None,
     gate: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this gate; repeatable.")] = None,
     defect: Annotated[list[str] | None, typer.Option(metavar="NAME", help="This defect, on gates that own it.")] = None,
     as_json: JsonFlag = False,
@@ -37,9 +38,9 @@ def command(
     """Exit 0 where every gate catches its defect and refuses no more sound releases than its share; else 10 or 11."""
     from harness.defects.power_run import Size
 
-    default = Size(60, 100, 5, quick=True) if quick else Size()
-    found, folder, seconds = _run(manifest, gate, defect, default._replace(trials=trials or default.trials),
-                                  seed=seed, jobs=jobs or os.cpu_count() or 1)
+    size = Size(60, 100, 5, 0, quick=True) if quick else Size()
+    size = size._replace(trials=trials or size.trials, rebuilds=size.rebuilds if rebuilds is None else rebuilds)
+    found, folder, seconds = _run(manifest, gate, defect, size, seed=seed, jobs=jobs or os.cpu_count() or 1)
     if as_json:
         print_json(_document(found))
     else:

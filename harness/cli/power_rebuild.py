@@ -1,8 +1,9 @@
 """Real rebuilds as no-op candidates: the parts that draw at random are made again under another seed, and judged whole.
 
 Index, sequence retriever and reranker are fitted anew, frozen, loaded back and run; the world (with its folds and
-judgements) and what is fitted without chance stay, and so does the baseline. Requests are timed while other rebuilds
-run beside, so that a latency may be in doubt here which is not on a quiet machine.
+judgements), the encoder and the lexical index stay, and so does the baseline. Requests are timed while other rebuilds
+run beside, so that a latency may be in doubt here which is not on a quiet machine. No rebuild is built twice, so
+`replay differences` sees none of them.
 """
 
 from __future__ import annotations
@@ -32,25 +33,24 @@ from harness.release.observed import IntegrityObserved, Observed, Trial
 from harness.release.observing import observe_live
 from harness.release.overrides import overridden
 from harness.release.policy import Check
-from harness.release.replay import rankings_digest
 from harness.release.stages import first_stage, lists_to_learn, make_index, rerank_stage
 
-__all__ = ["REBUILDS", "rebuilt", "rebuilt_variants"]
+__all__ = ["rebuilt", "rebuilt_variants"]
 
-REBUILDS = 20
 REQUESTS = 100  # timed on each, a p95's upper end needs 59
 _RESEEDED = ("index", "sequence", "reranker")
 
 
 def rebuilt_variants(loaded: Loaded, studies: Sequence[Study], checks: Mapping[str, Check], folders: Mapping[str, Path],
-                     *, seed: int) -> list[Variant]:
-    """One job a rebuild; empty for a release without parts of ours that draw at random."""
-    shown = [(checks[one.start.gate], one.start.defect) for one in studies if one.points and one.start.defect]
+                     *, seed: int, number: int) -> list[Variant]:
+    """One job for each of `number` rebuilds; none for a release without parts of ours that draw at random."""
+    shown = [(checks[one.start.gate], one.start.defect) for one in studies
+             if one.points and one.start.defect and one.start.measure != "replay differences"]
     if not any(name in folders for name in _RESEEDED):
         return []
     places = {name: str(folder) for name, folder in folders.items()}
-    return [Variant("rebuilt", Job(rebuilt, (str(loaded.path), places, shown, seed + 1 + number)))
-            for number in range(REBUILDS)]
+    return [Variant("rebuilt", Job(rebuilt, (str(loaded.path), places, shown, seed + 1 + place)))
+            for place in range(number)]
 
 
 def rebuilt(setting: Setting, manifest: str, folders: Mapping[str, str], gates: Sequence[tuple[Check, str]],
@@ -77,9 +77,7 @@ def _observed(loaded: Loaded, folders: Mapping[str, Path], place: Path) -> Trial
     frozen = freeze(loaded, Built(world, made), root=place / "artifacts")
     built = Built(world, {name: frozen / name for name in made})
     candidate = observe_live(loaded, built, tell=lambda _: None)
-    again = observe_live(loaded, built, tell=lambda _: None, measured=False)
-    facts = IntegrityObserved(json.loads((frozen / RUN_MANIFEST).read_bytes()), *artifact_sums(frozen),
-                              {"this load": rankings_digest(candidate), "another load": rankings_digest(again)})
+    facts = IntegrityObserved(json.loads((frozen / RUN_MANIFEST).read_bytes()), *artifact_sums(frozen), replayed={})
     return Trial(replace(candidate, integrity=facts, trace=_timed(loaded, candidate)), None, loaded.manifest.seed)
 
 

@@ -86,13 +86,13 @@ def studied(loaded: Loaded, asked: Sequence[Asked], size: Size, *, seed: int, pr
 def _rebuilt(loaded: Loaded, studies: Sequence[Study], checks: Mapping[str, Check], size: Size, seed: int
              ) -> list[Variant]:
     """Real rebuilds, of a live release in a full study; pinned regressions are replayed on none of them."""
-    if size.quick or loaded.manifest.recorded is not None:
+    if not size.rebuilds or loaded.manifest.recorded is not None:
         return []
     from harness.cli.power_rebuild import rebuilt_variants
 
     built, _ = frozen(loaded, tell=tell)
     kept = [one for one in studies if one.points and family_of(checks[one.start.gate].measure) != "regressions"]
-    return rebuilt_variants(loaded, kept, checks, built.folders, seed=seed)
+    return rebuilt_variants(loaded, kept, checks, built.folders, seed=seed, number=size.rebuilds)
 
 
 def _observed(loaded: Loaded, asked: Sequence[Asked]) -> Trial:
@@ -128,8 +128,8 @@ def _facts(loaded: Loaded, gates: Sequence[GatePower], size: Size) -> list[str]:
              + ", ".join(f"up to {count} {kind}" for kind, count in kinds.items())]
     if loaded.manifest.recorded is not None:
         facts.append("recorded files: nothing could be built again")
-    elif size.quick:
-        facts.append("--quick: nothing was built again")
+    elif not size.rebuilds:
+        facts.append("nothing was built again: the full study does, without --quick")
     elif "rebuilt" in kinds:
         facts.append("built again under other seeds: index, sequence retriever, reranker, where there are any")
     return facts

@@ -21,11 +21,12 @@ __all__ = ["Size", "Study", "Variant", "bare", "examine", "reordered_variants", 
 
 
 class Size(NamedTuple):
-    """How much is tried: trials a severity, draws and reorderings of the release itself."""
+    """How much is tried: trials a severity; draws, reorderings and rebuilds of the release itself."""
 
     trials: int = 200
     draws: int = 300
     reorderings: int = 20
+    rebuilds: int = 20
     quick: bool = False
 
 

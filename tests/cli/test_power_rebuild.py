@@ -14,10 +14,10 @@ from harness.release.observing import frozen, observe
 from tests.release.small import small
 
 POLICY = ("[{measure: RR, at_least: 0.1}, {measure: ids missing, at_most: 0}, {measure: digest mismatches, at_most: 0},"
-          " {measure: replay differences, at_most: 0}, {measure: p95 total_ms, by: ucb, at_most: 500},"
+          " {measure: p95 total_ms, by: ucb, at_most: 500},"
           " {measure: violations of topk_prefix, at_most: 0}]")
 DEFECT = {"RR": "answers_to_another_query", "ids missing": "stale_index", "digest mismatches": "changed_after_freeze",
-          "replay differences": "unseeded_step", "p95 total_ms": "slow_tail", "violations of topk_prefix": "spoilt"}
+          "p95 total_ms": "slow_tail", "violations of topk_prefix": "spoilt"}
 
 pytestmark = pytest.mark.slow
 
@@ -49,5 +49,5 @@ def test_quick_builds_nothing_again_and_says_so(release, capsys):
     """--quick on a live release: no rebuilds among the no-ops, and a fact that tells it."""
     main(["power", str(release.path), "--quick", "--jobs", "1", "--gate", "all-RR-value", "--json"])
     told = json.loads(capsys.readouterr().out)
-    assert "--quick: nothing was built again" in told["facts"]
+    assert any("nothing was built again" in fact for fact in told["facts"])
     assert "rebuilt" not in told["gates"][0]["no_ops"]
