@@ -84,25 +84,25 @@ def _speaks(document: dict[str, Any]) -> bool:
 
 def _show_gallery(document: dict[str, Any]) -> None:
     console().print(f"{document['release']}: {document['differ']:,} of {document['compared']:,} queries differ "
-                    f"from the baseline's.\nRead {document['gallery']}.", markup=False, soft_wrap=True)
+                    f"from the baseline's.\nRead {document['gallery']}.", markup=False)
 
 
 def _show(document: dict[str, Any]) -> None:
     out = console()
     beside = f" beside {document['baseline']}" if document["baseline"] else ""
     out.print(f"{document['release']}{beside}, {document['task']} · {document['slice']}: {document['examples']:,} "
-              f"examples, profile {document['profile']}, seed {document['seed']}", markup=False, soft_wrap=True)
+              f"examples, profile {document['profile']}, seed {document['seed']}", markup=False)
     out.print(_table(document))
     for find in document["finds"]:
         _show_find(find, out)
     if document["over_threshold"] > len(document["finds"]):
         out.print(f"{document['over_threshold']} of {len(document['searches'])} searches found a loss of "
-                  f"{document['threshold']:g} or more; these are the largest.", markup=False, soft_wrap=True)
+                  f"{document['threshold']:g} or more; these are the largest.", markup=False)
     if not document["over_threshold"]:
         out.print(f"No loss of {document['threshold']:g} or more among the {document['examples']:,} examples tried. "
-                  "That is what was tried, not all there is.", markup=False, soft_wrap=True)
+                  "That is what was tried, not all there is.", markup=False)
     for line in _closing(document):
-        out.print(f"→ {line}", markup=False, soft_wrap=True)
+        out.print(f"→ {line}", markup=False)
 
 
 def _table(document: dict[str, Any]) -> Any:
@@ -126,16 +126,19 @@ def _cells(row: Any) -> tuple[str, ...]:
 
 
 def _show_find(find: dict[str, Any], out: Any) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
     from harness.hunting.gallery import visible
 
     steps = ", then ".join(f"{step['operator']} × {step['choices'][0] if step['choices'] else 0}"
                            for step in find["steps"])
     before = find["ndcg"]["plain" if find["against"] == "plain" else "baseline"]
     out.print(f"−{find['loss']:.3f} beside the {find['against']}: {before:.3f} → {find['ndcg']['mutated']:.3f} "
-              f"nDCG@10 ({'new' if find['new'] else 'pinned already'})", markup=False, soft_wrap=True)
-    out.print(f"  {find['query_id']}: {visible(find['query'], beside=find['query'])}", markup=False, soft_wrap=True)
-    if steps:
-        out.print(f"  {steps}: {visible(find['mutated'], beside=find['query'])}", markup=False, soft_wrap=True)
+              f"nDCG@10 ({'new' if find['new'] else 'pinned already'})", markup=False)
+    shown = [(find["query_id"], "query"), *([(steps, "mutated")] if steps else [])]
+    for title, name in shown:
+        out.print(Padding(Text(f"{title}: {visible(find[name], beside=find['query'])}"), (0, 0, 0, 2)))
 
 
 def _closing(document: dict[str, Any]) -> list[str]:
@@ -150,6 +153,8 @@ def _closing(document: dict[str, Any]) -> list[str]:
                          f"`- {{measure: violations of {row['relation']}, at_most: 0}}` holds it")
     tried = [row for row in document["relations"] if not row["untried"]]
     lines.append(f"{len(tried)} relations tried, {sum(not row['counterexample'] for row in tried)} held")
+    without = ", ".join(row["relation"] for row in document["relations"] if row["untried"])
+    lines += [f"not tried, for want of a part that this release does not have: {without}"] if without else []
     lines += [f"pinned: {path}" for path in document["pinned"]]
     lines += _rows(document)
     return [*lines, f"read {document['gallery']}"]
@@ -158,5 +163,5 @@ def _closing(document: dict[str, Any]) -> list[str]:
 def _rows(document: dict[str, Any]) -> list[str]:
     count = document["replayed"]["pins"] + len(document["pinned"])
     rows = {"regressions": "at_most: 0", "pinned regressions": f"at_least: {count}"}
-    return [f"the policy does not ask for it yet; add `- {{measure: {name}, {limit}}}`"
+    return [f"the policy does not ask for it yet; add\n  - {{measure: {name}, {limit}}}"
             for name, limit in rows.items() if count and name not in document["asked"]]

@@ -11,7 +11,7 @@ from typing import Any
 from harness.cli.live import live_release, task_of, tell
 from harness.data.store import atomic_write_text, unlisted
 from harness.data.task import Task
-from harness.errors import InputError, SignoffError, UsageError, nearest
+from harness.errors import InputError, UsageError, nearest
 from harness.hunting.gallery import Chapter, exhibits_of, gallery
 from harness.hunting.hunt import Hunted, hunt, largest_finds
 from harness.hunting.pinning import mutated_chapter, pin_of
@@ -132,7 +132,10 @@ def gallery_alone(manifest: Path, task_name: str | None) -> dict[str, Any]:
 
 
 def relations(live: LiveRelease, task: Task) -> list[dict[str, Any]]:
-    """Every relation tried: its counterexample, or None; `untried` says why one could not be tried on this release."""
+    """Every relation tried: its counterexample, or None; `untried` says why one could not be tried on this release.
+
+    Raises InputError where the release itself fails: that is no relation that holds, nor one that does not apply.
+    """
     surface, told = surface_of(live, task.texts), []
     for name, one in PROPERTIES.items():
         row: dict[str, Any] = {"relation": name, "claim": one.claim, "examples": 0, "counterexample": None,
@@ -140,7 +143,9 @@ def relations(live: LiveRelease, task: Task) -> list[dict[str, Any]]:
         try:
             tried = try_property(name, surface)
             row |= {"examples": tried.examples, "counterexample": tried.counterexample}
-        except SignoffError as error:
+        except InputError as error:
+            if error.where != "properties":  # the release's own
+                raise
             row["untried"] = str(error)
         told.append(row)
     return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import harness.cli.hunting
 from harness.cli.app import main
 from harness.data.store import sha256_tree
+from harness.errors import InputError
 from harness.hunting.hunt import hunt
 from harness.hunting.properties import PROPERTIES
 from harness.hunting.regressions import read_pins
@@ -81,8 +83,34 @@ def test_people_are_told_what_was_tried_found_and_is_next(here, capfd, tmp_path)
     assert any("tried" in line for line in table) and any(line.startswith(" dropped_word ") for line in table)
     assert all(len(line) <= 80 and "…" not in line for line in table)
     assert "nDCG@10 (new)" in told.out and "→ 1 relations tried, 1 held" in told.out
-    assert "→ the policy does not ask for it yet; add `- {measure: regressions, at_most: 0}`" in told.out
+    assert "→ the policy does not ask for it yet; add\n  - {measure: regressions, at_most: 0}\n" in told.out
+    assert all(len(line.rstrip()) <= 80 for line in lines if str(tmp_path) not in line)
     assert "hunt" not in told.err.split("\n")[0] and "truncation beside plain" in told.err
+
+
+def test_a_relation_that_does_not_apply_is_told_as_not_tried(here, capfd, tmp_path, monkeypatch):
+    """What a release has no part for is named: it is not counted with what held, and not left out in silence."""
+    monkeypatch.setattr(harness.cli.hunting, "PROPERTIES", {
+        name: PROPERTIES[name] for name in ("same_twice", "reranker_order_blind")})
+    main(["hunt", "plain.yaml", "--out", str(tmp_path), "--most", "0"])
+    told = " ".join(capfd.readouterr().out.split())
+    assert "1 relations tried, 1 held" in told
+    assert "not tried, for want of a part that this release does not have: reranker_order_blind" in told
+
+
+def test_a_release_that_fails_while_a_relation_is_tried_ends_the_hunt(here, capfd, tmp_path, monkeypatch):
+    """An engine that went away holds no relation: one line, exit 2, and no pin."""
+
+    def gone(*_: Any) -> bool:
+        raise InputError("cannot be reached", where="http://engine")
+
+    monkeypatch.setattr(harness.cli.hunting, "PROPERTIES", {
+        "same_twice": PROPERTIES["same_twice"]})
+    monkeypatch.setitem(PROPERTIES, "same_twice", replace(PROPERTIES["same_twice"], holds=gone))
+    assert main(["hunt", "small.yaml", "--out", str(tmp_path / "pins")]) == 2
+    told = capfd.readouterr()
+    assert "signoff: http://engine: cannot be reached" in told.err and told.out == ""
+    assert not (tmp_path / "pins").exists()
 
 
 def test_a_broken_pin_speaks(here, capfd, tmp_path):
@@ -100,7 +128,7 @@ def test_a_hunt_that_finds_nothing_says_how_much_it_tried(here, capfd, tmp_path,
     """No find is no proof: the words count the examples and claim no more."""
     monkeypatch.setattr(harness.cli.hunting, "hunt", partial(hunt, operators=("white_space",)))
     assert main(["hunt", "plain.yaml", "--out", str(tmp_path / "none")]) == 0
-    told = capfd.readouterr().out
+    told = " ".join(capfd.readouterr().out.split())
     assert "examples tried. That is what was tried, not all there is." in told
     assert "the policy does not ask" not in told and not (tmp_path / "none").exists()
 
