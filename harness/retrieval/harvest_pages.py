@@ -35,9 +35,16 @@ def drop(path: Path) -> float | None:
     ...     drop(Path(held.name)) in (0.0, 1.0, None)  # gone, kept by a file system in memory, or cannot be told
     True
     """
-    gc.collect()
     if not hasattr(os, "posix_fadvise"):
         return None
+    left = _dropped(path)
+    if left:  # an index that nobody holds any more may still wait for the collector, with its map
+        gc.collect()
+        left = _dropped(path)
+    return left
+
+
+def _dropped(path: Path) -> float | None:
     try:
         handle = os.open(require_file(path), os.O_RDONLY)
         try:

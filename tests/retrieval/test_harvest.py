@@ -10,11 +10,12 @@ import pytest
 
 from harness.data.canonical import digest_of
 from harness.errors import InputError
+from harness.estimators.quantiles import quantile_difference
 from harness.report.harvest_picture import harvest_svg
 from harness.retrieval.harvest import Harvest, Requests, harvest, jaccard
 from harness.retrieval.harvest_cells import Limits, blamed, choose, frontier
 from harness.retrieval.harvest_pages import drop, resident
-from harness.retrieval.harvest_timing import Setting
+from harness.retrieval.harvest_timing import Setting, timed_warm
 from harness.retrieval.indexes import FaissIndex
 
 N = 300
@@ -226,6 +227,16 @@ def test_a_slow_minute_of_the_machine_decides_nothing(world):
 
     found, _ = run(world, cost)
     assert all(cell.warm.low <= 0 <= cell.warm.high for cell in found.cells)
+
+
+def test_timing_one_setting_after_another_lets_the_machine_decide(world):
+    """The twin without turns calls the settings that came before the slow half faster than the one after."""
+    path, queries, _ = world
+    machine = Machine(queries, lambda ef, topk, request, cold, call: base(request) * (3.0 if call > 1200 else 1.0))
+    index, rng = machine.load(path), np.random.default_rng(1)
+    times = [timed_warm(index, queries[:200], [Setting(ef, topk)], repeats=2, clock=machine.clock, rng=rng).best[0]
+             for ef in EFS for topk in TOPKS]
+    assert quantile_difference(times[0], times[-1], 0.95).high < 0
 
 
 def test_the_same_seed_gives_the_same_file(world, sound):
