@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 
-__all__ = ["LARGEST", "Floats", "Labels", "bounded", "count", "inside", "labels", "level", "numbers", "same_length",
-           "share", "span", "varies", "zero_one"]
+__all__ = ["LARGEST", "ROUNDING", "Floats", "Labels", "bounded", "count", "inside", "labels", "level", "numbers",
+           "same_length", "share", "span", "varies", "zero_one"]
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]  # text or int64

@@ -59,7 +59,7 @@ def _welch(gap: float, parts: list[tuple[float, int]], *, n: int, confidence: fl
     tail, square = level(confidence), sum(part for part, _ in parts)
     if not 0.0 < square < math.inf:
         return Effect(Estimate(gap, -math.inf, math.inf, n, confidence, "too little variation", unit), math.nan)
-    freedom = square**2 / sum(part**2 / units for part, units in parts)
+    freedom = 1.0 / sum((part / square) ** 2 / units for part, units in parts)
     reach = float(stdtrit(freedom, 1.0 - tail)) * math.sqrt(square)
     p = 2.0 * float(stdtr(freedom, -abs(gap) / math.sqrt(square)))
     return Effect(Estimate(gap, gap - reach, gap + reach, n, confidence, method, unit), p)

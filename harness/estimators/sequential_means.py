@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
-from harness.estimators._check import Floats, count, level, numbers
+from harness.estimators._check import ROUNDING, Floats, count, level, numbers
 from harness.estimators.sequential import ConfidenceSequence
 
 __all__ = ["PROMISES", "asymptotic_sequence", "carriers_so_far", "student_sequence"]
@@ -136,7 +136,7 @@ def _running(values: Floats) -> tuple[NDArray[np.int64], Floats, Floats, Floats]
     one, two, three, four = (np.cumsum(d**k) for k in (1, 2, 3, 4))
     mean = one / n
     squares = two - n * mean**2
-    squares[squares <= NOISE * np.maximum(two, n * (NOISE * centre) ** 2)] = 0.0
+    squares[squares <= np.maximum(NOISE * two, n * (ROUNDING * centre) ** 2)] = 0.0
     fourths = four - 4.0 * mean * three + 6.0 * mean**2 * two - 3.0 * n * mean**4
     return n, centre + mean, squares, np.maximum(fourths, 0.0)
 

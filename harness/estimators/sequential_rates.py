@@ -33,17 +33,21 @@ def rate_process(
         hits: (looks,) cumulative successes, whole, never falling.
         trials: (looks,) cumulative trials, whole; hits grow by no more than they do.
         limit: Inside (0, 1).
-        prior: Both above 0.
+        prior: Both above 0, and with some mass above the limit.
 
     Raises:
         InputError: Counts that fall or are not whole, hits that outgrow trials, a limit outside (0, 1), a prior not
-            above 0.
+            above 0 or without mass above the limit.
 
     >>> rate_process([0, 4, 12], [100, 200, 300], 0.01).alarm(0.05)
     2
     """
-    k, n = _counts(hits, trials)
-    return EProcess(_above(k, n, np.full(len(k), share(limit, "limit")), _prior(prior)), n, "Beta mixture, one-sided")
+    from scipy.special import betaincc
+
+    (k, n), most, (a, b) = _counts(hits, trials), share(limit, "limit"), _prior(prior)
+    if not betaincc(a, b, most) > 0.0:
+        raise InputError("no mass above the limit", where="prior", expected="a prior that can see it", found=prior)
+    return EProcess(_above(k, n, np.full(len(k), most), (a, b)), n, "Beta mixture, one-sided")
 
 
 def rate_sequence(
@@ -116,12 +120,17 @@ def arms_process(hits: ArrayLike, shares: ArrayLike | None = None, *, concentrat
 
 
 def _above(k: NDArray[np.int64], n: NDArray[np.int64], limit: Floats, prior: tuple[float, float]) -> Floats:
-    """Log e of rates above `limit`: prior and posterior mass above it turn the whole mixture into the cut one."""
+    """Log e of rates above `limit`: prior and posterior mass above it turn the whole mixture into the cut one.
+
+    Where the prior has no mass there, nothing speaks against the limit.
+    """
     from scipy.special import betaincc, betaln
 
     a, b = prior
+    before = betaincc(a, b, limit)
     with np.errstate(divide="ignore"):
-        mass = np.log(betaincc(a + k, b + n - k, limit)) - np.log(betaincc(a, b, limit))
+        mass = np.log(betaincc(a + k, b + n - k, limit)) - np.log(before, out=np.full_like(before, np.inf),
+                                                                  where=before > 0.0)  # fmt: skip
     log_e: Floats = mass + betaln(a + k, b + n - k) - betaln(a, b) - k * np.log(limit) - (n - k) * np.log1p(-limit)
     return log_e
 
@@ -140,7 +149,10 @@ def _lower_end(k: NDArray[np.int64], n: NDArray[np.int64], bar: float, prior: tu
 
 
 def _prior(prior: tuple[float, float]) -> tuple[float, float]:
-    a, b = (float(one) for one in prior)
+    try:
+        a, b = (float(one) for one in prior)
+    except (TypeError, ValueError):
+        a = b = math.nan
     if not (0.0 < a < math.inf and 0.0 < b < math.inf):
         raise InputError("out of bounds", where="prior", expected="two numbers above 0", found=prior)
     return a, b

@@ -20,6 +20,8 @@ from harness.estimators.experiment_effects import mean_effect, ratio_effect
 from harness.estimators.intervals import mean_interval
 from harness.estimators.sequential import bernstein_sequence, betting_sequence, betting_wealth
 from harness.estimators.sequential_blocks import bounded_arms_sequence, lag_correlation
+from harness.estimators.sequential_means import asymptotic_sequence, student_sequence
+from harness.estimators.sequential_rates import rate_process, rate_sequence
 
 HALF = [0.5] * 80
 ENDLESS = (0.0, math.inf)
@@ -110,6 +112,35 @@ def test_arms_without_variation_show_nothing(shift):
     for found in (mean_effect(one, two), ratio_effect(one + two, [0.3] * 12, [1] * 6 + [0] * 6, list(range(12)))):
         assert math.isnan(found.p) and found.estimate.low == -math.inf and found.estimate.high == math.inf
     assert mean_effect([0.1 + shift, 0.1 + shift, 0.2 + shift], two).p < 0.05  # the twin: what varies is still told
+
+
+def test_the_size_of_the_values_does_not_matter_to_welch():
+    """Arms as large as any number that is taken have the p of the same arms near 1."""
+    one, two = np.array([1.0, 3.0, 2.0]), np.array([5.0, 9.0, 8.0])
+    assert mean_effect(one * 1e89, two * 1e89).p == pytest.approx(mean_effect(one, two).p, rel=1e-9)
+
+
+@pytest.mark.parametrize("sequence", [student_sequence, asymptotic_sequence])
+def test_rounding_alone_ends_no_sequence(sequence):
+    """Values that differ only as .1 and .3 - .2 do bound nothing, ever; a millionth of their size does."""
+    assert np.isinf(sequence([0.1, 0.3 - 0.2] * 200).high).all()
+    found = sequence([0.1, 0.1 + 1e-7] * 200).at(-1)
+    assert 0.0 < found.half_width < 1e-7
+
+
+@pytest.mark.parametrize("prior", [(1e-9, 1e9), (0.0, 1.0), (math.nan, 1.0), (1.0,), "ab", None], ids=str)
+def test_a_prior_that_cannot_see_a_breach_is_refused(prior):
+    """Evidence of NaN would never alarm: a prior without mass above the limit, or that is no pair, is refused."""
+    with pytest.raises(InputError, match="prior: "):
+        rate_process([5], [10], 0.5, prior=prior)
+
+
+@pytest.mark.parametrize("prior", [(1e-3, 1e-3), (1e-3, 1e6), (1e6, 1e-3), (1e6, 1e6)], ids=str)
+def test_an_interval_of_rates_has_its_ends_under_any_prior(prior):
+    """However lopsided the prior, no end is NaN, and the share that was seen is never outside."""
+    found = rate_sequence([9, 18, 90_000], [10, 20, 100_000], prior=prior)
+    assert (found.low[-1:] <= 0.9).all() and (found.high[-1:] >= 0.9).all()
+    assert not (np.isnan(found.low) | np.isnan(found.high)).any()
 
 
 def test_a_constant_has_no_autocorrelation():
