@@ -50,12 +50,13 @@ def optimum(requests: Requests, terms: Terms) -> Optimum:
     """
     limit = terms.limit(requests, free=terms.headroom)
     land = surface(requests, terms, limit)
-    able = np.flatnonzero(_able(land, terms, limit, requests))
-    if not able.size:
+    if not _able(land, terms, limit, requests).any():
         _refuse(requests, terms, land)
     slack = 1e-12 * max(1.0, abs(limit.high))
     # A window that carries the price must be free to be left, or the price of keeping it would always be 0.
     rules = np.flatnonzero(_reranking(land, requests) if terms.budget_ms is None else _spending(land, terms, requests))
+    # Of rules alike in gain and weight the first is taken: let it be the one that reranks least.
+    rules = rules[np.argsort(land.share.ravel()[rules], kind="stable")]
     found = ascend(land.gain.ravel()[rules], land.weight.ravel()[rules], low=limit.low - slack,
                    high=limit.high + slack, tolerance=terms.tolerance)
     place = int(rules[found.place])

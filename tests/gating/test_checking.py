@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.gating.checking import optimality_gap
+from harness.gating.figures import figures
 from harness.gating.terms import Theta
 from harness.gating.two_stage import TwoStageGate
 from tests.gating.worlds import signalled, with_cheap
@@ -41,11 +42,10 @@ def test_a_defect_that_also_retells_its_figures_is_refused_by_its_gap():
     gate = TwoStageGate.fit(*asked[:4], budget_ms=0.2)
     for gain in (0.1, -0.1):
         worse = moved(gate, 0.0, gain)
-        decisions = worse.decided(asked)
-        told = gate.predicted._replace(share=float((decisions == 2).mean()), cheap_share=float((decisions == 1).mean()),
-                                       gain=float((asked.gain * (decisions == 2)).mean()))
+        told = figures(asked, worse.decided(asked), gate.terms)
         found = optimality_gap(replace(worse, predicted=told), asked)
-        assert not found.holds and (found.gap > 1e-6 or not found.within)
+        assert not found.holds and found.stale == 0.0
+        assert found.gap > 1e-6 if gain > 0.0 else not found.within
 
 
 def test_stale_figures_alone_are_refused():

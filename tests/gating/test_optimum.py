@@ -278,6 +278,35 @@ def test_columns_that_cannot_be_fitted_are_refused_by_name(columns, said):
         TwoStageGate.fit(*columns, budget_ms=1.0)
 
 
+def test_the_p95_is_a_value_that_was_seen():
+    """One rerank in twenty leaves the p95 at 0, as the limit counts it; two do not."""
+    signal = np.arange(20.0)
+    gains = np.where(signal == 19, 0.5, 0.0)
+    gate = TwoStageGate.fit(signal, signal / 100, gains, np.full(20, 3.0), budget_ms=0.2, bind="p95")
+    assert (gate.predicted.share, gate.predicted.cost_p95_ms) == (0.05, 0.0)
+    both = TwoStageGate.fit(signal, signal / 100, np.where(signal >= 18, 0.5, 0.0), np.full(20, 3.0), budget_ms=3.0,
+                            bind="p95")
+    assert (both.predicted.share, both.predicted.cost_p95_ms) == (0.1, 3.0)
+
+
+def test_an_overhead_beyond_the_budget_leaves_no_p95_to_keep():
+    """What every request pays cannot hide in the 5 % above a p95."""
+    asked = signalled(100)
+    with pytest.raises(InputError, match=r"expected at least 0\.3 ms \(p95"):
+        TwoStageGate.fit(*asked[:4], budget_ms=0.2, overhead_ms=0.3, bind="p95")
+
+
+def test_a_budget_met_to_the_last_bit_is_met():
+    """Three times 0.1 ms over three requests is 0.1 ms, though floating point adds up a little more."""
+    assert TwoStageGate.fit([1.0] * 3, [0.1] * 3, [0.2] * 3, [0.1] * 3, budget_ms=0.1).predicted.share == 1.0
+
+
+def test_of_equal_gains_the_cheaper_rule_is_taken():
+    """Nothing is spent that brings nothing."""
+    found = ascend(np.array([0.3, 0.3, 0.1]), np.array([2.0, 1.0, 0.0]), low=-math.inf, high=2.0)
+    assert found.place == 1
+
+
 def test_one_request_alone_is_a_whole_fit():
     """The smallest world: one request that is worth its rerank."""
     gate = TwoStageGate.fit([0.5], [0.1], [0.2], [1.0], budget_ms=1.0)
