@@ -9,8 +9,25 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 
-__all__ = ["LARGEST", "ROUNDING", "Floats", "Labels", "bounded", "count", "inside", "labels", "level", "numbers",
-           "same_length", "share", "span", "varies", "zero_one"]
+__all__ = [
+    "LARGEST",
+    "ROUNDING",
+    "Floats",
+    "Labels",
+    "bounded",
+    "count",
+    "generator",
+    "inside",
+    "labels",
+    "level",
+    "numbers",
+    "real",
+    "same_length",
+    "share",
+    "span",
+    "varies",
+    "zero_one",
+]
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]  # text or int64
@@ -147,6 +164,26 @@ def count(value: float, name: str, *, least: int = 0, most: float = float("inf")
     if whole != value or not least <= whole <= most:
         raise InputError("out of bounds", where=name, expected=bound, found=value)
     return whole
+
+
+def real(value: float, name: str, *, above: float = -float("inf"), below: float = float("inf")) -> float:
+    """A number strictly between two bounds; None, text and NaN are none."""
+    try:
+        number = float("nan") if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if above < number < below:
+        return number
+    bound = f"above {above:g}" if below == float("inf") else f"inside ({above:g}, {below:g})"
+    expected = "a finite number" if above == -float("inf") else f"a finite number {bound}"
+    raise InputError("out of bounds", where=name, expected=expected, found="nothing" if value is None else value)
+
+
+def generator(rng: np.random.Generator) -> np.random.Generator:
+    """`rng` itself: a seed, or nothing, is refused, so that nobody draws from a stream that the caller cannot see."""
+    if not isinstance(rng, np.random.Generator):
+        raise InputError("not a generator", where="rng", expected="a numpy.random.Generator", found=rng)
+    return rng
 
 
 def span(support: tuple[float, float] | None) -> tuple[float, float] | None:

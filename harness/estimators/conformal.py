@@ -150,7 +150,10 @@ def cqr_bands(low: ArrayLike, high: ArrayLike, thresholds: ArrayLike | float) ->
 
 def _thresholds(thresholds: ArrayLike | float, rows: int) -> Floats:
     """(rows,) thresholds: finite or infinite, never NaN."""
-    found = np.asarray(thresholds, dtype=np.float64)
+    given = np.asarray(thresholds)
+    if given.dtype.kind not in "biuf":
+        raise InputError("not numbers", where="thresholds", expected=f"one number, or {rows}", found=thresholds)
+    found = given.astype(np.float64)
     if found.ndim > 1 or (found.ndim == 1 and len(found) != rows):
         raise InputError("wrong shape", where="thresholds", expected=f"one number, or {rows}", found=found.shape)
     if np.isnan(found).any():

@@ -127,8 +127,13 @@ def slice_coverage(
 
 
 def _slice(counts: tuple[int, int, int], coverage: float, alpha: float, band: tuple[float, float]) -> SliceCoverage:
-    m, n = count(counts[1], "rows"), count(counts[2], "calibrated")
-    hits = count(counts[0], "covered", most=m)
+    try:
+        covered, rows, calibrated = counts
+    except (TypeError, ValueError):
+        expected = "(covered, rows, calibrated)"
+        raise InputError("not three counts", where="slices", expected=expected, found=counts) from None
+    m, n = count(rows, "rows"), count(calibrated, "calibrated")
+    hits = count(covered, "covered", most=m)
     low, high = coverage_range(m, n, coverage=coverage, alpha=alpha)
     found = hits / m if m else float("nan")
     promised = bool(m) and conformal_rank(n, coverage) <= n  # an infinite threshold keeps nothing worth having

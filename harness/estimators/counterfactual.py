@@ -7,7 +7,6 @@ that position's own propensity (see `by_position`).
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.estimators._blocks import cross_sums
-from harness.estimators._check import LARGEST, Floats, bounded, inside, labels, numbers, same_length, share, span
+from harness.estimators._check import LARGEST, Floats, bounded, inside, labels, numbers, real, same_length, share, span
 from harness.estimators.intervals import mean_interval
 from harness.estimators.ratios import ratio_interval
 from harness.estimators.weighted import WeightedMoments
@@ -189,9 +188,7 @@ def clipped_ips(
     >>> round(found.estimate.value, 3), round(found.lost.value, 3), found.estimate.high > 0.5
     (0.2, 0.3, True)
     """
-    within = bounded(support)
-    if not 0.0 < at < math.inf:
-        raise InputError("out of bounds", where="at", expected="a number above 0", found=at)
+    within, at = bounded(support), real(at, "at", above=0.0)
     numbers(reward, "reward", low=within[0], high=within[1])
     earned, weights = logged_rows(reward, propensity, target)
     cut, joint = np.minimum(weights, at), (1.0 + share(confidence, "confidence")) / 2.0

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, count, labels, level, same_length
+from harness.estimators._check import Floats, count, generator, labels, level, same_length
 from harness.estimators._draws import resampled_sums
 from harness.estimators.counterfactual import logged_rows
 from harness.estimators.weighted import WeightedMoments
@@ -53,7 +53,7 @@ def snips_bootstrap(
         return Estimate(closed.value, -math.inf, math.inf, len(earned), confidence, "under two units", unit)
     if np.abs(sums[:, 0]).max() <= 1e-12 * (abs(closed.value) + 1.0) * float(sums[:, 1].max()):
         return closed
-    found = _ratios(resampled_sums(sums, draws, rng))
+    found = _ratios(resampled_sums(sums, draws, generator(rng)))
     low, high = (closed.value + float(end) for end in np.quantile(found, [tail, 1.0 - tail]))
     name = "percentile bootstrap, self-normalised" + (f", {len(sums)} clusters" if clusters is not None else "")
     return Estimate(closed.value, low, high, len(earned), confidence, name, unit)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
-from harness.estimators._check import Floats, count, labels, numbers, same_length
+from harness.estimators._check import Floats, count, generator, labels, numbers, real, same_length
 from harness.estimators.propensity import fit_logistic
 
 __all__ = ["Outcome", "Policy", "cross_fitted_outcome"]
@@ -81,7 +81,7 @@ def cross_fitted_outcome(
     chance = _chances(policy, len(things), len(earned))
     fitted, expected = np.empty(len(earned)), np.empty(len(earned))
     logged, logistic = np.hstack([table, things[taken]]), bool(np.isin(earned, (0.0, 1.0)).all())
-    for train, test in _folds(groups, parts, rng):
+    for train, test in _folds(groups, parts, generator(rng)):
         predict = _fit(logged[train], earned[train], ridge, logistic=logistic)
         fitted[test] = predict(logged[test])
         expected[test] = _expected(predict, table[test], things, (chance(at)[test] for at in range(len(things))))
@@ -113,8 +113,7 @@ def _folds(groups: NDArray[np.generic], folds: int, rng: np.random.Generator) ->
 
 
 def _fit(features: Floats, reward: Floats, ridge: float, *, logistic: bool) -> Predict:
-    if not 0.0 < ridge < np.inf:
-        raise InputError("out of bounds", where="ridge", expected="a number above 0", found=ridge)
+    ridge = real(ridge, "ridge", above=0.0)
     if reward.min() == reward.max():
         constant = float(reward[0])
         return lambda rows: np.full(len(rows), constant)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from harness.errors import InputError
-from harness.estimators._check import count, share
+from harness.estimators._check import count, real, share
 
 __all__ = ["mean_needs", "mean_power", "mean_sees", "share_needs", "share_power", "share_sees"]
 
@@ -169,12 +169,8 @@ def _sizes(n: float, ratio: float) -> tuple[float, float]:
 
 
 def _finite(value: float, name: str) -> float:
-    if not math.isfinite(value):
-        raise InputError("not finite", where=name, expected="a number", found=value)
-    return float(value)
+    return real(value, name)
 
 
 def _positive(value: float, name: str) -> float:
-    if not 0.0 < value < math.inf:
-        raise InputError("out of bounds", where=name, expected="a finite number above 0", found=value)
-    return float(value)
+    return real(value, name, above=0.0)

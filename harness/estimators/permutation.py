@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.estimators._check import Floats, count, numbers, same_length
+from harness.estimators._check import Floats, count, generator, numbers, same_length
 from harness.estimators.strata import Strata
 
 __all__ = ["StratumTests", "permutation_tests"]
@@ -103,7 +103,7 @@ def permutation_tests(
     order = np.argsort(strata.codes, kind="stable")
     cuts = np.cumsum(strata.counts)[:-1]
     parts = [_stratum(a, b) for a, b in zip(np.split(y[order], cuts), np.split(e[order], cuts), strict=True)]
-    hits, pooled = _hits(parts, wanted, workers, rng)
+    hits, pooled = _hits(parts, wanted, workers, generator(rng))
     least = np.array([_least(part, wanted) for part in parts])
     p = np.where(least < 1.0, (1.0 + hits) / (1.0 + wanted), 1.0)
     over_all = (1.0 + pooled) / (1.0 + wanted) if (least < 1.0).any() else math.nan

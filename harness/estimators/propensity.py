@@ -13,7 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, Labels, count, labels, numbers, same_length, share, zero_one
+from harness.estimators._check import (
+    Floats,
+    Labels,
+    count,
+    generator,
+    labels,
+    numbers,
+    real,
+    same_length,
+    share,
+    zero_one,
+)
 from harness.estimators.proportions import clopper_pearson
 from harness.estimators.strata import quantile_bins
 
@@ -74,14 +85,13 @@ def fit_logistic(features: ArrayLike, exposed: ArrayLike, *, ridge: float = 1.0)
     """
     table, hit = _table(features), zero_one(exposed, "exposed")
     same_length(features=table, exposed=hit)
-    if not 0.0 < ridge < np.inf:
-        raise InputError("out of bounds", where="ridge", expected="a number above 0", found=ridge)
+    penalty = real(ridge, "ridge", above=0.0)
     if hit.min() == hit.max():
         raise InputError("one class only", where="exposed", expected="both 0 and 1", found=float(hit[0]))
     centre, scale = table.mean(axis=0), table.std(axis=0)
     scale = np.where(scale > 1e-12 * (1.0 + np.abs(centre)), scale, np.inf)  # a constant column says nothing
     design = np.column_stack([np.ones(len(hit)), (table - centre) / scale])
-    weights = _newton(design, hit, ridge)
+    weights = _newton(design, hit, penalty)
     slopes = weights[1:] / scale
     return Logistic(float(weights[0] - slopes @ centre), slopes)
 
@@ -148,7 +158,7 @@ def cross_fitted(
     table, hit, parts = _table(features), zero_one(exposed, "exposed"), count(folds, "folds", least=2)
     groups = np.zeros(len(hit), dtype=np.int64) if by is None else labels(by, "by")
     same_length(features=table, exposed=hit, by=groups)
-    fold = _folds(groups, hit, parts, rng)
+    fold = _folds(groups, hit, parts, generator(rng))
     found = np.empty(len(hit))
     for name in np.unique(groups):
         here = groups == name

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from harness.errors import InputError, nearest
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, count, labels, level, numbers, same_length
+from harness.estimators._check import Floats, count, generator, labels, level, numbers, same_length
 from harness.estimators._statistics import Sample
 from harness.estimators.moments import ClusterMoments, Moments
 
@@ -108,7 +108,7 @@ def bootstrap_ends(
     >>> found.low_se < 0.1 * found.estimate.half_width, found.estimate.method
     (True, 'BCa bootstrap of the mean')
     """
-    sample = _sample(x, clusters, statistic, method)
+    sample, draw = _sample(x, clusters, statistic, method), generator(rng)
     tail, draws = level(confidence), count(resamples, "resamples", least=100)
     plain = _closed(sample, confidence, unit)
     if sample.units < 2 or sample.constant:
@@ -117,7 +117,7 @@ def bootstrap_ends(
         )
     kind = "mean" if statistic is None else "statistic"
     by = f", {sample.units} clusters" if clusters is not None else ""
-    value, (low, low_se), (high, high_se) = _INTERVALS[method](sample, draws, tail, rng)
+    value, (low, low_se), (high, high_se) = _INTERVALS[method](sample, draws, tail, draw)
     name = {"bca": "BCa", "percentile": "percentile", "studentised": "studentised"}[method]
     found = Estimate(value, low, high, len(sample.x), confidence, f"{name} bootstrap of the {kind}{by}", unit)
     return BootstrapEnds(found, low_se, high_se)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, bounded, count, level, numbers, share
+from harness.estimators._check import Floats, bounded, count, level, numbers, real, share
 
 __all__ = ["ConfidenceSequence", "EProcess", "bernstein_sequence", "betting_sequence", "betting_wealth"]
 
@@ -202,8 +202,7 @@ def betting_wealth(
     8
     """
     scaled, (low, high) = _scaled(x, support)
-    if not low < null < high:
-        raise InputError("out of bounds", where="null", expected=f"a number inside ({low:g}, {high:g})", found=null)
+    null = real(null, "null", above=low, below=high)
     bets = _bets(scaled, -math.log(share(alpha, "alpha")))[1]
     wealth = _log_wealth(scaled, bets, (null - low) / (high - low))
     return EProcess(wealth, np.arange(1, len(scaled) + 1), "betting")

@@ -8,13 +8,19 @@ import pytest
 from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.estimators.bounded import empirical_bernstein
+from harness.estimators.conformal import split_bands
+from harness.estimators.conformal_coverage import slice_coverage
+from harness.estimators.counterfactual import clipped_ips
+from harness.estimators.experiment_power import mean_power
 from harness.estimators.intervals import abc_interval, bootstrap, mean_interval, paired
 from harness.estimators.moments import ClusterMoments, Moments
+from harness.estimators.propensity import fit_logistic
 from harness.estimators.proportions import clopper_pearson, wilson
 from harness.estimators.quantiles import quantile_difference, quantile_interval
 from harness.estimators.rare import big_loser_share
 from harness.estimators.ratios import ratio_interval
 from harness.estimators.sample_size import needed_for_mean, needed_for_share, needed_n
+from harness.estimators.sequential import betting_wealth
 
 RNG = np.random.default_rng(0)
 
@@ -165,3 +171,25 @@ def test_other_ranges_are_refused():
     ):
         with pytest.raises(InputError):
             call()
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda: mean_power(None, 1, 10), "gap: out of bounds; expected a finite number, found 'nothing'"),
+        (lambda: mean_power(0.1, "x", 10), "sd: out of bounds; expected a finite number above 0, found 'x'"),
+        (lambda: clipped_ips([1], [0.5], [0.5], at=None), "at: out of bounds; expected a finite number above 0"),
+        (lambda: fit_logistic([0.0, 1.0], [0, 1], ridge=None), "ridge: out of bounds; expected a finite number"),
+        (lambda: betting_wealth([0.5], "x"), "null: out of bounds; expected a finite number inside (0, 1), found 'x'"),
+        (lambda: split_bands([1.0], "a"), "thresholds: not numbers; expected one number, or 1, found 'a'"),
+        (lambda: bootstrap([0.1, 0.2], rng=3), "rng: not a generator; expected a numpy.random.Generator, found 3"),
+        (lambda: slice_coverage({"a": (5, 2)}), "slices: not three counts; expected (covered, rows, calibrated)"),
+    ],
+    ids=["gap", "sd", "at", "ridge", "null", "thresholds", "rng", "slices"],
+)
+def test_a_scalar_of_the_wrong_kind_is_refused_in_one_line(call, line):
+    """None, text or a seed where a number or a generator belongs is named with what was expected and found."""
+    with pytest.raises(InputError) as caught:
+        call()
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
