@@ -70,6 +70,7 @@ SPOILT: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no trace": (lambda held: held.update(trace=[]), "column trace"),
     "steps out of order": (lambda held: held["trace"].reverse(), "did not end there"),
     "fewer steps than shown": (lambda held: held.update(iterations=1), "did not end there"),
+    "outside its limits": (lambda held: held["swept"][4].update(within=False), "not the sweep"),
     "sweep cut": (lambda held: held["swept"].pop(), "not the sweep"),
     "share rises with a threshold": (lambda held: held["swept"][8]["figures"].update(share=0.99), "rises with a thres"),
     "an array for an object": (lambda held: held.update(theta=[0.1, 0.2]), "column theta: not an object"),
