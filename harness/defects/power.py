@@ -15,10 +15,12 @@ from harness.estimators.proportions import clopper_pearson
 from harness.release.judge import Verdict, verdict_of
 from harness.release.policy import Limit
 
-__all__ = ["CATCH", "GRID", "QUICK_GRID", "GatePower", "NoOps", "Point", "Tally", "power_verdict", "severities"]
+__all__ = ["CATCH", "COSTLY_GRID", "GRID", "QUICK_GRID", "GatePower", "NoOps", "Point", "Tally", "power_verdict",
+           "severities"]
 
 GRID = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 QUICK_GRID = (0.01, 0.05, 0.2, 1.0)
+COSTLY_GRID = (0.01, 0.1, 1.0)  # for counts over whole rankings, each trial of which reads them all again
 CATCH = 0.95
 _CAUGHT = Limit("at_least", CATCH, "lcb")
 
@@ -167,11 +169,12 @@ def power_verdict(gates: Sequence[GatePower]) -> Verdict:
     return max((gate.verdict for gate in gates), default=Verdict.INCONCLUSIVE)
 
 
-def severities(grades: Sequence[float], *, quick: bool = False) -> tuple[float, ...]:
+def severities(grades: Sequence[float], *, quick: bool = False, costly: bool = False) -> tuple[float, ...]:
     """The grid of severities up to a defect's last grade, which is on it.
 
     >>> severities((0.1, 0.5), quick=True)
     (0.01, 0.05, 0.2, 0.5)
     """
     last = grades[-1]
-    return (*(one for one in (QUICK_GRID if quick else GRID) if one < last), last)
+    grid = COSTLY_GRID[quick:] if costly else QUICK_GRID if quick else GRID
+    return (*(one for one in grid if one < last), last)

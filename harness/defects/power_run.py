@@ -9,7 +9,7 @@ from typing import NamedTuple
 from harness.defects.owners import named, owner
 from harness.defects.power import GatePower, NoOps, Tally, severities
 from harness.defects.power_pool import Job, worked
-from harness.defects.power_trials import Setting, draws_of, point_of, reorderings
+from harness.defects.power_trials import FEWEST, Setting, costly, draws_of, point_of, reorderings
 from harness.defects.trials import judged, records_of
 from harness.errors import InputError
 from harness.release.judge import Verdict
@@ -57,7 +57,8 @@ def study_of(trial: Trial, check: Check, size: Size, *, defect: str | None = Non
                                    n=found.reading.estimate.n)
     if found.verdict is Verdict.REFUSE:
         return Study(start._replace(note="the release itself is refused here"))
-    points = tuple(Job(point_of, (check, one.name, severity)) for severity in severities(one.grades, quick=size.quick))
+    tried = severities(one.grades, quick=size.quick, costly=costly(check))
+    points = tuple(Job(point_of, (check, one.name, severity)) for severity in tried)
     noops = (("drawn again", Job(draws_of, (check, one.name, size.draws))),) if records.sampled else ()
     return Study(start, points, noops)
 
@@ -68,16 +69,18 @@ def unstudied(check: Check, note: str, *, defect: str | None = None) -> Study:
 
 
 def reordered_variants(studies: Sequence[Study], checks: Mapping[str, Check], size: Size) -> list[Variant]:
-    """The records in other orders: as often as draws for gates that count, a few times for those that sample."""
-    shown = [(checks[one.start.gate], one.start.defect, one.start.sampled) for one in studies
+    """The records in other orders: a few times for gates that draw, as often as draws for those that count."""
+    shown = [(checks[one.start.gate], one.start.defect) for one in studies
              if one.points and one.start.defect and family_of(checks[one.start.gate].measure) != PROPERTIES]
-    drawn = [(check, name) for check, name, sampled in shown if sampled]
-    counted = [(check, name) for check, name, sampled in shown if not sampled]
-    made = [Variant("reordered", Job(reorderings, (drawn, number, 1))) for number in range(size.reorderings)]
-    made = made if drawn else []
-    step = 50
-    return made + [Variant("reordered", Job(reorderings, (counted, first, min(step, size.draws - first))))
-                   for first in range(0, size.draws if counted else 0, step)]
+    drawn = {one.start.gate for one in studies if one.start.sampled}
+    sampled = [gate for gate in shown if gate[0].id in drawn]
+    slow = [gate for gate in shown if gate[0].id not in drawn and costly(gate[0])]
+    facts = [gate for gate in shown if gate not in sampled and gate not in slow]
+    made: list[Variant] = []
+    for gates, many, step in ((sampled, size.reorderings, 1), (slow, FEWEST, 5), (facts, size.draws, 50)):
+        made += [Variant("reordered", Job(reorderings, (gates, first, min(step, many - first))))
+                 for first in range(0, many if gates else 0, step)]
+    return made
 
 
 def examine(studies: Sequence[Study], variants: Sequence[Variant], setting: Setting, *, processes: int,

@@ -23,9 +23,10 @@ from harness.release.measures import family_of
 from harness.release.observed import Trial
 from harness.release.policy import Check
 
-__all__ = ["Setting", "Verdicts", "draws_of", "point_of", "reorderings", "rng_of", "verdicts_on"]
+__all__ = ["FEWEST", "Setting", "Verdicts", "costly", "draws_of", "point_of", "reorderings", "rng_of", "verdicts_on"]
 
 Verdicts = dict[str, Verdict | None]
+FEWEST = 59  # all of so many caught show .95: enough where each trial reads whole rankings again
 _FACTS = {"index", "integrity", "latency"}  # families that read no ranking
 
 
@@ -51,6 +52,7 @@ class Setting:
 def point_of(setting: Setting, check: Check, name: str, severity: float) -> Point:
     """Trials at one severity: plant, draw, judge; the defect is caught where the finding names it."""
     defect, base = named(name), _needed(setting.trial, check)
+    shown = _broken(base, check, defect) if costly(check) else None
     found: list[Finding | None] = []
     values: list[float] = []
     needed = None
@@ -58,7 +60,7 @@ def point_of(setting: Setting, check: Check, name: str, severity: float) -> Poin
         try:
             rng = rng_of(setting, check.id, name, severity, plant)
             trial = defect.plant(_mixed(base, check, rng), severity, int(rng.integers(2**31)))
-            pair = _pair(trial, check, defect)
+            pair = records_of(trial, check), shown or _broken(trial, check, defect)
             estimate = pair[0].read(None, 0).estimate
             found += [_judged(check, pair, defect, rng) for _ in range(count)]
             needed = needed_rows(estimate, check.limit, power=CATCH) if not values and check.limit else needed
@@ -112,13 +114,29 @@ def _judged(check: Check, pair: tuple[Records, Records], defect: Defect, rng: np
 
 def _pair(trial: Trial, check: Check, defect: Defect) -> tuple[Records, Records]:
     """What the check reads of the trial, and of the same with its gate's planted defect."""
-    return records_of(trial, check), records_of(defect.plant(trial, defect.grades[-1]), check)
+    return records_of(trial, check), _broken(trial, check, defect)
+
+
+def _broken(trial: Trial, check: Check, defect: Defect) -> Records:
+    return records_of(defect.plant(trial, defect.grades[-1]), check)
 
 
 def _shared_out(setting: Setting, check: Check) -> list[int]:
-    """Trials for each plant: all its own where breaking is cheap, spread over a few where rankings are broken."""
+    """Trials for each plant: one where nothing is drawn or breaking is cheap, else spread over a few plants."""
+    if costly(check):
+        return [1] * FEWEST
     plants = setting.trials if family_of(check.measure) in _FACTS else min(setting.plants, setting.trials)
     return [len(range(plant, setting.trials, plants)) for plant in range(plants)]
+
+
+def costly(check: Check) -> bool:
+    """Whether a check counts over whole rankings: nothing can be drawn again, and each trial reads all of them.
+
+    >>> from harness.release.policy import Check
+    >>> [costly(Check("gate", measure, None, "all", None)) for measure in ("duplicated hits", "ids missing", "R@5")]
+    [True, False, False]
+    """
+    return family_of(check.measure) not in _FACTS | {"quality"}
 
 
 def _needed(trial: Trial, check: Check) -> Trial:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +94,8 @@ def records_of(trial: Trial, check: Check) -> Records:
         return _records("requests", len(trace), None, lambda one, seed: read(replace(
             trial, seed=seed, candidate=replace(trial.candidate, trace=trace if one is None else Trace(
                 trace.frame.iloc[one.rows]))), check))
-    return _records("", 0, None, lambda _, seed: read(replace(trial, seed=seed), check))
+    counted = cache(lambda: read(trial, check))  # over all there is: every draw of it is itself
+    return _records("", 0, None, lambda _drawn, _seed: counted())
 
 
 def judged(check: Check, records: Records, broken: Records, defect: Defect, *, drawn: Draw | None = None,

@@ -15,7 +15,7 @@ from harness.defects.changes import coded
 from harness.defects.owners import owner
 from harness.defects.power import GRID, GatePower, NoOps, Point, Tally, power_verdict, severities
 from harness.defects.power_run import Size, bare, examine, reordered_variants, study_of
-from harness.defects.power_trials import Setting, point_of, verdicts_on
+from harness.defects.power_trials import FEWEST, Setting, point_of, verdicts_on
 from harness.defects.trials import draw, judged, records_of, reordered
 from harness.errors import InputError
 from harness.release.judge import Verdict
@@ -188,6 +188,13 @@ def test_a_gate_gets_the_same_trials_alone_and_among_others(fair):
     alone = studied(fair, [gate("nDCG@10")])[0]
     among = studied(fair, [gate("ids missing"), gate("nDCG@10")])[1]
     assert alone.points == among.points and alone.noops[0] == among.noops[0]
+
+
+def test_a_count_over_rankings_is_tried_anew_each_time(fair):
+    """Nothing can be drawn: each trial is another plant, as few as show .95, and no reading is counted twice."""
+    found, = studied(fair, [gate("duplicated hits")])
+    assert found.verdict is Verdict.PASS and found.sampled == ""
+    assert {point.tally.n for point in found.points} == {found.idle.n} == {FEWEST}
 
 
 def test_severities_end_at_the_last_grade():
