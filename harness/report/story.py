@@ -74,7 +74,9 @@ def _passes(required: list[Finding]) -> str:
 
 
 def _sentence(finding: Finding) -> str:
-    return f"{finding.check.id} ({finding.verdict.name}): {finding.reason} (n = {finding.reading.estimate.n:,})."
+    words = f"{finding.check.id} ({finding.verdict.name}): {finding.reason} (n = {finding.reading.estimate.n:,})."
+    note = finding.reading.note  # which pin fell, which draw broke a property
+    return f"{words[:-1]}; {note[:200]}." if note and finding.verdict is Verdict.REFUSE else words
 
 
 def _closest(required: list[Finding]) -> tuple[str, ...]:

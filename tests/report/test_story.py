@@ -40,6 +40,15 @@ def test_a_refusal_names_gate_number_limit_and_n(tmp_path: Path) -> None:
     assert "Nothing was signed." in story.next
 
 
+def test_a_refusal_tells_which_one_fell(tmp_path: Path) -> None:
+    """What a gate noted (the pin that fell, the draw that broke a property) stands in its sentence; a pass has none."""
+    told = evidence(tmp_path, BROKEN)
+    noted = [{**row, "note": "pin a-b-1 fell"} for row in told.findings]
+    story = tell(Evidence(told.header, tuple(noted), told.closing))
+    assert story.why[0] == "all-p95 retrieval_ms-ucb (REFUSE): lcb 10.4 > 8 (n = 40); pin a-b-1 fell."
+    assert "fell" not in " ".join(tell(evidence(tmp_path)).why)
+
+
 def test_the_n_that_would_settle_it_is_told(tmp_path: Path) -> None:
     """An inconclusive gate with observations enough for a bound says how many would settle it."""
     wide = {**SOUND, "delta nDCG@10/all": (0.01, -0.01, 0.03, 400, "1")}
