@@ -78,12 +78,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--again", action="store_true", help="keep what mutmut saw killed, try its survivors anew")
+    parser.add_argument("--again", action="store_true", help="keep what was killed, try survivors anew")
     asked = parser.parse_args()
     for name in asked.only:
         started = time.monotonic()
         mutants = by_mutmut(name, GROUPS[name], asked.jobs, again=asked.again)
-        mutants += by_hand(name, GROUPS[name], asked.jobs)
+        mutants += by_hand(name, GROUPS[name], asked.jobs, again=asked.again)
         told = {"minutes": (time.monotonic() - started) / 60, "mutants": [asdict(one) for one in mutants]}
         (WORK / f"{name}.json").write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
     return report()
@@ -156,20 +156,24 @@ def changed(before: list[str], after: list[str]) -> tuple[str, str]:
     return tuple(" ".join(line[1:] for line in lines if line[0] == sign) for sign in "-+")
 
 
-def by_hand(name: str, group: Group, jobs: int) -> list[Mutant]:
+def by_hand(name: str, group: Group, jobs: int, *, again: bool) -> list[Mutant]:
     """Emptied bodies, decorated functions and constants, each in a process of its own."""
+    old = read(name) if again and (WORK / f"{name}.json").exists() else []
+    dead = {one.key: one for one in old if one.tool == "mutants_ast" and one.status == KILLED}
     folders: SimpleQueue[Path] = SimpleQueue()
     for number in range(jobs):
         folders.put(copied(WORK / f"{name}-{number}"))
     tests = found(group.tests)
 
     def tried(made: tuple[str, str, str, str, str]) -> Mutant:
-        module, function, before, after, text = made
-        folder = folders.get()
+        *key, text = made
+        if tuple(key) in dead:
+            return dead[tuple(key)]
+        folder, module = folders.get(), key[0]
         honest = (folder / module).read_text(encoding="utf-8")
         try:
             (folder / module).write_text(text, encoding="utf-8")
-            return Mutant(module, function, before, after, verdict(folder, tests), "mutants_ast")
+            return Mutant(*key, verdict(folder, tests), "mutants_ast")
         finally:
             (folder / module).write_text(honest, encoding="utf-8")
             folders.put(folder)
@@ -190,16 +194,20 @@ def verdict(folder: Path, tests: list[str]) -> str:
     return SURVIVED if code == 0 else KILLED
 
 
+def read(name: str) -> list[Mutant]:
+    """What an earlier run of a group left."""
+    return [Mutant(**one) for one in json.loads((WORK / f"{name}.json").read_text(encoding="utf-8"))["mutants"]]
+
+
 def report() -> int:
     """Table and survivors into the document; what is not explained, or no longer true, onto stderr."""
-    told = {name: json.loads((WORK / f"{name}.json").read_text("utf-8")) for name in GROUPS if
-            (WORK / f"{name}.json").exists()}
-    mutants = [Mutant(**one) for group in told.values() for one in group["mutants"]]
+    told = [name for name in GROUPS if (WORK / f"{name}.json").exists()]
+    mutants = [one for name in told for one in read(name)]
     reasons = {(one["module"], one["function"], one["before"], one["after"]): one["reason"]
                for one in yaml.safe_load((DOCS / "mutation-survivors.yaml").read_text("utf-8")) or []}
     alive = sorted({one.key for one in mutants if one.status not in {KILLED, TIMEOUT}})
     wrong = [f"unexplained: {' | '.join(key)}" for key in alive if key not in reasons]
-    if set(told) == set(GROUPS):
+    if told == list(GROUPS):
         wrong += [f"explained, and dead: {' | '.join(key)}" for key in reasons if key not in alive]
     share = sum(one.status in {KILLED, TIMEOUT} for one in mutants) / len(mutants)
     wrong += [f"{share:.1%} killed, and {GOAL:.0%} are asked for"] if share < GOAL else []

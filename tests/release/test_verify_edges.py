@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.release.attest import sign_release
 from harness.release.evidence import Evidence, row_of
-from harness.release.findings import LEAST_N, least_n, recheck_finding
+from harness.release.findings import least_n, recheck_finding
 from harness.release.judge import Control, Reading, judge
 from harness.release.manifest import Loaded, parse_manifest
 from harness.release.policy import Limit
@@ -46,6 +47,7 @@ def test_what_was_verified_is_told_whole():
         evidence_sha256=sha256_bytes(HONEST.evidence), config_hash=HONEST.loaded.manifest.config_hash, notes=())
     assert [one.check for one in told.findings] == list(HONEST.loaded.manifest.checks)
     assert told.subjects is not HONEST.subjects
+    assert [one.check.id for one in told.undecided] == ["see_also-all-acceptance-lcb"]
 
 
 def test_integrity_only_and_development_are_told():
@@ -166,8 +168,9 @@ def test_a_recorded_releases_header_is_held_to_its_manifest(change, line):
 
 
 @pytest.mark.parametrize(("measure", "by", "least"), [
-    *((f"{start}x", "lcb", least) for start, least in LEAST_N.items()),
-    *((f"{start}x", "value", 0) for start in LEAST_N), ("nDCG@10", "lcb", 0), ("p95 total_ms", "ucb", 0),
+    ("delta nDCG@10", "lcb", 200), ("lift RR", "lcb", 200), ("over last_vector nDCG@10", "lcb", 200),
+    ("agreement@10", "lcb", 500), ("nDCG@10", "lcb", 0), ("p95 total_ms", "ucb", 0), ("delta nDCG@10", "value", 0),
+    ("agreement@10", "value", 0),
 ])
 def test_only_bounds_of_small_differences_have_a_least_n(measure, by, least):
     """What is judged by its value has none, nor has a measure that the table does not name."""
@@ -185,6 +188,14 @@ def test_a_bound_of_two_observations_needs_its_cross_check(n, refused):
             "w: a bound without its cross-check; expected a resampled interval")
     else:
         assert recheck_finding(row, DELTA, where="w").reading.estimate.n == n
+
+
+def test_nothing_measured_may_be_written_as_such():
+    """NaN over no observations, judged in doubt, is an honest finding: only what would pass needs observations."""
+    spend = HONEST.loaded.manifest.checks[4]
+    nothing = Reading(Estimate(math.nan, math.nan, math.nan, 0, spend.confidence, "t", "1"))
+    again = recheck_finding(row_of(judge(spend, nothing)), spend, where="w")
+    assert (again.verdict.name, again.reason) == ("INCONCLUSIVE", "nothing was measured (n = 0)")
 
 
 @pytest.mark.parametrize(("n", "line"), [

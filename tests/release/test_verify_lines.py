@@ -15,7 +15,7 @@ import pytest
 from harness.data.store import atomic_write_text
 from harness.errors import EvidenceError
 from tests.faults import forged_bundles, forged_evidence, forged_moments
-from tests.faults.forged_evidence import DELTA, R5, all_of, doubtful, failing, put
+from tests.faults.forged_evidence import DELTA, R5, all_of, doubtful, drop, failing, put
 from tests.faults.forging import Forgery, look, lying
 
 PINNED = Path(__file__).with_name("verify_lines.json")
@@ -37,6 +37,11 @@ MORE = [Forgery(name, "", lying(rows=edit)) for name, edit in [
     ("confidence_of_an_oracle", put(R5, "alternatives", 0, "broken", "confidence", value=1.0)),
     ("two_fields_smuggled_in", all_of(put(R5, "zeal", value=1), put(R5, "alibi", value=1))),
     ("min_n_is_true", put(R5, "min_n", value=False)),
+    *((f"header_lacks_{key}", drop(0, key)) for key in (
+        "run_id", "release", "manifest", "manifest_sha256", "config_hash", "run_manifest_sha256", "artifacts",
+        "baseline", "seed", "started", "plugin_version", "threads")),
+    *((f"closing_lacks_{key}", drop(-1, key)) for key in (
+        "collected", "ran", "passed", "failed", "skipped", "deselected", "xfailed", "errors", "exit_status")),
     ("alternative_where_the_policy_has_none", lambda rows: rows[DELTA].update(alternatives=rows[R5]["alternatives"])),
     ("alternatives_are_an_object", put(DELTA, "alternatives", value={})),
     ("note_is_true", put(R5, "note", value=True)),
