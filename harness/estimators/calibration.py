@@ -71,6 +71,9 @@ class CalibrationError(NamedTuple):
 def calibration_floor(predicted: ArrayLike, bins: ArrayLike) -> float:
     """Expected calibration error if every prediction were exactly right: sqrt(2/pi)/n sum_b sqrt(sum_b p(1-p)).
 
+    Per bin the mean of a half-normal, sqrt(2 / pi) sd. That binned errors lie above 0 at perfect calibration: Roelofs
+    et al., AISTATS 2022.
+
     Args:
         predicted: (n,) probabilities.
         bins: (n,) bin of each row, as from `metrics.calibration.equal_mass`.
@@ -91,7 +94,8 @@ def calibration_floor(predicted: ArrayLike, bins: ArrayLike) -> float:
 def needed_for_calibration(bound: float, found: CalibrationError) -> int | None:
     """Rows at which a perfect model of such predictions passes `bound` about every second time.
 
-    Floor and reach shrink with the root of n; None where the reach is infinite.
+    Floor and reach shrink with the root of n; None where the reach is infinite. n ((floor + reach) / bound)**2 of the
+    `found` error over n rows; `bound` in [0, 1] as the error is; that root is all its source.
 
     Raises:
         InputError: A bound outside (0, 1).
@@ -109,7 +113,8 @@ def needed_for_calibration(bound: float, found: CalibrationError) -> int | None:
 def reliability_ends(hits: ArrayLike, counts: ArrayLike, *, confidence: float = 0.9) -> list[Estimate]:
     """The observed share of each of B bins by Clopper & Pearson, all B together at `confidence` (Bonferroni).
 
-    For independent rows. `hits`, `counts`: (B,) whole, hits <= counts.
+    For independent rows. `hits`, `counts`: (B,) whole rows, hits <= counts. Beta quantiles at (1 - confidence) / (2 B)
+    each end (Clopper & Pearson 1934; Dunn 1961).
 
     Raises:
         InputError: Hits or counts that are negative, not whole or of two lengths, hits above their count, or confidence
@@ -135,6 +140,8 @@ def calibration_error(
     draws: int = 4000,
 ) -> CalibrationError:
     """The calibration error over given bins, with an interval whose ends each hold with (1 + confidence) / 2.
+
+    sum_b |sum of outcome - predicted in b| / n, in [0, 1] (Naeini et al., AAAI 2015), over the bins as given.
 
     Args:
         predicted: (n,) probabilities.

@@ -78,6 +78,9 @@ def closed_interval(
 ) -> Estimate:
     """The estimate with its ABC-t interval.
 
+    The ends of `abc_ends` with Student's t for the normal quantile (DiCiccio & Efron, Biometrika 79, 1992), `value` and
+    `error` in `unit`.
+
     Args:
         value: The statistic; NaN where there is no observation.
         error: Its standard error by the unbiased variance; not read under two units.
@@ -179,7 +182,7 @@ def ratio_shape(sizes: Floats | NDArray[np.int64], influence: Floats) -> tuple[f
 
     With influences u_g, sizes n_g of mean m and G clusters: u_g / m and -2 u_g (n_g - m) / m**2 are the first and
     second derivatives of the ratio in cluster g's weight; the least favourable direction bends the ratio by the same
-    pull that biases it.
+    pull that biases it (DiCiccio & Efron 1992).
 
     Raises nothing: the caller has checked. Under two units, or without variation, the shape is flat.
 
@@ -201,6 +204,8 @@ def ratio_shape(sizes: Floats | NDArray[np.int64], influence: Floats) -> tuple[f
 
 def effective_units(sizes: Floats | NDArray[np.int64]) -> float:
     """Kish's number of equally large units that would weigh as these `sizes` (G,) do: G if they are equal.
+
+    (sum n_g)**2 / sum n_g**2 (Kish 1965).
 
     Raises nothing: sizes that are all 0, or none, are worth 0 units.
 

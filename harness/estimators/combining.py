@@ -33,6 +33,8 @@ def fisher_combined(p: ArrayLike) -> float:
 def bonferroni_combined(p: ArrayLike) -> float:
     """The least of k p-values times k, at most 1: strong against one large effect, whatever the dependence.
 
+    min(1, k min p), of `p` (k,) (Dunn, JASA 56, 1961).
+
     Raises:
         InputError: As `fisher_combined`.
 
@@ -53,6 +55,8 @@ def _p_values(p: ArrayLike) -> Floats:
 
 def draws_needed(strata: int, *, alpha: float = 0.05) -> int:
     """The least number of permutations whose smallest p, 1 / (1 + draws), Bonferroni over `strata` can reject.
+
+    ceil(strata / alpha) - 1, as p >= 1 / (1 + draws) (Phipson & Smyth 2010).
 
     Raises:
         InputError: Strata that are no whole number of at least 1, or alpha outside (0, 1).

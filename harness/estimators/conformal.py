@@ -46,6 +46,8 @@ class Bands(NamedTuple):
 def conformal_rank(n: int, coverage: float) -> int:
     """ceil((n + 1) coverage), from 1: which of n ascending scores is the threshold; n + 1 where none is.
 
+    The rank of split conformal prediction (Vovk et al. 2005); `n` calibration rows, `coverage` a chance.
+
     Raises:
         InputError: n that is no whole number of at least 0, or coverage outside (0, 1).
 
@@ -59,6 +61,8 @@ def conformal_rank(n: int, coverage: float) -> int:
 def needed_for_threshold(coverage: float) -> int:
     """The least n whose threshold is finite: coverage / (1 - coverage), rounded up.
 
+    There the rank ceil((n + 1) coverage) is n at last (Vovk et al. 2005).
+
     Raises:
         InputError: Coverage outside (0, 1).
 
@@ -71,6 +75,8 @@ def needed_for_threshold(coverage: float) -> int:
 
 def split_threshold(scores: ArrayLike, *, coverage: float = 0.95) -> float:
     """The `conformal_rank`-th smallest of calibration `scores` (n,); infinite under `needed_for_threshold` of them.
+
+    After Papadopoulos et al. 2002 and Vovk et al. 2005.
 
     Args:
         scores: One finite number per calibration row, larger where the prediction is worse; in the score's unit.
@@ -90,6 +96,8 @@ def split_threshold(scores: ArrayLike, *, coverage: float = 0.95) -> float:
 def absolute_scores(truth: ArrayLike, predicted: ArrayLike) -> Floats:
     """|truth - predicted| (n,): the score whose bands are `split_bands`.
 
+    `truth`, `predicted`: (n,), in one unit, which is the score's (Lei et al., JASA 113, 2018).
+
     Raises:
         InputError: NaN or infinite values, or lengths that differ.
 
@@ -105,7 +113,8 @@ def absolute_scores(truth: ArrayLike, predicted: ArrayLike) -> Floats:
 def cqr_scores(truth: ArrayLike, low: ArrayLike, high: ArrayLike) -> Floats:
     """max(low - truth, truth - high) (n,): conformalised quantile regression (Romano et al., NeurIPS 2019).
 
-    Negative where the truth lies inside the model's own interval: a model that is too cautious is narrowed.
+    Negative where the truth lies inside the model's own interval: a model that is too cautious is narrowed. `truth`,
+    `low`, `high`: (n,), in one unit.
 
     Raises:
         InputError: NaN or infinite values, or lengths that differ.
@@ -122,6 +131,8 @@ def cqr_scores(truth: ArrayLike, low: ArrayLike, high: ArrayLike) -> Floats:
 def split_bands(predicted: ArrayLike, thresholds: ArrayLike | float) -> Bands:
     """Predicted -/+ threshold, for (m,) predictions and one threshold or (m,) of them (+inf where infinite).
 
+    All in the unit of the predictions (Lei et al., JASA 113, 2018).
+
     Raises:
         InputError: As `cqr_bands`.
 
@@ -134,7 +145,8 @@ def split_bands(predicted: ArrayLike, thresholds: ArrayLike | float) -> Bands:
 def cqr_bands(low: ArrayLike, high: ArrayLike, thresholds: ArrayLike | float) -> Bands:
     """The model's (m,) low - threshold and high + threshold: the bands of `cqr_scores`.
 
-    A negative threshold may cross the ends; then low > high and the band holds nothing, as the promise allows.
+    A negative threshold may cross the ends; then low > high and the band holds nothing, as the promise
+    allows. `thresholds`: one or (m,), in the unit of the ends (Romano et al., NeurIPS 2019).
 
     Raises:
         InputError: NaN or infinite ends, lengths that differ, thresholds that are NaN or of another length.
@@ -165,6 +177,8 @@ def _thresholds(thresholds: ArrayLike | float, rows: int) -> Floats:
 def covered_by(truth: ArrayLike, bands: Bands) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(m,) whether low <= truth <= high.
 
+    `truth` (m,) in the unit of the `bands`, whose ends are (m,) too; a definition, without source.
+
     Raises:
         InputError: NaN or infinite truths, bands of another length.
 
@@ -180,6 +194,7 @@ def conformal_p(scores: ArrayLike, new: ArrayLike) -> Floats:
     """(m,) p-values (1 + calibration scores at or over the new one) / (n + 1): at most u with chance u at most.
 
     The dual of `split_threshold`: a row lies over the threshold where p <= 1 - coverage. Never 0; 1 without rows.
+    `scores` (n,), `new` (m,), in one unit (Vovk et al. 2005).
 
     Raises:
         InputError: A score, old or new, that is NaN or infinite.

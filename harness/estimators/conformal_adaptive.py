@@ -63,6 +63,8 @@ class AdaptiveRun(NamedTuple):
 def adaptive_slack(rows: int, *, coverage: float = 0.95, rate: float = 0.01) -> float:
     """How far the coverage of `rows` rows may lie from the promised one, in any world.
 
+    (max(a, 1 - a) + rate) / (rows rate), a share of rows, with a = 1 - coverage (Gibbs & Candès, NeurIPS 2021).
+
     Raises:
         InputError: Rows that are no whole number of at least 1; coverage or rate outside (0, 1).
 
@@ -75,6 +77,8 @@ def adaptive_slack(rows: int, *, coverage: float = 0.95, rate: float = 0.01) -> 
 
 def adaptive(scores: ArrayLike, *, coverage: float = 0.95, rate: float = 0.01, window: int = 500) -> AdaptiveRun:
     """Adaptive conformal inference over `scores` (n,) in order of time.
+
+    a_{t+1} = a_t + rate (1 - coverage - e_t), e_t = 1 at a miss (Gibbs & Candès, NeurIPS 2021).
 
     Args:
         scores: Finite, larger where the prediction is worse; each predicted from what came before.

@@ -64,6 +64,9 @@ class SliceCoverage(NamedTuple):
 def coverage_law(rows: int, calibrated: int, *, coverage: float = 0.95) -> Floats:
     """(rows + 1,) probability of 0, 1, … covered rows after `calibrated` calibration rows.
 
+    BetaBinomial(rows, k, calibrated + 1 - k), k = ceil((calibrated + 1) coverage) (Vovk 2012; Angelopoulos & Bates
+    2023).
+
     Raises:
         InputError: Counts that are negative or not whole, or coverage outside (0, 1).
 
@@ -87,6 +90,8 @@ def coverage_law(rows: int, calibrated: int, *, coverage: float = 0.95) -> Float
 def coverage_range(rows: int, calibrated: int, *, coverage: float = 0.95, alpha: float = 0.05) -> tuple[int, int]:
     """Least and greatest covered rows that the law does not refuse, alpha / 2 on either side.
 
+    Quantiles, in rows, of the `coverage_law` of `rows` new rows after `calibrated` ones (Vovk 2012).
+
     Raises:
         InputError: Counts that are negative or not whole; coverage or alpha outside (0, 1).
 
@@ -106,6 +111,8 @@ def slice_coverage(
     band: tuple[float, float] = BAND,
 ) -> dict[str, SliceCoverage]:
     """Coverage of each slice against its law, all slices together at a false-alarm rate of at most `alpha`.
+
+    Each by `coverage_range` at alpha / slices (Vovk 2012; Dunn 1961).
 
     Args:
         slices: By name, (covered, rows, calibrated): whole numbers, covered <= rows, each slice calibrated by itself.
@@ -153,6 +160,8 @@ def _slice(counts: tuple[int, int, int], coverage: float, alpha: float, band: tu
 
 def band_chance(rows: int, calibrated: int, *, coverage: float = 0.95, band: tuple[float, float] = BAND) -> float:
     """Probability that a sound slice's observed coverage lies within `band`, ends included.
+
+    The `coverage_law` summed over `rows` x `band`, a share of rows (Vovk 2012).
 
     Raises:
         InputError: No row, counts that are not whole, coverage outside (0, 1), a band out of order or outside [0, 1].

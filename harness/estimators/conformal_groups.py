@@ -79,6 +79,8 @@ class GroupThresholds:
 def mondrian(scores: ArrayLike, groups: ArrayLike, *, coverage: float = 0.95) -> GroupThresholds:
     """`split_threshold` within each group of calibration rows.
 
+    In group g the ceil((n_g + 1) coverage)-th smallest of its scores (Vovk et al. 2003), in the score's unit.
+
     Args:
         scores: (n,) finite numbers, larger where the prediction is worse.
         groups: (n,) labels, text or whole numbers, that are known of a new row before its truth is.

@@ -23,6 +23,8 @@ def weighted_thresholds(
 ) -> Floats:
     """The threshold of each new row under covariate shift.
 
+    The quantile of the scores under weights w_i / (sum w + w_new) (Tibshirani et al., NeurIPS 2019).
+
     Args:
         scores: (n,) finite calibration scores, larger where the prediction is worse.
         weights: (n,) their density ratios new / calibration, >= 0, in any unit.

@@ -81,6 +81,7 @@ def stratified_slope(
     Sum of within-stratum covariances over sum of within-stratum variances of the exposure: for 0 and 1 the differences
     weighted as Mantel and Haenszel do. Its error is robust to unequal variances (HC3, MacKinnon & White 1985), with
     the skew correction of `closed`. Where the exposure varies within no stratum the value is NaN, the ends infinite.
+    `outcome` and `exposure` are (n,) finite numbers, the slope is in `unit`.
 
     Raises:
         InputError: NaN or infinite numbers, lengths that differ, or confidence outside (0, 1).
@@ -121,6 +122,9 @@ def negative_control(
     threads: int = 1,
 ) -> ControlFinding:
     """Judge one pair that cannot be cause and effect: see `ControlFinding` for what the verdicts say.
+
+    After Lipsitch et al. 2010; the effect by `permutation_tests` (Phipson & Smyth 2010), its smallness by TOST
+    (Schuirmann 1987).
 
     Args:
         outcome: (n,) finite numbers, of independent rows.
@@ -194,7 +198,8 @@ def control_battery(
     """Judge every negative-control outcome against the exposure, and every control exposure against the outcome.
 
     Each of m controls is tested at alpha / m, so that valid data are refused at most `alpha` of the time. Control
-    exposures are compared among rows of like true exposure (five equal-mass bins), whose effect is none of theirs.
+    exposures are compared among rows of like true exposure (five equal-mass bins), whose effect is none of theirs
+    (Lipsitch et al. 2010; Dunn 1961).
 
     Args:
         outcome: (n,) the true outcome.

@@ -26,7 +26,7 @@ Support = tuple[float, float] | None
 
 
 def importance_weights(propensity: ArrayLike, target: ArrayLike, *, least: int = 1) -> Floats:
-    """w_i = π(a_i|x_i) / propensity_i, (n,).
+    """w_i = π(a_i|x_i) / propensity_i, (n,), without unit (Horvitz & Thompson 1952).
 
     Args:
         propensity: (n,) in (0, 1]: the log's probability of the action that it took. 0 is impossible for an action
@@ -71,7 +71,10 @@ def _probability(x: ArrayLike, name: str, least: int) -> Floats:
 def logged_rows(
     reward: ArrayLike, propensity: ArrayLike, target: ArrayLike, *, least: int = 1
 ) -> tuple[Floats, Floats]:
-    """Rewards (n,) and weights (n,) of a log. Raises, and takes `least`, as `importance_weights`.
+    """Rewards (n,) and weights (n,) of a log: w = target / propensity (Horvitz & Thompson 1952).
+
+    `reward` (n,) finite; `propensity` (n,) in (0, 1]; `target` (n,) in [0, 1]. Raises, and takes `least`, as
+    `importance_weights`.
 
     >>> logged_rows([1, 0], [0.5, 0.25], [0.5, 0.5])[0].tolist()
     [1.0, 0.0]
@@ -126,7 +129,8 @@ def snips(
     Its influence is w (r - V) / Σ w (Owen, ch. 9): the normaliser moves in the interval. One that freezes it is six
     times too wide at a mean reward of .95. Bias of order 1 / ESS.
 
-    Arguments as in `ips`; `support` is the least and greatest possible reward: the interval is kept within.
+    `reward` (n,) finite, in `unit`; `propensity` (n,) in (0, 1]; `target` (n,) in [0, 1]; `clusters` (n,) labels
+    or None; `support` the least and greatest possible reward: the interval is kept within.
 
     Raises:
         InputError: As `ips`; a support whose ends are out of order, or that does not hold every reward.
@@ -177,8 +181,8 @@ def clipped_ips(
     As E[w] = 1, the mass lost is 1 - E[min(w, M)], the mean of a *bounded* column, however heavy the tail was; its
     bias is that mass times a reward of the support. Half of the miss rate pays for each of the two intervals.
 
-    Arguments as in `ips`, and M = `at`, above 0, and the least and greatest possible reward, `support`, in which all
-    rewards lie; `confidence` is that of value and bias together.
+    `reward` (n,) within `support`; `propensity` (n,) in (0, 1]; `target` (n,) in [0, 1]; `clusters` (n,) or None; `at`
+    above 0, a weight; `confidence` is that of value and bias together.
 
     Raises:
         InputError: As `ips`; a reward outside `support`, or a clip not above 0.
@@ -220,6 +224,8 @@ def by_position(
 
     Holds where a position's reward depends on the item there alone (the independence that Li et al. 2018 call
     item-position). A joint propensity repeated on the rows of its slate is not one: it answers a smaller policy space.
+    `reward` (n,) finite, in `unit`; `propensity` (n,) in (0, 1]; `target` (n,) in [0, 1]; `position` (n,) labels. Per
+    position Σ w r / Σ w (Swaminathan & Joachims 2015).
 
     Raises:
         InputError: As `logged_rows`; positions missing, or of another length.

@@ -34,8 +34,8 @@ def snips_bootstrap(
     would add the weights' variance to that of the answer. Rows that tie in both are drawn once. It knows no skewness:
     at n = 400 its ends miss .050 and .067 for .05 each. A check of `counterfactual.snips`, not a gate's bound.
 
-    Arguments as in `counterfactual.ips`, and `resamples`, at least 100; rows of one cluster are drawn together, and all
-    randomness is that of `rng`.
+    `reward` (n,) finite, in `unit`; `propensity` (n,) in (0, 1]; `target` (n,) in [0, 1]; `clusters` (n,) labels
+    or None: rows of one are drawn together; `resamples` at least 100; all randomness is that of `rng`.
 
     Raises:
         InputError: Bad columns; a draw without any weight, which only a log of next to no overlap gives.

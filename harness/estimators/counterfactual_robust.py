@@ -36,6 +36,8 @@ class Direct(NamedTuple):
 def direct_method(expected: ArrayLike, *, unit: str = "1") -> Direct:
     """Mean of E_π q(x_i, ·) over `expected` (n,): reported, never gates.
 
+    Σ expected / n, in `unit` (Dudík et al. 2011).
+
     Raises:
         InputError: NaN or infinite values, or none.
 
@@ -62,8 +64,9 @@ def doubly_robust(
 ) -> Estimate:
     """Mean of E_π q + w (r - q) (Dudík et al. 2011), its interval by those n influence values.
 
-    Arguments as in `counterfactual.ips`, and of a model that did not see row i its `fitted` (n,), q(x_i, a_i), and its
-    `expected` (n,), Σ_a π(a|x_i) q(x_i, a).
+    `reward` (n,) finite, in `unit`; `propensity` (n,) in (0, 1]; `target` (n,) in [0, 1]; of a model that did
+    not see row i `fitted` (n,), q(x_i, a_i), and `expected` (n,), Σ_a π(a|x_i) q(x_i, a), in the reward's unit;
+    `clusters` (n,) labels or None; `confidence` two-sided.
 
     Raises:
         InputError: As `counterfactual.snips`; NaN or infinite predictions, or lengths that differ.
@@ -91,7 +94,11 @@ def self_normalised_dr(
     """Mean of E_π q plus Σ w (r - q) / Σ w (Robins et al. 2007): steadier where weights vary much.
 
     Influence of row i: E_π q_i - mean + n w_i (r_i - q_i - R) / Σ w with R the weighted mean residual, so that the
-    normaliser moves in the interval. Arguments as in `doubly_robust`.
+    normaliser moves in the interval.
+
+    `reward` (n,) finite, in `unit`; `propensity` (n,) in (0, 1]; `target` (n,) in [0, 1]; of a model that did
+    not see row i `fitted` (n,), q(x_i, a_i), and `expected` (n,), Σ_a π(a|x_i) q(x_i, a), in the reward's unit;
+    `clusters` (n,) labels or None; `confidence` two-sided.
 
     Raises:
         InputError: As `doubly_robust`.

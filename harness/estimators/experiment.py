@@ -19,8 +19,8 @@ BITS = 53  # what a float64 in [0, 1) holds exactly
 def hashed_shares(units: ArrayLike, *, salt: str) -> Floats:
     """A number in [0, 1) for each of `units` (n,), by BLAKE2b keyed with `salt`: the same at each call and machine.
 
-    Uniform, and independent across salts, as far as a keyed hash is a random function (RFC 7693). Whole numbers hash
-    as their decimal text, so that 7 and "7" are one unit.
+    Uniform, and independent across salts, as far as a keyed hash is a random function (RFC 7693). Whole numbers hash as
+    their decimal text, so that 7 and "7" are one unit. A hash in place of a stored draw: Kohavi et al., DMKD 18, 2009.
 
     Args:
         units: (n,) labels, all text or all whole numbers.
@@ -49,7 +49,8 @@ def _share(base: hashlib.blake2b, name: str) -> float:
 def assign(units: ArrayLike, *, salt: str, shares: ArrayLike = (0.5, 0.5)) -> NDArray[np.int64]:
     """The arm of each of `units` (n,), from 0: by `hashed_shares`, cut at the running sums of `shares` (arms,).
 
-    A unit keeps its arm while the shares stay; of two arms, the one whose share grows loses none.
+    A unit keeps its arm while the shares stay; of two arms, the one whose share grows loses none. After Kohavi et al.
+    2009; `units` are labels, `shares` parts of 1.
 
     Raises:
         InputError: As `hashed_shares`; shares under 1e-9, under two of them, or not summing to 1.
@@ -66,6 +67,9 @@ def ratio_mismatch(counts: ArrayLike, shares: ArrayLike | None = None) -> float:
 
     Customary alarm at .001. Read daily for 14 days it alarms .007 of the time: then take
     `sequential_rates.ratio_process`. Under 5 expected units in an arm the law is rough, and this refuses.
+
+    The statistic is the sum of (count - expected)**2 / expected (Pearson 1900); as a check of arms: Fabijan et al., KDD
+    2019.
 
     Args:
         counts: (arms,) whole numbers >= 0 of distinct units.

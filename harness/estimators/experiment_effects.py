@@ -31,6 +31,8 @@ class Effect(NamedTuple):
 def mean_effect(treated: ArrayLike, control: ArrayLike, *, confidence: float = 0.95, unit: str = "1") -> Effect:
     """Difference of means by Welch's t (Biometrika 34, 1947): one row per unit, variances unequal.
 
+    mean t - mean c, -+ t quantile sqrt(s_t**2 / n + s_c**2 / m), degrees of freedom by Welch and Satterthwaite.
+
     Args:
         treated: (n,) finite numbers, one per unit.
         control: (m,) the same.

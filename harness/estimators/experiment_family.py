@@ -18,6 +18,8 @@ __all__ = ["all_of", "benjamini_hochberg", "holm"]
 def holm(p: ArrayLike) -> Floats:
     """Holm's adjusted p (Scand. J. Statistics 6, 1979) of `p` (m,) within [0, 1], in the order given; reject at alpha.
 
+    Of p ascending, p_(i) becomes the greatest of min(1, (m - j + 1) p_(j)) over j <= i.
+
     Raises:
         InputError: A p outside [0, 1], NaN, or none at all.
 
@@ -31,6 +33,8 @@ def holm(p: ArrayLike) -> Floats:
 
 def benjamini_hochberg(p: ArrayLike) -> Floats:
     """Benjamini & Hochberg's adjusted p (JRSS-B 57, 1995) of `p` (m,) within [0, 1], in the order given.
+
+    Of p ascending, p_(i) becomes the least of m p_(j) / j over j >= i, at most 1.
 
     Raises:
         InputError: A p outside [0, 1], NaN, or none at all.

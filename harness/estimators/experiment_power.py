@@ -17,6 +17,8 @@ HALVINGS = 100
 def mean_power(gap: float, sd: float, n: float, *, ratio: float = 1.0, alpha: float = 0.05) -> float:
     """Chance that a two-sided pooled t test at `alpha` finds a true difference of means `gap`, by the noncentral t.
 
+    Noncentrality |gap| / (sd sqrt(1 / n + 1 / (n ratio))) (Cohen 1988, ch. 2).
+
     Args:
         gap: True difference, in the unit of `sd`.
         sd: Standard deviation of a unit, above 0.
@@ -42,6 +44,8 @@ def mean_power(gap: float, sd: float, n: float, *, ratio: float = 1.0, alpha: fl
 
 def share_power(treated: float, control: float, n: float, *, ratio: float = 1.0, alpha: float = 0.05) -> float:
     """Chance that the pooled z test at `alpha` tells two true shares apart, by the normal law.
+
+    Null error from the pooled share, true error from the two shares (Fleiss, Levin & Paik 2003, ch. 4).
 
     Args:
         treated: True share, inside (0, 1).
@@ -75,6 +79,9 @@ def _normal_power(shift: float, reach: float) -> float:
 def mean_needs(gap: float, sd: float, *, power: float = 0.8, ratio: float = 1.0, alpha: float = 0.05) -> int | None:
     """Units in control for `mean_power` to reach `power`; None beyond 10 billion.
 
+    `gap` and `sd` in one unit; `power`, `alpha` chances; `ratio` units in treatment for each in control (Cohen 1988,
+    ch. 2).
+
     Raises:
         InputError: As `mean_power`; power outside (0, 1).
 
@@ -90,6 +97,9 @@ def share_needs(
 ) -> int | None:
     """Units in treatment for `share_power` to reach `power`; None beyond 10 billion.
 
+    `treated`, `control`: true shares; `power`, `alpha` chances; `ratio` units in control for each in treatment (Fleiss,
+    Levin & Paik 2003).
+
     Raises:
         InputError: As `share_power`; power outside (0, 1).
 
@@ -102,6 +112,8 @@ def share_needs(
 
 def mean_sees(sd: float, n: float, *, power: float = 0.8, ratio: float = 1.0, alpha: float = 0.05) -> float:
     """The least difference of means that is found with `power`: the minimal detectable effect, in the unit of `sd`.
+
+    The gap at which `mean_power` is `power` (Bloom 1995); `n` units in control, `ratio` in treatment for each.
 
     Raises:
         InputError: As `mean_power`; power outside (alpha, 1).
@@ -118,6 +130,9 @@ def mean_sees(sd: float, n: float, *, power: float = 0.8, ratio: float = 1.0, al
 
 def share_sees(control: float, n: float, *, power: float = 0.8, ratio: float = 1.0, alpha: float = 0.05) -> float:
     """The least rise above a `control` share that is found with `power`; NaN if not even a rise to 1 is.
+
+    Where `share_power` is `power` (Bloom 1995), a difference of shares; `n` units in treatment, `ratio` in control for
+    each.
 
     Raises:
         InputError: As `share_power`; power outside (alpha, 1).

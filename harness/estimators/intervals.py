@@ -22,6 +22,8 @@ MeanMethod = Literal["closed", "abc", "percentile", "bca", "studentised"]
 def paired(after: ArrayLike, before: ArrayLike) -> Floats:
     """Differences after - before of two equally long columns, in query order: the `x` of a paired interval.
 
+    after_i - before_i, (n,) of (n,) and (n,), in their unit; a definition, without source.
+
     Raises:
         InputError: NaN or infinite values, none at all, or lengths that differ.
 
@@ -44,6 +46,8 @@ def mean_interval(
     rng: np.random.Generator | None = None,
 ) -> Estimate:
     """The mean of `x` with a two-sided interval whose ends each hold with (1 + confidence) / 2.
+
+    Closed: `closed_interval` (DiCiccio & Efron 1992) of the mean's influence, x_i - mean, or its sums over clusters.
 
     Args:
         x: (n,) finite numbers.
@@ -83,8 +87,9 @@ def abc_interval(
 ) -> Estimate:
     """DiCiccio & Efron's ABC interval of the mean: what BCa converges to, in one pass and without randomness.
 
-    With normal quantiles and the plug-in variance, as BCa has them: for small samples `mean_interval` promises less
-    and keeps it. Infinite ends under two units; a constant sample gets the closed interval of a constant.
+    With normal quantiles and the plug-in variance, as BCa has them: for small samples `mean_interval` promises less and
+    keeps it. Infinite ends under two units; a constant sample gets the closed interval of a constant. Formula:
+    `closed.abc_ends` (Biometrika 79, 1992).
 
     Args:
         x: (n,) finite numbers.

@@ -70,7 +70,8 @@ def check_weights(
     """Judge importance weights (n,), >= 0: ESS/N under `floor`, one row above `most_share`, or κ over its limit.
 
     κ is undefined for bounded or tied weights; there the bound (the largest weight that can occur) is held to
-    `most_share` instead. Too few rows for κ, or a mean weight whose interval excludes 1, are doubts.
+    `most_share` instead. Too few rows for κ, or a mean weight whose interval excludes 1, are doubts. ESS = (Σ w)² / Σ
+    w² (Kong 1992); κ and its limit: Vehtari et al. 2024.
 
     Args:
         weights: π(a_i|x_i) / propensity_i.
@@ -96,6 +97,8 @@ def check_state(
     state: TopWeights, *, floor: float = ESS_FLOOR, most_share: float = MOST_SHARE, bound: float | None = None
 ) -> WeightCheck:
     """The same from a merged state; see `check_weights`.
+
+    (Σ w)² / Σ w² after Kong 1992, κ after Vehtari et al. 2024; `bound` is a weight, without unit.
 
     Raises:
         InputError: A floor or share out of its range, or a bound under the largest weight.
@@ -141,6 +144,8 @@ def _doubts(tail: Tail, mean: Estimate) -> list[str]:
 
 def mean_weight(state: TopWeights, *, confidence: float = MEAN_CONFIDENCE) -> Estimate:
     """E[w] with an interval by Student's t from the state's sums; ends are kept >= 0.
+
+    Σ w / n -+ t s / √n (Student 1908), without unit.
 
     Raises:
         InputError: Confidence outside (0, 1).

@@ -77,7 +77,8 @@ def permutation_tests(
     """Test in each stratum, and pooled, that the outcome does not go with the exposure.
 
     The statistic is the covariance |sum (y - mean y)(e - mean e)| within the stratum; for two binary columns its draws
-    are hypergeometric (Fisher's exact margins), else rows are shuffled.
+    are hypergeometric (Fisher's exact margins), else rows are shuffled. p = (1 + hits) / (1 + draws) (Phipson & Smyth
+    2010).
 
     Args:
         outcome: (n,) finite numbers, independent rows: first sum up what belongs to one user.

@@ -201,7 +201,8 @@ def propensity_calibration(
     """The calibration of propensities: per equal-mass bin, the mean said and the share seen.
 
     Intervals are exact and joint (Bonferroni): calibrated propensities fail `holds` at most `alpha` of the time. A bin
-    of few rows has a wide interval: `holds` alone is no proof, read the widths.
+    of few rows has a wide interval: `holds` alone is no proof, read the widths. Each is that of Clopper &
+    Pearson (1934) at alpha / bins.
 
     Args:
         propensity: (n,) within [0, 1], from models that did not see their row.

@@ -13,6 +13,8 @@ __all__ = ["clopper_pearson", "wilson"]
 def wilson(hits: float, n: float, *, confidence: float = 0.9) -> Estimate:
     """Wilson's score interval (JASA 22, 1927) of the share hits / n.
 
+    (p + z²/2n -+ z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n), p = hits / n.
+
     Near nominal on average over shares, and up to a few points below it for single ones: use `clopper_pearson` where
     the promise must hold. No observation gives the interval (0, 1).
 
@@ -44,7 +46,8 @@ def wilson(hits: float, n: float, *, confidence: float = 0.9) -> Estimate:
 def clopper_pearson(hits: float, n: float, *, confidence: float = 0.9) -> Estimate:
     """Clopper & Pearson's exact interval (Biometrika 26, 1934) of the share hits / n; arguments as in `wilson`.
 
-    Each end misses with at most (1 - confidence) / 2, whatever the share. No observation gives (0, 1).
+    Each end misses with at most (1 - confidence) / 2, whatever the share. No observation gives (0, 1). Quantiles of
+    Beta(hits, n - hits + 1) and Beta(hits + 1, n - hits); `hits` and `n` whole, a share has no unit.
 
     Raises:
         InputError: Counts that are negative or not whole, hits above n, or confidence outside (0, 1).

@@ -58,6 +58,8 @@ class Tail(NamedTuple):
 def kappa_limit(n: int) -> float:
     """min(1 - 1 / log10 n, .7): with fewer rows, a lighter tail is needed. -inf for n <= 1.
 
+    `n` weights in all (Vehtari et al. 2024).
+
     Raises nothing.
 
     >>> round(kappa_limit(1000), 4), kappa_limit(100_000)
@@ -68,6 +70,8 @@ def kappa_limit(n: int) -> float:
 
 def tail_rows(n: int) -> int:
     """M = min(n / 5, 3 √n), rounded up: how many of n weights are the tail.
+
+    M is in rows, and that of Vehtari et al. 2024.
 
     Raises:
         ValueError: n under 0.
@@ -80,6 +84,8 @@ def tail_rows(n: int) -> int:
 
 def pareto_tail(weights: ArrayLike, *, bound: float | None = None) -> Tail:
     """The tail of `weights` (n,), >= 0.
+
+    The `gpd_shape` of the M largest less the next (Vehtari et al. 2024); κ has no unit.
 
     Args:
         weights: Not logarithms: a negative number is refused, never negated.
@@ -101,6 +107,8 @@ def pareto_tail(weights: ArrayLike, *, bound: float | None = None) -> Tail:
 
 def tail_of(state: TopWeights, *, bound: float | None = None) -> Tail:
     """The same from a merged state. One that keeps fewer than M + 1 weights is fitted on those that it keeps.
+
+    κ of the state's largest weights, without unit (Vehtari et al. 2024).
 
     Raises:
         InputError: A bound under the largest weight.
@@ -136,7 +144,8 @@ def _tail(top: Floats, n: int, bound: float | None) -> Tail:
 def gpd_shape(excess: ArrayLike) -> float:
     """Shape of the generalised Pareto law of `excess` (m,), > 0, m >= 5: heavy tails are positive.
 
-    Zhang & Stephens' posterior mean over 30 + √m profile points, with the tail's own prior of ten rows at .5.
+    Zhang & Stephens' posterior mean (Technometrics 51, 2009) over 30 + √m profile points, with the tail's own prior of
+    ten rows at .5. `excess` in any unit.
 
     Raises:
         InputError: Under five excesses, or one that is not above 0 and finite.

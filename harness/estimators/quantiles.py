@@ -58,7 +58,8 @@ def _ends(values: Floats, q: float, tail: float) -> tuple[float, float]:
 def quantile_ranks(n: int, q: float, tail: float) -> tuple[int, int]:
     """Ranks, from 1, of the order statistics that enclose the q-quantile at miss rate `tail` each.
 
-    0 and n + 1 where no rank will do: always under two values.
+    0 and n + 1 where no rank will do: always under two values. Low: the largest l with P(Bin(n, q) < l) <= tail; high
+    mirrors it (David & Nagaraja 2003, 7.1).
 
     Raises nothing: the caller has checked n, q and tail.
 
@@ -94,11 +95,11 @@ def quantile_difference(
 ) -> Estimate:
     """The difference of two q-quantiles, after - before, over the same n requests (for latency: paired, in order).
 
-    `mover` adds the distances to the ends of the two `quantile_interval`s in quadrature, less what the pairs share
-    (Zou & Donner, Statistics in Medicine 27, 2008); what they share is how far they exceed their own quantiles
-    together, shrunk by 1 / sqrt(n) so that equal columns keep a width. Each end misses .00 to .05 for .05.
-    `union` joins opposite ends at half the miss rate each (Bonferroni): it holds whatever the law, at twice the width.
-    Both are infinite where an order statistic is missing.
+    `mover` adds the distances to the ends of the two `quantile_interval`s in quadrature, less what the pairs share (Zou
+    & Donner, Statistics in Medicine 27, 2008); what they share is how far they exceed their own quantiles together,
+    shrunk by 1 / sqrt(n) so that equal columns keep a width. Each end misses .00 to .05 for .05. `union` joins opposite
+    ends at half the miss rate each (Bonferroni): it holds whatever the law, at twice the width. Both are infinite where
+    an order statistic is missing. `after`, `before`: (n,) finite, in `unit`; the value is their quantiles' difference.
 
     Raises:
         InputError: As `quantile_interval`; lengths that differ, or an unknown method.

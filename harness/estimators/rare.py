@@ -37,6 +37,8 @@ widened to the t interval's under `LOWER_BOUND_MIN_N`, which does not mend that:
 def big_loser_share(delta: ArrayLike, *, loss: float = 0.3, confidence: float = 0.9) -> Estimate:
     """Share of queries that lose at least `loss`, with Clopper & Pearson's interval: its high end is the promise.
 
+    #{delta <= -loss} / n (Clopper & Pearson 1934), a share without unit.
+
     Args:
         delta: (n,) changes per query, after - before, of a measure where higher is better.
         loss: What counts as big, > 0, in the measure's unit.

@@ -52,6 +52,9 @@ def bootstrap(
 ) -> Estimate:
     """The bootstrap interval of `bootstrap_ends` alone.
 
+    `x` (n,) finite, in `unit`; `clusters` (n,) labels or None; `statistic` maps (m, n) to (m,); `method` `bca` (Efron
+    1987), `studentised` or `percentile` (Efron & Tibshirani 1993); `resamples` at least 100; `rng` gives every draw.
+
     Raises:
         InputError: As `bootstrap_ends`, whose arguments these are.
 
@@ -84,6 +87,9 @@ def bootstrap_ends(
     unit: str = "1",
 ) -> BootstrapEnds:
     """Resample `x`, or its clusters, and read an interval off the statistics of the samples.
+
+    BCa reads the drawn statistics at Φ(z0 + (z0 + z) / (1 - a (z0 + z))) (Efron, JASA 82, 1987); percentile and
+    studentised: Efron & Tibshirani 1993, 14 and 12.5.
 
     Args:
         x: (n,) finite numbers; for a paired comparison the differences (`intervals.paired`).

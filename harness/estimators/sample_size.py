@@ -17,9 +17,10 @@ MOST = 10**12  # beyond this no one will collect them: not settled
 def needed_n(estimate: Estimate, limit: float) -> int | None:
     """Observations after which an estimate like this one would have `limit` outside its interval.
 
-    Intervals shrink with the root of n: with the value v and the end that faces the limit b a distance h from it,
-    n (h / |v - b|)**2. At that n the chance is about one in two, if v is the truth. A limit already outside needs no
-    more than n. The rule is the same for PASS and REFUSE, for at_least and at_most: only the facing end matters.
+    Intervals shrink with the root of n: with the value v and the end that faces the limit b a distance h from it, n (h
+    / |v - b|)**2. At that n the chance is about one in two, if v is the truth. A limit already outside needs no more
+    than n. The rule is the same for PASS and REFUSE, for at_least and at_most: only the facing end matters. `limit` in
+    the estimate's unit; plain algebra, without source.
 
     Returns:
         None where nothing can be said: the value is the limit itself, NaN, or without a finite facing end.
@@ -45,6 +46,7 @@ def needed_for_mean(gap: float, sd: float, *, confidence: float = 0.9, power: fl
 
     ((z_confidence + z_power) sd / gap)**2 by normal theory, each end at (1 + confidence) / 2. `sd` is the standard
     deviation of one observation; with clusters of size m and intra-class correlation r, that times sqrt(1 + (m - 1) r).
+    `gap` and `sd` in one unit (Lachin 1981; the factor of clusters: Kish 1965).
 
     Raises:
         InputError: A gap or sd that is not finite, sd under 0; confidence or power outside (0, 1).
@@ -67,6 +69,8 @@ def needed_for_mean(gap: float, sd: float, *, confidence: float = 0.9, power: fl
 def needed_for_share(truth: float, limit: float, *, confidence: float = 0.9) -> int | None:
     """Trials after which Clopper & Pearson's bound clears `limit` if the observed share is `truth`.
 
+    `truth`, `limit`: shares; about the least n whose Beta quantile clears it (Clopper & Pearson 1934).
+
     Raises:
         InputError: Truth or limit outside [0, 1], or confidence outside (0, 1).
 
@@ -88,7 +92,8 @@ def needed_for_quantile(q: float, share_below: float, *, confidence: float = 0.9
     """Values after which the order-statistic bound of the q-quantile clears a limit that a share of values lies below.
 
     `share_below` is the observed share of values at or under the limit. Above q the upper end must come under the
-    limit, below q the lower end over it: the same question as whether that share differs from q.
+    limit, below q the lower end over it: the same question as whether that share differs from q. As
+    `needed_for_share(share_below, q)` (David & Nagaraja 2003, 7.1).
 
     Raises:
         InputError: q or confidence outside (0, 1), or a share outside [0, 1].

@@ -185,8 +185,9 @@ def betting_wealth(
 ) -> EProcess:
     """Evidence that the mean of bounded `x` (n,) is above `null`: a martingale where it is `null`, else falling below.
 
-    The bets are tuned to an alarm at `alpha`, and valid at every other. Turn the sign of x, null and support for the
-    other side.
+    The product of 1 + l_t (x_t - null), l_t from the values before (Waudby-Smith & Ramdas 2024), x scaled. The bets
+    are tuned to an alarm at `alpha`, and valid at every other. Turn the sign of x, null and support for the other
+    side.
 
     Args:
         x: (n,) numbers within `support`, in order of arrival.

@@ -80,6 +80,9 @@ def bounded_arms_sequence(
     Exact at every look: outcomes, counted from the middle of the support, are weighted by the inverse share of their
     arm. The point estimate is theirs, not the plain difference of means.
 
+    The mean of (x - middle) w with w = 1 / share where treated, else -1 / (1 - share) (Horvitz & Thompson 1952), by
+    `betting_sequence` (Waudby-Smith & Ramdas 2024).
+
     Args:
         x: (n,) numbers within `support`.
         treated: (n,) 0 or 1, drawn independently with `share_treated`.
@@ -108,6 +111,8 @@ def bounded_arms_sequence(
 def lag_correlation(x: ArrayLike) -> float:
     """First autocorrelation of `x` (n,), n >= 3; NaN for a constant.
 
+    Σ d_t d_{t+1} / Σ d_t², d = x - mean x, without unit (Box & Jenkins 1970).
+
     Raises:
         InputError: NaN or infinite values, or under three of them.
 
@@ -123,7 +128,8 @@ def lag_correlation(x: ArrayLike) -> float:
 def block_length(correlation: float, *, short: float = SHORT) -> int:
     """Minutes per block for which block means miss at most a part `short` of the long-run variance.
 
-    In an AR(1) series of `correlation` f a block of B minutes shows all but 2 f / (B (1 - f**2)) of it.
+    In an AR(1) series of `correlation` f a block of B minutes shows all but 2 f / (B (1 - f**2)) of it. That
+    follows from its autocorrelations f**k (Box & Jenkins 1970).
 
     Raises:
         InputError: A correlation outside (-1, 1), or `short` outside (0, 1).
@@ -139,6 +145,8 @@ def block_length(correlation: float, *, short: float = SHORT) -> int:
 
 def block_means(x: ArrayLike, size: int) -> Floats:
     """Means of consecutive blocks of `size` of `x` (n,), in order; what is left over at the end waits.
+
+    (n // size,), in the unit of `x`: the batch means of Conway 1963.
 
     Raises:
         InputError: NaN or infinite values, none at all, or a size under 1.
@@ -164,6 +172,7 @@ def block_sequence(
 
     Student's sequence over means of blocks. With a `baseline`, half of the miss rate goes to the interval of its mean,
     and what canary and control differ by anyway falls out, known only as well as the baseline knows it.
+    `student_sequence` (Lai 1976) of `block_means`, less the baseline's mean and Student's t about it.
 
     Args:
         x: (n,) finite numbers in order of time, such as canary minus control of each minute.

@@ -80,7 +80,9 @@ def student_sequence(
     The mixture of t likelihood ratios over standardised effects N(0, r**2) is a martingale in what does not depend
     on the scale (Lai, Annals of Statistics 4, 1976; Wang & Ramdas, arXiv:2310.03722); inverted, with
     R = (sqrt(1 + n r**2) / a)**(2 / n) and A = 1 / (1 + n r**2): t**2 = (n - 1) (R - 1) / (1 - A R). For few, roughly
-    normal values, such as block means; arguments as in `asymptotic_sequence`, whose guards here are off.
+    normal values, such as block means.
+
+    `x` (n,) finite, in `unit`, in order of arrival; the rest as in `asymptotic_sequence`, whose guards here are off.
 
     Raises:
         InputError: As `asymptotic_sequence`; here a start of 2 is the least.
@@ -103,6 +105,8 @@ def student_sequence(
 
 def carriers_so_far(x: ArrayLike) -> Floats:
     """(n,) observations that carry the variance of `x` (n,) so far: (sum d**2)**2 / sum d**4; 0 without variation.
+
+    n over the sample kurtosis (Pearson 1905), in observations.
 
     Raises:
         InputError: NaN or infinite values, or none at all.

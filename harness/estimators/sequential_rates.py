@@ -27,7 +27,8 @@ def rate_process(
     """Evidence that a rate is above `limit`: alarms at e >= 1 / alpha on rates up to it have chance alpha at most.
 
     The mixture of likelihood ratios q : limit over Beta(`prior`) cut off below the limit; each is falling under every
-    rate up to the limit. For a rate that must not fall, count the misses.
+    rate up to the limit. For a rate that must not fall, count the misses. Its e is the mean over q ~ Beta,
+    q > limit, of (q / limit)**hits ((1 - q) / (1 - limit))**misses (Robbins 1970).
 
     Args:
         hits: (looks,) cumulative successes, whole, never falling.
@@ -55,7 +56,8 @@ def rate_sequence(
 ) -> ConfidenceSequence:
     """Interval for a rate at every look: the limits that `rate_process`, upwards and downwards, has not yet refused.
 
-    Arguments as there. Each end misses at any look with at most (1 - confidence) / 2. No trial: (0, 1).
+    Arguments as there. Each end misses at any look with at most (1 - confidence) / 2. No trial: (0, 1). `hits`,
+    `trials`: (looks,) cumulative, whole; `prior` both above 0 (Robbins 1970).
 
     Raises:
         InputError: As `rate_process`, or confidence outside (0, 1).
@@ -76,7 +78,8 @@ def ratio_process(
 ) -> EProcess:
     """Evidence that units do not fall to arms by `shares`: the sample-ratio check that may be read each day.
 
-    Gamma functions of a Dirichlet(concentration * shares) mixture over the multinomial likelihood of the shares.
+    Gamma functions of a Dirichlet(concentration * shares) mixture over the multinomial likelihood of the shares. Its e
+    is the mean over q ~ Dirichlet of the product of (q_j / share_j)**count_j (Lindon & Malek, NeurIPS 2022).
 
     Args:
         counts: (looks, arms) cumulative units per arm, whole, never falling.
@@ -106,8 +109,9 @@ def arms_process(hits: ArrayLike, shares: ArrayLike | None = None, *, concentrat
     """Evidence that arms differ in their rate of clicks or errors: `hits` (looks, arms) cumulative, as `ratio_process`.
 
     Where units are assigned at random by `shares` and all arms have one rate, the arm of a unit that was hit is a draw
-    by `shares`: the hits alone decide, exactly, at any rate. That takes sound assignment: check `ratio_process` of
-    the units first. A unit may be hit once; of users who click more than once, count users.
+    by `shares`: the hits alone decide, exactly, at any rate. That takes sound assignment: check `ratio_process` of the
+    units first. A unit may be hit once; of users who click more than once, count users. `shares` (arms,) summing to 1,
+    `concentration` in hits (Lindon & Malek 2022).
 
     Raises:
         InputError: As `ratio_process`.

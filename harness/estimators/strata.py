@@ -61,7 +61,7 @@ class Strata(NamedTuple):
 def quantile_edges(x: ArrayLike, *, bins: int = 10) -> Floats:
     """Inner edges of equal-mass bins of `x` (n,): distinct order statistics, at most bins - 1 of them, ascending.
 
-    Ties never part: where one value fills several bins those bins are one. A constant column has no edge.
+    Ties never part: where one value fills several bins they are one. A constant column has no edge. In x's unit.
 
     Raises:
         InputError: NaN or infinite values, none at all, or bins under 1.
@@ -79,9 +79,9 @@ def quantile_bins(x: ArrayLike, *, bins: int = 10, edges: ArrayLike | None = Non
     """The equal-mass bin (0 upwards) of each of `x` (n,): the number of edges at or below it.
 
     Args:
-        x: Finite numbers: a confidence, a length, a propensity.
+        x: (n,) finite numbers: a confidence, a length, a propensity.
         bins: Bins wanted, >= 1; fewer where values tie.
-        edges: Edges of another sample (`quantile_edges`), so that two samples mean the same by a bin; then `bins` is
+        edges: (m,) of another sample (`quantile_edges`), so that two samples mean the same by a bin; then `bins` is
             not read.
 
     Raises:
@@ -99,6 +99,8 @@ def quantile_bins(x: ArrayLike, *, bins: int = 10, edges: ArrayLike | None = Non
 
 def strata_of(*columns: ArrayLike) -> Strata:
     """The cells of categorical `columns`, each (n,) labels (text or whole numbers); the first is the most important.
+
+    Subclassification of (n,) rows (Cochran, Biometrics 24, 1968).
 
     Raises:
         InputError: No column, no row, lengths that differ, labels missing or of two kinds.

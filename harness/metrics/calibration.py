@@ -47,7 +47,8 @@ class Reliability(NamedTuple):
 def equal_mass(predicted: ArrayLike, *, bins: int = BINS) -> NDArray[np.int64]:
     """(n,) bin of each row, from 0, predictions ascending; at most `bins` of them, each about n / bins rows.
 
-    A group of equal predictions goes where its middle lies, whole; bins left empty by ties are dropped.
+    A group of equal predictions goes where its middle lies, whole; bins left empty by ties are dropped. `predicted`
+    (n,) in [0, 1]; bin = floor(bins x middle rank / n) (Nguyen & O'Connor 2015).
 
     Raises:
         InputError: A prediction outside [0, 1] or NaN, no row, masked or not one dimension, or bins that are no whole
@@ -69,6 +70,8 @@ def equal_mass(predicted: ArrayLike, *, bins: int = BINS) -> NDArray[np.int64]:
 def reliability(predicted: ArrayLike, outcome: ArrayLike, *, bins: int = BINS) -> Reliability:
     """The reliability curve: `predicted` (n,) in [0, 1] against `outcome` (n,) of 0 and 1, in equal-mass bins.
 
+    Per bin Σ predicted / rows against Σ outcome / rows (Murphy & Winkler 1977).
+
     Raises:
         InputError: As `equal_mass`; an outcome that is neither 0 nor 1, or lengths that differ.
 
@@ -85,7 +88,9 @@ def reliability(predicted: ArrayLike, outcome: ArrayLike, *, bins: int = BINS) -
 def adaptive_ece(predicted: ArrayLike, outcome: ArrayLike, *, bins: int = BINS) -> float:
     """Calibration error over equal-mass bins, in [0, 1], lower is better; arguments as in `reliability`.
 
-    Never read it without its floor: 15 bins give a perfectly calibrated model about .8 sqrt(15 p(1-p) / n).
+    Σ_b rows_b |observed_b - predicted_b| / n (Naeini et al. 2015; equal mass: Nixon et al. 2019), `predicted` (n,) in
+    [0, 1], `outcome` (n,) of 0 and 1. Never read it without its floor (Roelofs et al. 2022): 15 bins give a perfectly
+    calibrated model about .8 sqrt(15 p(1-p) / n).
 
     Raises:
         InputError: As `reliability`.
@@ -98,6 +103,8 @@ def adaptive_ece(predicted: ArrayLike, outcome: ArrayLike, *, bins: int = BINS) 
 
 def brier(predicted: ArrayLike, outcome: ArrayLike) -> Floats:
     """(n,) squared error of each row, in [0, 1], lower is better (Brier 1950).
+
+    (predicted - outcome)**2, of `predicted` (n,) in [0, 1] and `outcome` (n,) of 0 and 1.
 
     Raises:
         InputError: As `reliability`, bins apart.
