@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import numbers, same_length, share
+from harness.estimators._check import numbers, real, same_length, share
 from harness.estimators.closed import Shape, closed_interval
 from harness.estimators.combining import bonferroni_combined, draws_needed, fisher_combined
 from harness.estimators.permutation import StratumTests, permutation_tests
@@ -68,9 +68,8 @@ def equivalent(found: Estimate, *, margin: float) -> bool:
     >>> equivalent(Estimate(0.0, -0.01, 0.01, 400, 0.9, "t"), margin=0.02)
     True
     """
-    if not 0.0 < margin < math.inf:
-        raise InputError("out of bounds", where="margin", expected="a number above 0", found=margin)
-    return -margin < found.low and found.high < margin
+    limit = real(margin, "margin", above=0.0)
+    return -limit < found.low and found.high < limit
 
 
 def stratified_slope(

@@ -12,9 +12,8 @@ from typing import Literal, NamedTuple
 
 from numpy.typing import ArrayLike
 
-from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, share
+from harness.estimators._check import Floats, real, share
 from harness.estimators.controls import equivalent
 from harness.estimators.counterfactual import logged_rows
 from harness.estimators.intervals import mean_interval
@@ -79,8 +78,7 @@ def logged_control(
     >>> logged_control(rng.normal(size=4000), np.full(4000, 0.5), np.where(side, 0.7, 0.3)).verdict
     'PASS'
     """
-    if not 0.0 < margin < math.inf:
-        raise InputError("out of bounds", where="margin", expected="a number above 0", found=margin)
+    margin = real(margin, "margin", above=0.0)
     share(2.0 * share(alpha, "alpha"), "2 alpha")
     values, weights = logged_rows(control, propensity, target)
     spread, scale = float(values.std()), weights / weights.mean()

@@ -6,12 +6,10 @@ n queries hold none with probability (1 - p)**n, and then every bound, closed or
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import numbers
+from harness.estimators._check import numbers, real
 from harness.estimators.proportions import clopper_pearson
 
 __all__ = ["LOWER_BOUND_MIN_N", "LOWER_BOUND_TABLE", "big_loser_share"]
@@ -50,8 +48,6 @@ def big_loser_share(delta: ArrayLike, *, loss: float = 0.3, confidence: float = 
     >>> big_loser_share([0.0] * 97 + [-0.6] * 3).value
     0.03
     """
-    values = numbers(delta, "delta")
-    if not 0.0 < loss < np.inf:
-        raise InputError("out of bounds", where="loss", expected="a number above 0", found=loss)
+    values, loss = numbers(delta, "delta"), real(loss, "loss", above=0.0)
     found = clopper_pearson(int((values <= -loss).sum()), len(values), confidence=confidence)
     return found._replace(method=f"Clopper-Pearson, losses of {loss:g} or more")

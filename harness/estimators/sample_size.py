@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import level, share
+from harness.estimators._check import level, real, share
 
 __all__ = ["needed_for_mean", "needed_for_quantile", "needed_for_share", "needed_n"]
 
@@ -31,9 +31,7 @@ def needed_n(estimate: Estimate, limit: float) -> int | None:
     >>> needed_n(Estimate(0.01, -0.01, 0.03, 200, 0.9, "t"), 0.0)
     800
     """
-    if not math.isfinite(limit):
-        raise InputError("not finite", where="limit", expected="a number", found=limit)
-    gap = estimate.value - limit
+    gap = estimate.value - real(limit, "limit")
     reach = estimate.value - estimate.low if gap > 0.0 else estimate.high - estimate.value
     if not (math.isfinite(gap) and math.isfinite(reach)) or gap == 0.0 or estimate.n < 1:
         return None
@@ -58,7 +56,7 @@ def needed_for_mean(gap: float, sd: float, *, confidence: float = 0.9, power: fl
 
     tail, chance = level(confidence), share(power, "power")
     for name, number in (("gap", gap), ("sd", sd)):
-        if not math.isfinite(number) or (name == "sd" and number < 0.0):
+        if real(number, name) < 0.0 and name == "sd":
             raise InputError("out of bounds", where=name, expected="a finite number, sd >= 0", found=number)
     if gap == 0.0:
         return None

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.estimators._check import Floats, bounded, count, level, numbers, real, share
 
@@ -60,9 +59,8 @@ class ConfidenceSequence(NamedTuple):
         Raises:
             InputError: A null that is not finite.
         """
-        if not math.isfinite(null):
-            raise InputError("not finite", where="null", expected="a number", found=null)
-        return _first((self.low > null) | (self.high < null))
+        at = real(null, "null")
+        return _first((self.low > at) | (self.high < at))
 
 
 class EProcess(NamedTuple):

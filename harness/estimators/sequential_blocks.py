@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
-from harness.estimators._check import Floats, bounded, count, level, numbers, same_length, share, varies, zero_one
+from harness.estimators._check import Floats, bounded, count, level, numbers, real, same_length, share, varies, zero_one
 from harness.estimators.moments import Moments
 from harness.estimators.sequential import ConfidenceSequence, betting_sequence
 from harness.estimators.sequential_means import student_sequence
@@ -137,9 +137,8 @@ def block_length(correlation: float, *, short: float = SHORT) -> int:
     >>> block_length(0.0), block_length(0.5), block_length(0.8)
     (1, 14, 45)
     """
-    if not -1.0 < correlation < 1.0:
-        raise InputError("out of bounds", where="correlation", expected="a number inside (-1, 1)", found=correlation)
-    memory = 2.0 * max(correlation, 0.0) / (1.0 - correlation**2)
+    f = real(correlation, "correlation", above=-1.0, below=1.0)
+    memory = 2.0 * max(f, 0.0) / (1.0 - f**2)
     return max(1, math.ceil(memory / share(short, "short")))
 
 

@@ -183,9 +183,12 @@ def test_other_ranges_are_refused():
         (lambda: betting_wealth([0.5], "x"), "null: out of bounds; expected a finite number inside (0, 1), found 'x'"),
         (lambda: split_bands([1.0], "a"), "thresholds: not numbers; expected one number, or 1, found 'a'"),
         (lambda: bootstrap([0.1, 0.2], rng=3), "rng: not a generator; expected a numpy.random.Generator, found 3"),
+        (lambda: big_loser_share([0.1], loss=None), "loss: out of bounds; expected a finite number above 0"),
+        (lambda: needed_for_mean(None, 1.0), "gap: out of bounds; expected a finite number"),
+        (lambda: needed_n(Estimate(0.0, -1.0, 1.0, 10, 0.9, "t"), "x"), "limit: out of bounds; expected a finite"),
         (lambda: slice_coverage({"a": (5, 2)}), "slices: not three counts; expected (covered, rows, calibrated)"),
     ],
-    ids=["gap", "sd", "at", "ridge", "null", "thresholds", "rng", "slices"],
+    ids=["gap", "sd", "at", "ridge", "null", "thresholds", "rng", "loss", "mean gap", "limit", "slices"],
 )
 def test_a_scalar_of_the_wrong_kind_is_refused_in_one_line(call, line):
     """None, text or a seed where a number or a generator belongs is named with what was expected and found."""
