@@ -131,7 +131,7 @@ def cqr_scores(truth: ArrayLike, low: ArrayLike, high: ArrayLike) -> Floats:
 def split_bands(predicted: ArrayLike, thresholds: ArrayLike | float) -> Bands:
     """Predicted -/+ threshold, for (m,) predictions and one threshold or (m,) of them (+inf where infinite).
 
-    All in the unit of the predictions (Lei et al., JASA 113, 2018).
+    `predicted` (m,) -/+ `thresholds`, one or (m,), all in one unit (Lei et al., JASA 113, 2018).
 
     Raises:
         InputError: As `cqr_bands`.

@@ -57,8 +57,8 @@ def weighted_thresholds(
 def effective_rows(weights: ArrayLike) -> float:
     """(sum w)**2 / sum w**2 (Kong 1992): how many equally weighted calibration rows these are worth.
 
-    Coverage conditional on the calibration rows scatters as if there were so many: under `needed_for_threshold` of
-    them most thresholds hang on single rows.
+    Coverage conditional on the calibration rows scatters as if there were so many: under `needed_for_threshold` of them
+    most thresholds hang on single rows. `weights` (n,) >= 0, in any unit.
 
     Raises:
         InputError: A weight that is negative, NaN or infinite, or all of them 0.

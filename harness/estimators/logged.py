@@ -83,6 +83,8 @@ class Audit(NamedTuple):
 class LoggedRows:
     """Rewards, weights, and their product, as accumulators.
 
+    Mean of w r (Horvitz & Thompson 1952) and Σ w r / Σ w (Swaminathan & Joachims 2015), in the unit of the reward.
+
     >>> one = LoggedRows.of([1, 0], [0.5, 0.5], [0.5, 0.5])
     >>> one.merge(one).audit().snips.value
     0.5

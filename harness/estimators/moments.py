@@ -24,6 +24,8 @@ __all__ = ["ClusterMoments", "Moments"]
 class Moments:
     """Count, mean, and sums of squared and cubed deviations from it.
 
+    Merged by the pairwise formulas of Chan et al. (1979) and Pébay (2008), in the unit of the column.
+
     >>> ten = Moments.of(range(10))
     >>> Moments.of([0, 1, 2]).merge(Moments.of([3, 4, 5])) == Moments.of(range(6)), ten.merge(Moments()) == ten
     (True, True)

@@ -32,6 +32,8 @@ def _empty() -> NDArray[np.int64]:
 class LatencySketch:
     """Counts per bucket; at most 2,074 buckets, whatever the rows.
 
+    The buckets of DDSketch (Masson, Rim & Lee 2019), in the unit of the values.
+
     Attributes:
         buckets: (m,) distinct bucket numbers, ascending; the lowest holds 0 to `SMALLEST`.
         counts: (m,) values in each, >= 1.

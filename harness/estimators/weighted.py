@@ -54,6 +54,8 @@ def _merged(a: MassMoments, b: MassMoments) -> MassMoments:
 class WeightedMoments:
     """Rows, and the moments of their values under their weights' first, second and third powers.
 
+    Value Σ w r / Σ w in the unit of the column (Swaminathan & Joachims 2015), merged after Chan et al. 1979.
+
     Attributes:
         n: Rows, those of weight 0 included.
         first: Moments under w.

@@ -51,6 +51,8 @@ def _none() -> Floats:
 class TopWeights:
     """Count, sum and sum of squares of weights, and the largest of them, from which the tail is judged.
 
+    Weights have no unit; ESS = (Σ w)² / Σ w² (Kong 1992), M of Vehtari et al. 2024.
+
     Attributes:
         keep: M, how many of the largest are kept: the size of the state.
         n: Rows.
