@@ -23,6 +23,7 @@ from harness.release.judge import Alternative, Control, Reading, Verdict
 from harness.release.measures import read
 from harness.release.policy import Limit
 from tests.gates.recorded import DOUBTFUL, EXCUSED, OWN, PASSING, REFUSED, checkout
+from tests.release.small import LIBRARY
 
 SURE = Estimate(1.0, 1.0, 1.0, 320, 0.9, "counted")
 BROKEN = Estimate(0.5, 0.25, 0.75, 320, 0.9, "counted")
@@ -53,6 +54,15 @@ def test_evidence_goes_to_the_releases_reports_unless_said(here):
     """Without --evidence it lies under reports, by the release's name, relative to where the run was started."""
     assert opened(here, evidence=None).evidence == Path("reports") / "mine" / "evidence.jsonl"
     assert opened(here).evidence == here / "out" / "evidence.jsonl"
+
+
+def test_what_the_environment_switches_off_is_another_release(here, monkeypatch):
+    """RERANKER=off is heard when the run opens: another name, and so another place for its evidence."""
+    (here / "library.yaml").write_text(LIBRARY, encoding="utf-8")
+    monkeypatch.setenv("RERANKER", "off")
+    session = GateSession.open(here / "library.yaml", evidence=None)
+    assert session.loaded.manifest.release == "library.reranker-off"
+    assert session.evidence == Path("reports") / "library.reranker-off" / "evidence.jsonl"
 
 
 @pytest.mark.parametrize("evidence", [None, "out/evidence.jsonl"])
