@@ -129,7 +129,7 @@ def _facts(loaded: Loaded, gates: Sequence[GatePower], size: Size) -> list[str]:
     if loaded.manifest.recorded is not None:
         facts.append("recorded files: nothing could be built again")
     elif not size.rebuilds:
-        facts.append("nothing was built again: the full study does, without --quick")
+        facts.append("nothing was built again: --rebuilds 20 asks for it, as a full study does")
     elif "rebuilt" in kinds:
         facts.append("built again under other seeds: index, sequence retriever, reranker, where there are any")
     return facts

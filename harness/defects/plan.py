@@ -102,7 +102,8 @@ class Bound:
         """One line a truth; without any, the measured value and, for shares, one point on the limit's good side."""
         assert self.check.limit is not None
         side = 1.0 if self.check.limit.direction == "at_least" else -1.0
-        point = [self.check.limit.bound + side * POINT] if self.estimate.unit == "1" else []
+        shares = self.estimate.unit == "1" and abs(self.check.limit.bound) <= 1.0
+        point = [self.check.limit.bound + side * POINT] if shares else []
         values = [self.estimate.value, *point] if truths is None else list(truths)
         return [self._row(value, power) for value in values]
 
@@ -123,5 +124,5 @@ def _least(check: Check, limit: Limit) -> int:
     """Fewer settle nothing: of a mean, for losses too rare to be seen; of a percentile, for want of an upper end."""
     if not latency_owns(check.measure):
         return max(least_n(check.measure, limit), LOWER_BOUND_MIN_N)
-    q = float(check.measure[1:].partition(" ")[0]) / 100.0
+    q = float(check.measure[1:].partition(" ")[0].partition("/")[0]) / 100.0  # of p99/p50 the further tail
     return needed_for_quantile(q, 1.0, confidence=check.confidence) or 0

@@ -11,6 +11,7 @@ from harness.defects.plan import Bound, needed_rows
 from harness.estimate import Estimate
 from harness.estimators.intervals import mean_interval
 from harness.release.judge import Reading, Verdict, judge, verdict_of
+from harness.release.measures import EXAMPLES
 from harness.release.policy import Check, Limit
 
 LCB, UCB, VALUE = Limit("at_least", 0.0, "lcb"), Limit("at_most", 8.0, "ucb"), Limit("at_least", 0.3, "value")
@@ -65,6 +66,13 @@ def test_a_mean_is_never_planned_below_200_nor_a_p95_below_59():
     fast = Estimate(0.7, 0.69, 0.71, 500, 0.9, "order statistics", "ms")
     rows = Bound(check("p95 total_ms", UCB), fast).rows(None, power=0.8)
     assert [row.needed_n for row in rows] == [59]
+
+
+@pytest.mark.parametrize("measure", EXAMPLES)
+def test_every_measure_that_a_policy_may_bound_is_planned(measure):
+    """No name of a measure is too odd to plan for, ratios of percentiles among them."""
+    rows = Bound(check(measure), Estimate(0.3, 0.2, 0.4, 1000, 0.9, "t")).rows(None, power=0.8)
+    assert all(row.needed_n >= 59 for row in rows)
 
 
 def test_a_truth_on_the_wrong_side_is_planned_as_a_refusal():
