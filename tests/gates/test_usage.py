@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from gates import plugin
-from tests.gates.recorded import EXCUSED, INI, OWN, OWN_GATE, PASSING, REFUSED
+from tests.gates.recorded import EXCUSED, INI, OWN, OWN_GATE, PASSING, REFUSED, checkout
 
 pytest_plugins = ["pytester"]
 SOUND = OWN_GATE.format(value=1.0)
@@ -76,6 +76,21 @@ def test_gates_run_in_the_policys_order(bench):
     bench.run(OWN, EXCUSED, gaps, PASSING, own=SOUND)
     assert [row["gate"] for row in bench.evidence.findings] == [
         "all-R@1-lcb", "all-run manifest gaps-value", "all-RR-value", "no_dead_links"]
+
+
+def test_without_a_place_for_it_evidence_goes_to_the_reports(pytester):
+    """No --evidence: the file lies under reports, by the release's name, where the run was started."""
+    manifest = checkout(pytester.path, PASSING)
+    assert pytester.runpytest_inprocess("--pyargs", "gates", "--manifest", str(manifest), "-c", str(INI), "--rootdir",
+                                        str(pytester.path), "-p", "no:cacheprovider").ret == 0
+    assert (pytester.path / "reports" / "mine" / "evidence.jsonl").exists()
+
+
+def test_what_counts_outcomes_has_its_name(bench):
+    """It is registered as signoff-outcomes, so that whoever takes it away by that name leaves no closing line."""
+    own = SOUND.replace("def test_links(gate):", "def test_links(gate, request):\n"
+                        "    assert request.config.pluginmanager.hasplugin('signoff-outcomes')")
+    assert bench.run(OWN, own=own).ret == 0
 
 
 def test_each_item_is_told_as_it_starts(bench, monkeypatch):
