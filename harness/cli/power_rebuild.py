@@ -77,8 +77,10 @@ def _observed(loaded: Loaded, folders: Mapping[str, Path], place: Path) -> Trial
     frozen = freeze(loaded, Built(world, made), root=place / "artifacts")
     built = Built(world, {name: frozen / name for name in made})
     candidate = observe_live(loaded, built, tell=lambda _: None)
-    facts = IntegrityObserved(json.loads((frozen / RUN_MANIFEST).read_bytes()), *artifact_sums(frozen), replayed={})
-    return Trial(replace(candidate, integrity=facts, trace=_timed(loaded, candidate)), None, loaded.manifest.seed)
+    stated, found = artifact_sums(frozen)
+    facts = IntegrityObserved(json.loads((frozen / RUN_MANIFEST).read_bytes()), stated, found, replayed={})
+    candidate = replace(candidate, files=found, integrity=facts, trace=_timed(loaded, candidate))
+    return Trial(candidate, None, loaded.manifest.seed)
 
 
 def _timed(loaded: Loaded, candidate: Observed) -> Trace | None:
