@@ -23,6 +23,7 @@ from harness.release.policy import Check
 __all__ = ["Asked", "Studied", "studied", "wanted"]
 
 QUICK_PLANTS, PLANTS = 2, 5
+MOST_NAMED = 8  # of many, in one line
 
 
 class Asked(NamedTuple):
@@ -148,6 +149,7 @@ def _progress(studies: Sequence[Study], variants: Sequence[Variant]) -> Iterator
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    near = nearest(name, known)
-    return f"power: unknown {what} {name!r}" + (f" (nearest: {near})" if near else "") + \
-        f"; known: {', '.join(known)}"
+    names = list(known)
+    near = nearest(name, names)
+    shown = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    return f"power: unknown {what} {name!r}" + (f" (nearest: {near})" if near else "") + f"; known: {shown}"
