@@ -30,8 +30,9 @@ class Gated(NamedTuple):
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory) -> Path:
-    """The shipped manifests in a folder of their own, with a cold cache that all tests here share."""
+    """The shipped manifests and pins in a folder of their own, with a cold cache that all tests here share."""
     folder = tmp_path_factory.mktemp("embedded")
+    shutil.copytree(TOP / "regressions", folder / "regressions", ignore=shutil.ignore_patterns(".examples"))
     shutil.copytree(TOP / "manifests", folder / "manifests", ignore=shutil.ignore_patterns("signed"))
     return folder
 
