@@ -50,7 +50,7 @@ def test_a_gate_run_that_was_ended_proves_nothing(tmp_path, how, words):
     """Killed: no closing line. Interrupted at the keyboard: a closing line that says so."""
     run = started(tmp_path)
     run.send_signal(how)
-    run.wait(timeout=60)
+    run.wait(timeout=300)
     raw = (tmp_path / "evidence.jsonl").read_bytes()
     assert raw.count(b'"kind": "finding"') == 2
     if words:
