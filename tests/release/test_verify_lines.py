@@ -63,7 +63,8 @@ def line_of(call: Callable[[], object]) -> str:
 @pytest.mark.parametrize("forgery", FORGERIES, ids=str)
 def test_a_refusal_says_what_where_expected_and_found(forgery: Forgery):
     """Each forgery's line is the pinned one to the letter: no part of it is lost unseen."""
-    assert line_of(lambda: look(forgery.raw, **(WHERE | forgery.given))) == LINES.get(forgery.name, "not pinned: see above")
+    line = line_of(lambda: look(forgery.raw, **(WHERE | forgery.given)))
+    assert line == LINES.get(forgery.name, "not pinned: see above")
 
 
 def test_every_pinned_line_belongs_to_a_forgery():
