@@ -21,12 +21,15 @@ from harness.data.store import sha256_tree
 from harness.errors import InputError
 from harness.release.cache import PartCache, library_versions, source_digest
 from harness.release.manifest import Loaded, Manifest
+from harness.release.routers import make_router, make_spends
 from harness.release.stages import encoder_of, first_stage, lists_to_learn, make_index, rerank_stage
 
 __all__ = ["Built", "build", "first_stage_is_own", "needed_parts", "part_inputs"]
 
 _CODE = ("harness/retrieval", "harness/reranking", "harness/estimators", "harness/release/stages.py",
          "harness/release/build.py", "harness/release/reading.py")
+_ROUTED = ("harness/routing", "harness/gating", "harness/release/routers.py", "harness/release/signals.py",
+           "harness/release/spends.py", "harness/release/spending.py")
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,9 @@ def needed_parts(manifest: Manifest) -> tuple[str, ...]:
     full = reranked and parts.reranker is not None and parts.reranker.features == "full"
     dense = parts.retriever.impl in {"dense", "rrf"} or reranked or sequence
     lexical = parts.retriever.impl in {"bm25", "rrf"} or full
+    routed = parts.router is not None
     wanted = {"world": True, "encoder": dense, "index": dense and (sequence or not own), "lexical": lexical,
-              "sequence": sequence, "reranker": reranked}
+              "sequence": sequence, "reranker": reranked, "spends": routed, "router": routed}
     return tuple(name for name, needed in wanted.items() if needed)
 
 
@@ -72,6 +76,10 @@ def part_inputs(loaded: Loaded) -> dict[str, dict[str, Any]]:
         inputs["sequence"] = common | {"index": index, "sequence": parts.sequence.model_dump()}
     if parts.reranker is not None:
         inputs["reranker"] = common | first | {"reranker": parts.reranker.model_dump()}
+    if parts.router is not None:
+        shared = {"reranker": inputs["reranker"], "code": source_digest(*_ROUTED), "versions": library_versions()}
+        inputs["spends"] = shared | {"ladder": parts.ladder, "signals": parts.router.signals}
+        inputs["router"] = shared | {"router": parts.router.model_dump()}
     return {name: inputs[name] for name in needed_parts(manifest)}
 
 
@@ -84,6 +92,8 @@ def build(loaded: Loaded, cache: PartCache) -> Built:
         for name in needed_parts(loaded.manifest)[1:]:
             if name == "reranker" and first_stage_is_own(loaded.manifest):  # whose code no digest here covers
                 inputs[name]["answers"] = _answers(loaded.manifest, world, folders)
+            if name == "router":  # fitted to times that were measured, and so to these very bytes
+                inputs[name]["spends"] = digest_of(sha256_tree(folders["spends"]))
             folders[name], _ = cache.part(name, inputs[name], _maker(name, loaded.manifest, world, dict(folders)))
     return Built(world, folders)
 
@@ -94,7 +104,9 @@ def _maker(name: str, manifest: Manifest, world: World, folders: dict[str, Path]
         "index": lambda folder: _make_index(manifest, world, folders, folder),
         "lexical": lambda folder: _make_lexical(world, folder),
         "sequence": lambda folder: _make_sequence(manifest, world, folders, folder),
-        "reranker": lambda folder: _make_reranker(manifest, world, folders, folder)}
+        "reranker": lambda folder: _make_reranker(manifest, world, folders, folder),
+        "spends": lambda folder: make_spends(manifest, world, folders, folder),
+        "router": lambda folder: make_router(manifest, folders, folder)}
     return _on_one_thread(makers[name])
 
 

@@ -15,6 +15,7 @@ from harness.data.task import Task
 from harness.errors import InputError
 from harness.records import Floats, Ids, Run, Trace
 from harness.release.manifest import Manifest
+from harness.release.spend_rule import SpendRule
 from harness.release.stages import MODULE_TASKS, FirstStage, first_stage, rerank_stage
 from harness.reranking.stage import RerankStage
 from harness.retrieval.hits import without
@@ -28,13 +29,17 @@ REPEATS = 5
 
 
 class Answer(NamedTuple):
-    """One query's hits before and after the second stage, and what each stage took, in milliseconds."""
+    """One query's hits before and after the second stage, and what each stage took, in milliseconds.
+
+    `rerank_ms` holds the spend rule's own time too; `spend` is how many candidates were reranked.
+    """
 
     before: Hits
     codes: Codes
     encode_ms: float
     search_ms: float
     rerank_ms: float
+    spend: int = 0
 
 
 class Answers(NamedTuple):
@@ -53,13 +58,16 @@ class LiveRelease:
     first: FirstStage
     second: RerankStage | None
     depth: int
+    rule: SpendRule | None = None
 
     @classmethod
     def load(cls, manifest: Manifest, world: World, folders: Mapping[str, Path]) -> LiveRelease:
         """Load every stage; `folders` are the parts' folders, by name."""
         reranker = None if manifest.parts is None else manifest.parts.reranker
         second = rerank_stage(manifest, world, folders) if reranker is not None else None
-        return cls(world, first_stage(manifest, world, folders), second, 0 if reranker is None else reranker.depth)
+        rule = SpendRule.load(manifest, world, folders) if "router" in folders else None
+        return cls(world, first_stage(manifest, world, folders), second, 0 if reranker is None else reranker.depth,
+                   rule)
 
     def answer(self, task: Task) -> Answers:
         """Every query of a text task, in batch, its own document removed."""
@@ -74,8 +82,9 @@ class LiveRelease:
         if self.second is None:
             return Answers(before, None, best)
         modules = task.clusters if task.name in MODULE_TASKS else [None] * len(task)
-        rows = [self._reordered(text, vector, one, row, module) for text, vector, one, row, module
-                in zip(task.texts, vectors, hits.codes, hits.scores, modules, strict=True)]
+        spends = self.spends(task.texts, hits)
+        rows = [self._reordered(text, vector, Hits(one, row), module, spend=spend) for text, vector, one, row, module,
+                spend in zip(task.texts, vectors, hits.codes, hits.scores, modules, spends, strict=True)]
         codes, scores = (np.stack(columns) for columns in zip(*rows, strict=True))
         return Answers(run_of(codes, scores, task.query_ids, self.world.corpus.ids), before, best)
 
@@ -88,10 +97,17 @@ class LiveRelease:
             hits = without(self.first.hits([text], vector, k=DEPTH + 1), np.array([own]))
             hits = Hits(hits.codes[:, :DEPTH], hits.scores[:, :DEPTH])
             found = perf_counter()
-            codes = hits.codes[0] if self.second is None else self._reordered(text, vector[0], hits.codes[0],
-                                                                              hits.scores[0], module)[0]
+            spend = self.spends([text], hits)[0]
+            codes = hits.codes[0] if not spend else self._reordered(
+                text, vector[0], Hits(hits.codes[0], hits.scores[0]), module, spend=spend)[0]
             done = perf_counter()
-        return Answer(hits, codes, 1e3 * (encoded - start), 1e3 * (found - encoded), 1e3 * (done - found))
+        return Answer(hits, codes, 1e3 * (encoded - start), 1e3 * (found - encoded), 1e3 * (done - found), spend)
+
+    def spends(self, texts: Sequence[str], hits: Hits) -> Sequence[int]:
+        """(n,) how many of each query's hits are reranked: all down to the depth, or what the spend rule says."""
+        if self.second is None or self.rule is None:
+            return [self.depth] * len(texts)
+        return self.rule.spends(texts, hits)
 
     def trace(self, task: Task, *, requests: int, repeats: int = REPEATS) -> Trace:
         """Latencies of queries of a task, one at a time, warm: `encode`, `search`, `rerank`, `total`, in milliseconds.
@@ -113,15 +129,18 @@ class LiveRelease:
         frame["total_ms"], frame["cache"] = fastest.sum(axis=1), "warm"
         return Trace.of(frame, source="live latencies")
 
-    def _reordered(self, text: str, vector: Vectors, codes: Codes, scores: Vectors,
-                   module: str | None) -> tuple[Codes, Floats]:
-        """The top `depth` in the second stage's order with its scores, the rest below as they were.
+    def _reordered(self, text: str, vector: Vectors, hits: Hits, module: str | None, *,
+                   spend: int) -> tuple[Codes, Floats]:
+        """The top `spend` in the second stage's order with its scores, the rest below as they were.
 
         What the second stage did not score counts down in whole steps from its lowest score, so that scores descend.
         """
+        codes, scores = hits
+        if not spend:
+            return codes, scores.astype(np.float64)
         assert self.second is not None
-        top = self.second.rerank(text, vector, codes[: self.depth], scores[: self.depth], query_module=module)
-        padded, rest = np.full(min(self.depth, len(codes)), -1, dtype=np.int64), codes[self.depth:]
+        top = self.second.rerank(text, vector, codes[:spend], scores[:spend], query_module=module)
+        padded, rest = np.full(min(spend, len(codes)), -1, dtype=np.int64), codes[spend:]
         padded[: len(top.codes)] = top.codes
         lowest = float(top.scores[-1]) if len(top.codes) else 0.0
         below = lowest - np.arange(1.0, len(codes) - len(top.codes) + 1.0)

@@ -10,55 +10,23 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from harness.data.canonical import digest_of
 from harness.data.store import require_file
 from harness.errors import InputError, nearest
-from harness.release.policy import Check, Finite, Row, checks_of
+from harness.release.parts import Parts
+from harness.release.policy import Check, Row, checks_of
+from harness.release.schema import Model, Name, Sha256, Source
+from harness.release.study_options import Studies
 from harness.release.yaml_errors import first_error, read_yaml
 
-__all__ = ["Data", "EncoderPart", "IndexPart", "Loaded", "Manifest", "Parts", "Recorded", "RecordedSide",
-           "RerankerPart", "RetrieverPart", "SequencePart", "Source", "load_manifest", "parse_manifest"]
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+__all__ = ["Data", "Loaded", "Manifest", "Recorded", "RecordedSide", "load_manifest", "parse_manifest"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Source(_Model):
-    """A file of the user's own, in exactly one of the known formats, with its digest once frozen."""
-
-    trec: str | None = None
-    beir: str | None = None
-    parquet: str | None = None
-    jsonl: str | None = None
-    csv: str | None = None
-    sha256: Sha256 | None = None
-
-    @model_validator(mode="after")
-    def _one_format(self) -> Source:
-        if len(self.spec) != 1:
-            raise ValueError("a source names exactly one of trec, beir, parquet, jsonl, csv")
-        return self
-
-    @property
-    def spec(self) -> dict[str, str]:
-        """`{format: path}`, as the readers take it."""
-        return {key: value for key in ("trec", "beir", "parquet", "jsonl", "csv") if (value := getattr(self, key))}
-
-    @property
-    def path(self) -> str:
-        """The path as written in the manifest."""
-        return next(iter(self.spec.values()))
-
-
-class Data(_Model):
+class Data(Model):
     """What the release is judged on: an embedded corpus, a BEIR folder, or judgements beside recorded runs."""
 
     corpus: Literal["pydocs"] | None = None
@@ -75,66 +43,7 @@ class Data(_Model):
         return self
 
 
-class EncoderPart(_Model):
-    """Text to vectors: `lsa`, or `sentence-transformers/NAME` behind the extra `encoders`."""
-
-    impl: str = "lsa"
-    dims: int = Field(768, ge=2, le=4096, strict=True)
-
-
-class IndexPart(_Model):
-    """Vectors to neighbours, through faiss."""
-
-    impl: Literal["flat", "ivf_flat", "ivf_pq", "hnsw"] = "ivf_flat"
-    nlist: int | None = Field(None, ge=1, strict=True)
-    nprobe: Annotated[int, Field(ge=1, strict=True)] | Literal["tuned"] = "tuned"
-    opq: bool = Field(False, strict=True)
-    m: int = Field(32, ge=2, le=128, strict=True)
-    ef: int = Field(128, ge=1, strict=True)
-
-
-class SequencePart(_Model):
-    """The next document of a reading order, from the four before."""
-
-    impl: Literal["amn_v0", "gru_v0", "last_vector", "decayed_mean", "popularity"] = "amn_v0"
-
-
-class RerankerPart(_Model):
-    """Second stage over the first stage's top `depth`."""
-
-    impl: Literal["mlp", "lambdamart"] = "mlp"
-    depth: int = Field(50, ge=1, le=1000, strict=True)
-    features: Literal["full", "vectors"] = "full"
-    accept_share: float | None = Field(None, gt=0.0, le=1.0, strict=True)
-
-
-class RetrieverPart(_Model):
-    """A whole first stage instead of encoder and index: `dense`, `bm25`, a hybrid, or the user's own system."""
-
-    impl: Literal["dense", "bm25", "rrf", "callable", "command", "http"] = "dense"
-    target: str | None = None
-    timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False, strict=True)
-    weights: tuple[Finite, Finite] = (1.0, 1.0)
-
-    @model_validator(mode="after")
-    def _target_for_own(self) -> RetrieverPart:
-        own = self.impl in {"callable", "command", "http"}
-        if own != (self.target is not None):
-            raise ValueError(f"retriever {self.impl} {'needs' if own else 'takes no'} target")
-        return self
-
-
-class Parts(_Model):
-    """The live parts of a release."""
-
-    retriever: RetrieverPart = RetrieverPart()
-    encoder: EncoderPart = EncoderPart()
-    index: IndexPart = IndexPart()
-    sequence: SequencePart | None = None
-    reranker: RerankerPart | None = None
-
-
-class RecordedSide(_Model):
+class RecordedSide(Model):
     """What one release left on disk: its run, the run before reranking, its latencies."""
 
     run: Source
@@ -142,14 +51,14 @@ class RecordedSide(_Model):
     latency: Source | None = None
 
 
-class Recorded(_Model):
+class Recorded(Model):
     """Recorded files in place of live parts."""
 
     candidate: RecordedSide
     baseline: RecordedSide | None = None
 
 
-class Manifest(_Model):
+class Manifest(Model):
     """A release as its manifest describes it."""
 
     release: Name
@@ -158,6 +67,7 @@ class Manifest(_Model):
     data: Data
     parts: Parts | None = None
     recorded: Recorded | None = None
+    studies: Studies = Studies()
     latency_requests: int = Field(500, ge=1, strict=True)
     policy: tuple[Row, ...] = Field(min_length=1)
 

@@ -143,6 +143,7 @@ class Observed:
     """One release, observed; `live` are its parts themselves, where they ran here, for properties to try.
 
     `files` are the sha256 of what was measured, by name, taken before it was read: what is signed must still be it.
+    `studies` are what was measured beyond one run of the judged queries, by the study's name (`release.studies`).
     """
 
     release: str
@@ -154,6 +155,7 @@ class Observed:
     live: LiveRelease | None = None
     pins: PinsObserved | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    studies: Mapping[str, Any] = field(default_factory=dict)
 
     def task(self, name: str | None) -> TaskObserved:
         """The named task; without a name, the only one."""

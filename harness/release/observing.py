@@ -23,6 +23,7 @@ from harness.release.measures import family_of
 from harness.release.observed import IndexObserved, IntegrityObserved, Observed, TaskObserved, Trial
 from harness.release.recording import recorded_trial
 from harness.release.replay import Replay, rankings_digest
+from harness.release.studies import studied, studied_files
 from harness.retrieval.indexes import FaissIndex
 
 __all__ = ["ARTIFACTS", "CACHE", "baseline_of", "frozen", "observe", "observe_live", "observe_release",
@@ -55,6 +56,7 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
                                files=artifact_sums(stored)[1])
         tell("repeating the rankings in another process")
         integrity = _integrity(folder, replay.finish(folder, candidate))
+        candidate = replace(candidate, studies=studied(loaded, built, candidate, baseline, tell))
         trace = _timed(loaded, candidate, tell)  # last: no process of ours is at work beside it now
     finally:
         replay.stop()
@@ -159,6 +161,7 @@ def _recorded(loaded: Loaded, tell: Tell) -> Trial:
         replayed = {"this process": rankings_digest(candidate), "another process": Replay.again(loaded)}
         facts = IntegrityObserved(recorded_manifest(loaded, files), files, recorded_digests(loaded), replayed)
         candidate = replace(candidate, integrity=facts)
+    candidate = replace(candidate, studies=studied_files(loaded, tell))
     return replace(trial, candidate=candidate)
 
 

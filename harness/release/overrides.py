@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.errors import InputError, nearest
-from harness.release.manifest import Loaded, Parts, SequencePart
+from harness.release.manifest import Loaded
+from harness.release.parts import Parts, SequencePart
 
 __all__ = ["overridden"]
 

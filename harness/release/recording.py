@@ -13,8 +13,9 @@ from harness.data.canonical import digest_of
 from harness.data.store import sha256_file, sha256_tree
 from harness.errors import InputError, nearest
 from harness.records import Ids, Qrels, Run
-from harness.release.manifest import Loaded, RecordedSide, Source
+from harness.release.manifest import Loaded, RecordedSide
 from harness.release.observed import Bools, Observed, TaskObserved, Trial
+from harness.release.schema import Source
 
 if TYPE_CHECKING:
     import pandas as pd

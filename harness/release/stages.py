@@ -13,7 +13,8 @@ from harness.data.corpus import World
 from harness.data.task import Task
 from harness.errors import InputError
 from harness.estimators.intervals import mean_interval
-from harness.release.manifest import EncoderPart, IndexPart, Manifest, RetrieverPart
+from harness.release.manifest import Manifest
+from harness.release.parts import EncoderPart, IndexPart, RetrieverPart
 from harness.reranking.features import FeatureMaker
 from harness.reranking.protocols import FeatureSource
 from harness.reranking.stage import Lists, RerankStage

@@ -18,7 +18,7 @@ from harness.release.predicates import policy_digest
 __all__ = ["Base", "demands_less", "measured_elsewhere", "same_baseline", "same_policy"]
 
 _LAND_FIRST = "land the change of what is measured on first, reviewed by itself"
-_GROUND = {"data", "baseline", "seed", "latency_requests"}
+_GROUND = {"data", "baseline", "seed", "latency_requests", "studies"}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from harness.errors import InputError
 from harness.records import Run
 from harness.release.build import Built
 from harness.release.live import LiveRelease
-from harness.release.manifest import Loaded, SequencePart
+from harness.release.manifest import Loaded
+from harness.release.parts import SequencePart
 from harness.release.reading import REFERENCES, answer_reading, fit_sequence
 from harness.release.stages import document_vectors
 from harness.retrieval.sequence import SEQUENCE_MODELS, AmnV0

@@ -1,0 +1,117 @@
+"""The live parts of a release, as its manifest gives them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from harness.errors import nearest
+from harness.release.policy import Finite
+from harness.release.schema import Model
+from harness.routing.signals import SIGNALS
+
+__all__ = ["EncoderPart", "IndexPart", "Parts", "RerankerPart", "RetrieverPart", "RouterPart", "SequencePart"]
+
+
+class EncoderPart(Model):
+    """Text to vectors: `lsa`, or `sentence-transformers/NAME` behind the extra `encoders`."""
+
+    impl: str = "lsa"
+    dims: int = Field(768, ge=2, le=4096, strict=True)
+
+
+class IndexPart(Model):
+    """Vectors to neighbours, through faiss."""
+
+    impl: Literal["flat", "ivf_flat", "ivf_pq", "hnsw"] = "ivf_flat"
+    nlist: int | None = Field(None, ge=1, strict=True)
+    nprobe: Annotated[int, Field(ge=1, strict=True)] | Literal["tuned"] = "tuned"
+    opq: bool = Field(False, strict=True)
+    m: int = Field(32, ge=2, le=128, strict=True)
+    ef: int = Field(128, ge=1, strict=True)
+
+
+class SequencePart(Model):
+    """The next document of a reading order, from the four before."""
+
+    impl: Literal["amn_v0", "gru_v0", "last_vector", "decayed_mean", "popularity"] = "amn_v0"
+
+
+class RerankerPart(Model):
+    """Second stage over the first stage's top `depth`."""
+
+    impl: Literal["mlp", "lambdamart"] = "mlp"
+    depth: int = Field(50, ge=1, le=1000, strict=True)
+    features: Literal["full", "vectors"] = "full"
+    accept_share: float | None = Field(None, gt=0.0, le=1.0, strict=True)
+
+
+class RetrieverPart(Model):
+    """A whole first stage instead of encoder and index: `dense`, `bm25`, a hybrid, or the user's own system."""
+
+    impl: Literal["dense", "bm25", "rrf", "callable", "command", "http"] = "dense"
+    target: str | None = None
+    timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False, strict=True)
+    weights: tuple[Finite, Finite] = (1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _target_for_own(self) -> RetrieverPart:
+        own = self.impl in {"callable", "command", "http"}
+        if own != (self.target is not None):
+            raise ValueError(f"retriever {self.impl} {'needs' if own else 'takes no'} target")
+        return self
+
+
+class RouterPart(Model):
+    """How many candidates each query has reranked, decided from cheap signals within a budget of extra latency.
+
+    The reranker's `depth` is the full stage, `cheap` the early exit's. `also` are spends that are measured and never
+    decided.
+    """
+
+    signals: tuple[str, ...] = ("entropy", "margin", "nl_confidence", "length", "lexical_lead", "company")
+    cheap: int = Field(20, ge=1, le=1000, strict=True)
+    also: tuple[Annotated[int, Field(ge=1, le=1000, strict=True)], ...] = (100,)
+    budget_ms: float | None = Field(0.2, gt=0, allow_inf_nan=False)
+    bind: Literal["mean", "p95"] = "mean"
+    share: tuple[Finite, Finite] | None = None
+    headroom: float = Field(0.2, ge=0, lt=1, allow_inf_nan=False)
+    delta: float = Field(0.1, ge=0, le=1, allow_inf_nan=False)
+
+    @field_validator("signals")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in SIGNALS]
+        if unknown or "entropy" not in names or len(set(names)) < len(names):
+            near = nearest(unknown[0], SIGNALS) if unknown else None
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise ValueError(f"signals are distinct names of {', '.join(SIGNALS)}, entropy among them{hint}")
+        return names
+
+
+class Parts(Model):
+    """The live parts of a release."""
+
+    retriever: RetrieverPart = RetrieverPart()
+    encoder: EncoderPart = EncoderPart()
+    index: IndexPart = IndexPart()
+    sequence: SequencePart | None = None
+    reranker: RerankerPart | None = None
+    router: RouterPart | None = None
+
+    @model_validator(mode="after")
+    def _router_over_reranker(self) -> Parts:
+        if self.router is not None and self.reranker is None:
+            raise ValueError("a router decides what a reranker gets, and there is no reranker")
+        if self.router is not None and self.reranker is not None and self.router.cheap >= self.reranker.depth:
+            raise ValueError(f"router.cheap {self.router.cheap} is not below the reranker's depth "
+                             f"{self.reranker.depth}")
+        return self
+
+    @property
+    def ladder(self) -> tuple[int, ...]:
+        """Spends that are measured, ascending from 0: none without a router."""
+        if self.router is None or self.reranker is None:
+            return ()
+        return tuple(sorted({0, self.router.cheap, self.reranker.depth, *self.router.also}))

@@ -1,0 +1,124 @@
+"""Fitting the router of a release: what was spent on the fit fold in, teacher, int8 tables and θ* out.
+
+The gate is fitted on what the int8 tables predict for queries of modules that they were not fitted on, so that θ* meets
+predictions like those it will see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+
+from harness.data.corpus import World
+from harness.data.store import atomic_write_text, atomic_writer
+from harness.errors import InputError, nearest
+from harness.gating.requests import Requests
+from harness.gating.two_stage import TwoStageGate
+from harness.records import Floats
+from harness.release.manifest import Manifest
+from harness.release.parts import RouterPart
+from harness.release.spends import SpendTable
+from harness.routing.distill import distill
+from harness.routing.int8 import Int8Router
+from harness.routing.teacher import RouterTeacher
+
+__all__ = ["GATE", "ROUTER", "SPENDS", "FittedRouter", "Ladder", "fit_router", "make_router", "make_spends",
+           "overhead_of", "signals_of"]
+
+ROUTER, GATE, TEACHER, REQUESTS, SPENDS = ("router_distilled_int8.json", "theta_star_production.json", "teacher",
+                                           "gate_requests.parquet", "spends.parquet")
+FOLDS = 5
+Ladder = tuple[int, int, int]
+_COLUMNS = ("entropy", "predicted_gain", "gain", "cost_ms", "cheap_gain", "cheap_cost_ms")
+
+
+class FittedRouter(NamedTuple):
+    """Teacher, its int8 tables, the gate over them, and the requests that the gate was fitted to."""
+
+    teacher: RouterTeacher
+    router: Int8Router
+    gate: TwoStageGate
+    requests: Requests
+
+    def save(self, folder: Path) -> None:
+        """Write the two production files, the teacher, and the requests."""
+        self.teacher.save(folder / TEACHER)
+        atomic_write_text(folder / ROUTER, self.router.to_json())
+        atomic_write_text(folder / GATE, self.gate.to_json())
+        frame = pd.DataFrame({name: getattr(self.requests, name) for name in _COLUMNS})
+        with atomic_writer(folder / REQUESTS) as file:
+            frame.to_parquet(file, index=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote, each file validated. Raises InputError."""
+        frame = pd.read_parquet(folder / REQUESTS)
+        if tuple(frame.columns) != _COLUMNS:
+            raise InputError("not the requests of a gate", where=folder / REQUESTS, expected=", ".join(_COLUMNS),
+                             found=", ".join(map(str, frame.columns)))
+        columns = {name: frame[name].to_numpy(dtype=np.float64) for name in _COLUMNS}
+        return cls(RouterTeacher.load(folder / TEACHER),
+                   Int8Router.from_json((folder / ROUTER).read_bytes(), where=folder / ROUTER),
+                   TwoStageGate.from_json((folder / GATE).read_bytes(), where=folder / GATE), Requests.of(**columns))
+
+
+def fit_router(table: SpendTable, part: RouterPart, ladder: Ladder, *, seed: int) -> FittedRouter:
+    """Teacher, tables and gate from the fit fold of a table. Raises InputError for too few queries, or no budget."""
+    fit = table.where(~table.judged)
+    matrix, (_, cheap, full) = signals_of(fit, part.signals), ladder
+    gain, cost = fit.gain(full), fit.rerank_ms[:, fit.at(full)]
+    teacher = RouterTeacher(seed).fit(matrix, part.signals, gain, cost)
+    predicted = _unseen(fit, matrix, part, cost, full=full, seed=seed)
+    requests = Requests.of(matrix[:, part.signals.index("entropy")], predicted, gain, cost, cheap_gain=fit.gain(cheap),
+                           cheap_cost_ms=fit.rerank_ms[:, fit.at(cheap)])
+    gate = TwoStageGate.fit(*requests[:4], budget_ms=part.budget_ms, bind=part.bind, share=part.share,
+                            delta=part.delta, headroom=part.headroom, overhead_ms=overhead_of(fit),
+                            cheap_gain=requests.cheap_gain, cheap_cost_ms=requests.cheap_cost_ms)
+    return FittedRouter(teacher, distill(teacher, matrix, part.signals), gate, requests)
+
+
+def overhead_of(table: SpendTable) -> float:
+    """Mean milliseconds of the signals, which every query pays; 0 where nobody measured them."""
+    known = np.isfinite(table.signals_ms)
+    return float(table.signals_ms[known].mean()) if known.any() else 0.0
+
+
+def signals_of(table: SpendTable, names: tuple[str, ...]) -> Floats:
+    """(n, F) of the named signals. Raises InputError with the nearest name for one that the table lacks."""
+    for name in names:
+        if name not in table.signals:
+            raise InputError("no such signal", where="spend table", column=name,
+                             expected=f"one of {', '.join(table.signals)}", hint=nearest(name, table.signals))
+    return np.column_stack([table.signals[name] for name in names])
+
+
+def make_spends(manifest: Manifest, world: World, folders: Mapping[str, Path], folder: Path) -> None:
+    """The part `spends`: what each spend brings and costs on the fit fold."""
+    from harness.release.spending import spend_table
+
+    assert manifest.parts is not None
+    spend_table(manifest, world, folders, spends=manifest.parts.ladder, fold="fit").to_parquet(folder / SPENDS)
+
+
+def make_router(manifest: Manifest, folders: Mapping[str, Path], folder: Path) -> None:
+    """The part `router`, from the part `spends`."""
+    parts = manifest.parts
+    assert parts is not None and parts.router is not None and parts.reranker is not None
+    ladder = (0, parts.router.cheap, parts.reranker.depth)
+    fit_router(SpendTable.from_parquet(folders["spends"] / SPENDS), parts.router, ladder,
+               seed=manifest.seed).save(folder)
+
+
+def _unseen(fit: SpendTable, matrix: Floats, part: RouterPart, cost: Floats, *, full: int, seed: int) -> Floats:
+    """(n,) gain that int8 tables fitted on the other folds predict; folds are whole modules."""
+    from sklearn.model_selection import GroupKFold
+
+    gain, predicted = fit.gain(full), np.zeros(len(matrix))
+    for seen, left in GroupKFold(FOLDS).split(matrix, groups=fit.clusters):
+        teacher = RouterTeacher(seed).fit(matrix[seen], part.signals, gain[seen], cost[seen])
+        predicted[left] = distill(teacher, matrix[seen], part.signals).predict(matrix[left]).gain
+    return predicted
