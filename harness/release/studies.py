@@ -8,6 +8,7 @@ measures read and defects break.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -15,19 +16,22 @@ from harness.errors import InputError
 from harness.release.build import Built
 from harness.release.manifest import Loaded
 from harness.release.observed import Observed, Trial
-from harness.release.studied import routed
+from harness.release.studied import confounded, routed
 
 __all__ = ["STUDIES", "studied", "studied_files", "study"]
 
-STUDIES: dict[str, ModuleType] = {"routed": routed}
+STUDIES: dict[str, ModuleType] = {"routed": routed, "confounded": confounded}
 Record = TypeVar("Record")
 Tell = Callable[[str], None]
 
 
 def studied(loaded: Loaded, built: Built, candidate: Observed, baseline: Observed | None, tell: Tell) -> dict[str, Any]:
-    """Every study that a live release's policy asks for, by name."""
-    return {name: module.observe(loaded, built, candidate, baseline, tell) for name, module in STUDIES.items()
-            if module.wanted(loaded.manifest)}
+    """Every study that a live release's policy asks for, by name; each sees what those before it found."""
+    found: dict[str, Any] = {}
+    for name, module in STUDIES.items():
+        if module.wanted(loaded.manifest):
+            found[name] = module.observe(loaded, built, replace(candidate, studies=dict(found)), baseline, tell)
+    return found
 
 
 def studied_files(loaded: Loaded, tell: Tell) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import Field
 from harness.release.parts import RouterPart
 from harness.release.schema import Model, Source
 
-__all__ = ["RoutedStudy", "Studies"]
+__all__ = ["ConfoundingStudy", "LogColumnsOption", "RoutedStudy", "Studies"]
 
 
 class RoutedStudy(Model):
@@ -24,7 +24,36 @@ class RoutedStudy(Model):
     full: int | None = Field(None, ge=1, strict=True)
 
 
+class LogColumnsOption(Model):
+    """Which column of a user's log is what: `release.studied.decisions.LogColumns` says it of each."""
+
+    reward: str = "reward"
+    propensity: str = "propensity"
+    target: str = "target"
+    action: str = "action"
+    strata: tuple[str, ...] = Field(("nl_confidence", "length", "language"), min_length=1)
+    controls: tuple[str, ...] = Field(("control",), min_length=1)
+    unit: str | None = None
+    slices: tuple[str, ...] = ()
+    reference: str | None = None
+
+
+class ConfoundingStudy(Model):
+    """The log of decisions: the user's own, or one drawn over the measured queries.
+
+    A drawn one asks each query `draws` times; `strength` says how much its policy heeds the context (0: not at all).
+    Strata of fewer than `least` decisions join their neighbours.
+    """
+
+    log: Source | None = None
+    columns: LogColumnsOption = LogColumnsOption()
+    draws: int = Field(4, ge=1, le=1000, strict=True)
+    strength: float = Field(1.5, ge=0.0, le=5.0, allow_inf_nan=False)
+    least: int = Field(30, ge=1, strict=True)
+
+
 class Studies(Model):
     """Options by study."""
 
     routed: RoutedStudy = RoutedStudy()
+    confounding: ConfoundingStudy = ConfoundingStudy()

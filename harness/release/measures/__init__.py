@@ -11,7 +11,7 @@ from types import ModuleType
 
 from harness.errors import InputError, nearest
 from harness.release.judge import Reading
-from harness.release.measures import hygiene, index, integrity, latency, quality, regressions, routed
+from harness.release.measures import confounding, hygiene, index, integrity, latency, quality, regressions, routed
 from harness.release.observed import Trial
 from harness.release.policy import Check
 
@@ -19,7 +19,8 @@ __all__ = ["EXAMPLES", "PROPERTIES", "family_of", "read"]
 
 PROPERTIES = "properties"
 _FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "index": index, "integrity": integrity,
-                                    "hygiene": hygiene, "regressions": regressions, "routed": routed}
+                                    "hygiene": hygiene, "regressions": regressions, "routed": routed,
+                                    "confounding": confounding}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
 
