@@ -6,8 +6,8 @@ their gates all read this one table; it keeps per-query values, so that they can
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,16 @@ class SpendTable:
         cut = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         return SpendTable(**cut, spends=self.spends, slices={name: held[rows] for name, held in self.slices.items()},
                           signals={name: values[rows] for name, values in self.signals.items()})
+
+    def with_spends(self, spends: Sequence[int]) -> SpendTable:
+        """The table of these spends alone, ascending from 0. Raises InputError for one not measured."""
+        kept = tuple(sorted(spends))
+        if len(set(kept)) < max(2, len(kept)) or kept[0] != 0:
+            raise InputError("not a ladder of spends", where="spend table", found=list(spends),
+                             expected="distinct spends from 0, two or more")
+        at = [self.at(spend) for spend in kept]
+        return replace(self, spends=kept, quality=self.quality[:, at], jaccard=self.jaccard[:, at],
+                       rerank_ms=self.rerank_ms[:, at])
 
     def frame(self) -> pd.DataFrame:
         """A row a query, columns as `of` reads them; optional parts that are lacking are left out."""

@@ -23,7 +23,7 @@ __all__ = ["GAINS", "OVERLAPS", "RERANKS", "SIGNAL", "SLICE", "Columns", "once",
 GAINS, OVERLAPS, RERANKS, SIGNAL, SLICE = "ndcg@10:", "jaccard@10:", "rerank_ms:", "signal:", "slice:"
 NEEDED = ("query_id", "task", "cluster", "fold", "base_ms", f"{SIGNAL}entropy")
 MAYBE = ("signals_ms", "cold_ms", "timed")
-_SPEND = re.compile("(" + "|".join(map(re.escape, (GAINS, RERANKS))) + r")(0|[1-9]\d{0,5})")
+_SPEND = re.compile(re.escape(GAINS) + r"(0|[1-9]\d{0,5})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def spends_of(columns: Columns) -> tuple[int, ...]:
             at 0, has no step above it, or is not the same for quality, overlap and time.
     """
     names = [str(name) for name in columns.frame.columns]
-    spends = tuple(sorted(int(found[2]) for name in names if (found := _SPEND.fullmatch(name)) and found[1] == GAINS))
+    spends = tuple(sorted(int(found[1]) for name in names if (found := _SPEND.fullmatch(name))))
     ladder = [f"{GAINS}{spend}" for spend in spends or (0, 20)]
     if len(spends) < 2 or spends[0] != 0:
         raise InputError("not a ladder of spends", where=columns.source, column=f"{GAINS}SPEND",

@@ -1,0 +1,72 @@
+"""Rerankers that each never saw the clusters they are asked about: what a fit fold's gains must be measured by.
+
+A reranker's gain on the queries that it learnt from is flattery, and a router fitted to it would spend on flattery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.errors import InputError
+from harness.reranking.protocols import Codes
+from harness.reranking.stage import Lists, RerankStage
+
+__all__ = ["FOLDS", "CrossFitted", "cross_fitted"]
+
+FOLDS = 5
+
+
+class CrossFitted(NamedTuple):
+    """Fitted stages, and for each query of the lists the one that saw none of its cluster.
+
+    Attributes:
+        stages: One a fold.
+        part: (n_queries,) index into `stages`.
+    """
+
+    stages: tuple[RerankStage, ...]
+    part: Codes
+
+    def of(self, query: int) -> RerankStage:
+        """The stage for the query at this position of the lists."""
+        return self.stages[int(self.part[query])]
+
+
+def cross_fitted(make: Callable[[], RerankStage], lists: Lists, *, folds: int = FOLDS,
+                 tell: Callable[[str], None] = lambda _: None) -> CrossFitted:
+    """Fit a stage for each fold of whole clusters, on all the other folds.
+
+    Args:
+        make: A new, unfitted stage.
+        lists: Of the queries that may be learnt from.
+        folds: At most so many, at least 2, and no more than there are clusters, which always fall into the same folds.
+        tell: Told which fold is being fitted.
+
+    Raises:
+        InputError: Fewer than two clusters: nothing can be held out.
+    """
+    from sklearn.model_selection import GroupKFold
+
+    clusters = np.asarray(lists.clusters, dtype=str)
+    parts = min(max(folds, 2), len(np.unique(clusters)))
+    if parts < 2:
+        raise InputError("too few clusters to hold some out", where="cross_fitted", found=parts,
+                         expected="at least 2 different clusters")
+    part, stages = np.empty(len(clusters), dtype=np.int64), []
+    for fold, (others, mine) in enumerate(GroupKFold(parts).split(clusters, groups=clusters)):
+        tell(f"cross-fitting the reranker: fold {fold + 1} of {parts}")
+        part[mine] = fold
+        stages.append(make().fit(_only(lists, others)))
+    return CrossFitted(tuple(stages), part)
+
+
+def _only(lists: Lists, places: Codes) -> Lists:
+    def cut(column: list[object]) -> list[object]:
+        return [column[place] for place in places]
+
+    columns = {name: cut(list(column)) for name, column in lists._asdict().items()
+               if name != "query_vectors" and column is not None}
+    return Lists(query_vectors=np.asarray(lists.query_vectors)[places], **columns)  # type: ignore[arg-type]
