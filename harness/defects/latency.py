@@ -11,7 +11,7 @@ from harness.records import Trace
 from harness.release.measures.latency import compares, owns
 from harness.release.observed import Trial
 
-__all__ = ["cold_as_warm", "slow_tail", "slow_throughout"]
+__all__ = ["cold_as_warm", "far_tail", "slow_tail", "slow_throughout"]
 
 
 @defect("slow_throughout", caught_by=lambda measure: measure.startswith("p50 ") and owns(measure), goes="up",
@@ -21,13 +21,26 @@ def slow_throughout(trial: Trial, dose: Dose) -> Trial:
     return _slower(trial, dose, share=1.0, factor=999.0)
 
 
-@defect("cold_as_warm", caught_by=compares, goes="up", signal="the ratio of the high percentile to the low one")
+def _of_the_tail(measure: str) -> bool:
+    """A ratio to the p95, which a tail that reaches it does not move."""
+    return compares(measure) and "/p95 " in measure
+
+
+@defect("cold_as_warm", caught_by=lambda measure: compares(measure) and not _of_the_tail(measure), goes="up",
+        signal="the ratio of the high percentile to the low one")
 def cold_as_warm(trial: Trial, dose: Dose) -> Trial:
     """A tenth of the requests found the cache cold (up to a hundred times as long) and is labelled warm."""
     return _slower(trial, dose, share=0.1, factor=99.0)
 
 
-@defect("slow_tail", caught_by=lambda measure: owns(measure) and not measure.startswith("p50 "), goes="up",
+@defect("far_tail", caught_by=_of_the_tail, goes="up", signal="the ratio of the high percentile to the p95")
+def far_tail(trial: Trial, dose: Dose) -> Trial:
+    """Three requests in a hundred take up to a hundred times as long: the p95 does not see them."""
+    return _slower(trial, dose, share=0.03, factor=99.0)
+
+
+@defect("slow_tail", caught_by=lambda measure: owns(measure) and not measure.startswith("p50 ")
+        and not _of_the_tail(measure), goes="up",
         signal="the upper bound of the percentile")
 def slow_tail(trial: Trial, dose: Dose) -> Trial:
     """A fifth of the requests takes up to a thousand times as long: a lock, a cold page, a noisy neighbour."""

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from harness.defects import confounding, index, integrity, latency, ranking, regressions, reranking, routed, scores
+from harness.defects import (
+    confounding,
+    covered,
+    index,
+    integrity,
+    latency,
+    paired,
+    ranking,
+    regressions,
+    reranking,
+    routed,
+    scores,
+)
 from harness.defects.catalogue import DEFECTS, Defect
 from harness.errors import InputError, nearest
 
 __all__ = ["DEFECTS", "ROOMS", "named", "owner", "owners"]
 
-ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, confounding)
+ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, confounding)
 
 
 def owner(measure: str) -> Defect:

@@ -10,7 +10,7 @@ from pydantic import Field
 from harness.release.parts import RouterPart
 from harness.release.schema import Model, Source
 
-__all__ = ["ConfoundingStudy", "LogColumnsOption", "RoutedStudy", "Studies"]
+__all__ = ["ConfoundingStudy", "CoveredStudy", "LogColumnsOption", "PairedStudy", "RoutedStudy", "Studies"]
 
 
 class RoutedStudy(Model):
@@ -22,6 +22,25 @@ class RoutedStudy(Model):
     spends: Source | None = None
     router: RouterPart = RouterPart()
     full: int | None = Field(None, ge=1, strict=True)
+
+
+class PairedStudy(Model):
+    """Latency beside the baseline: how many judged queries both serve in turns, and how often each."""
+
+    requests: int = Field(2000, ge=59, le=1_000_000, strict=True)
+    repeats: int = Field(5, ge=1, le=100, strict=True)
+
+
+class CoveredStudy(Model):
+    """Conformal coverage: the promise, and rows a group on either side, calibration and new.
+
+    `queries` is how many judged queries are served, `alpha` the chance that any of the sound groups is refused.
+    """
+
+    coverage: float = Field(0.95, gt=0.5, lt=1.0, strict=True)
+    alpha: float = Field(0.05, gt=0.0, lt=0.5, strict=True)
+    rows: int = Field(1650, ge=19, le=1_000_000, strict=True)
+    queries: int = Field(2000, ge=1, le=1_000_000, strict=True)
 
 
 class LogColumnsOption(Model):
@@ -57,3 +76,5 @@ class Studies(Model):
 
     routed: RoutedStudy = RoutedStudy()
     confounding: ConfoundingStudy = ConfoundingStudy()
+    paired: PairedStudy = PairedStudy()
+    covered: CoveredStudy = CoveredStudy()

@@ -11,7 +11,18 @@ from types import ModuleType
 
 from harness.errors import InputError, nearest
 from harness.release.judge import Reading
-from harness.release.measures import confounding, hygiene, index, integrity, latency, quality, regressions, routed
+from harness.release.measures import (
+    beside,
+    confounding,
+    covered,
+    hygiene,
+    index,
+    integrity,
+    latency,
+    quality,
+    regressions,
+    routed,
+)
 from harness.release.observed import Trial
 from harness.release.policy import Check
 
@@ -20,6 +31,7 @@ __all__ = ["EXAMPLES", "PROPERTIES", "family_of", "read"]
 PROPERTIES = "properties"
 _FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "index": index, "integrity": integrity,
                                     "hygiene": hygiene, "regressions": regressions, "routed": routed,
+                                    "beside": beside, "covered": covered,
                                     "confounding": confounding}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
