@@ -18,13 +18,14 @@ from harness.errors import InputError, SignoffError, nearest
 from harness.hunting.relations import Property
 from harness.hunting.relations_index import INDEX
 from harness.hunting.relations_laws import LAWS
+from harness.hunting.relations_router import ROUTER
 from harness.hunting.relations_surface import Surface, surface_of
 from harness.hunting.relations_texts import TEXTS
 
 __all__ = ["EXAMPLES", "PROPERTIES", "Property", "Surface", "Tried", "surface_of", "try_property", "try_twin"]
 
 EXAMPLES = 60
-PROPERTIES: dict[str, Property] = LAWS | TEXTS | INDEX
+PROPERTIES: dict[str, Property] = LAWS | TEXTS | INDEX | ROUTER
 
 
 class Tried(NamedTuple):

@@ -18,7 +18,7 @@ from harness.retrieval.hits import ordered
 from harness.retrieval.indexes import FaissIndex, one_thread
 from harness.retrieval.protocols import Codes, Hits, Vectors
 
-__all__ = ["Ask", "IndexSurface", "Surface", "surface_of"]
+__all__ = ["Ask", "IndexSurface", "RouterSurface", "Surface", "surface_of"]
 
 _faiss: Any = faiss  # its type stubs miss most of what is used here
 Ask = Callable[[Sequence[str], int], tuple[Codes, Vectors]]
@@ -45,6 +45,22 @@ class IndexSurface:
 
 
 @dataclass(frozen=True)
+class RouterSurface:
+    """What may be asked of a spend rule's teacher.
+
+    Attributes:
+        names: (F,) signals.
+        low: (F,) least value of each that was fitted; `high` the greatest.
+        teach: (n, F) signals → (n, 3) τ, spend, gain.
+    """
+
+    names: tuple[str, ...]
+    low: Floats
+    high: Floats
+    teach: Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
 class Surface:
     """What a property may ask of a release.
 
@@ -54,6 +70,7 @@ class Surface:
         rerank: (text, codes, scores) → codes in the second stage's order; None without a second stage.
         ndcg: (gains (n, depth), k) → (n,) values.
         index: The index behind `hits`; None where the first stage is not dense.
+        router: The teacher behind the spend rule; None without one.
     """
 
     texts: Sequence[str]
@@ -61,6 +78,7 @@ class Surface:
     rerank: Callable[[str, Codes, Vectors], Codes] | None
     ndcg: Callable[[Floats, int], Floats]
     index: IndexSurface | None = None
+    router: RouterSurface | None = None
 
     def vectors(self) -> IndexSurface:
         """The index. Raises InputError where the first stage has none."""
@@ -81,7 +99,15 @@ def surface_of(live: LiveRelease, texts: Sequence[str]) -> Surface:
 
     return Surface(tuple(texts), hits, rerank if live.second is not None else None,
                    lambda gains, k: np.asarray(ndcg(gains, k=k), dtype=np.float64),
-                   _index(live) if live.first.part.impl == "dense" else None)
+                   _index(live) if live.first.part.impl == "dense" else None, _router(live))
+
+
+def _router(live: LiveRelease) -> RouterSurface | None:
+    if live.rule is None:
+        return None
+    rule, knots = live.rule, live.rule.router.tables["tau"].knots
+    return RouterSurface(rule.router.names, knots[:, 0], knots[:, -1],
+                         lambda rows: np.column_stack(rule.teacher.predict(rows)))
 
 
 def _index(live: LiveRelease) -> IndexSurface:

@@ -66,7 +66,7 @@ class IndexObserved:
 
     Attributes:
         agreement: (n_queries,) share of the exhaustive top 10 that the index returns; equal scores at the cut agree.
-        under_probed: The same at nprobe = 1: the planted defect, measured on the same queries.
+        under_probed: The same at nprobe or ef = 1: the planted defect, measured on the same queries.
         clusters: (n_queries,) labels, as in `TaskObserved`.
         norms: (n_docs,) lengths of the stored vectors.
         ids: (n_stored,) codes found in the index.

@@ -46,14 +46,7 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
         files = artifact_sums(folder)[1]
         replay.repeat(folder)
         candidate = replace(observe_live(loaded, built, tell=tell), files=files)
-        baseline = None
-        if loaded.manifest.baseline is not None:
-            other = baseline_of(loaded)
-            compared = sorted({check.task for check in loaded.manifest.checks
-                               if check.task is not None and check.measure.startswith("delta ")})
-            parts, stored = frozen(other, tell=tell)
-            baseline = replace(observe_live(other, parts, tell=tell, tasks=compared, measured=False),
-                               files=artifact_sums(stored)[1])
+        baseline = _baseline(loaded, tell)
         tell("repeating the rankings in another process")
         integrity = _integrity(folder, replay.finish(folder, candidate))
         candidate = replace(candidate, studies=studied(loaded, built, candidate, baseline, tell))
@@ -62,6 +55,18 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
         replay.stop()
     return Trial(replace(candidate, integrity=integrity, trace=trace), baseline, loaded.manifest.seed,
                  {"threads": 1.0, "repeats": float(REPEATS)})
+
+
+def _baseline(loaded: Loaded, tell: Tell) -> Observed | None:
+    """The baseline on the tasks that something is compared on; None where the manifest names none."""
+    if loaded.manifest.baseline is None:
+        return None
+    other = baseline_of(loaded)
+    compared = sorted({check.task for check in loaded.manifest.checks
+                       if check.task is not None and check.measure.startswith("delta ")})
+    parts, stored = frozen(other, tell=tell)
+    return replace(observe_live(other, parts, tell=tell, tasks=compared, measured=False),
+                   files=artifact_sums(stored)[1])
 
 
 def frozen(loaded: Loaded, *, tell: Tell) -> tuple[Built, Path]:
@@ -197,6 +202,11 @@ def _index(release: LiveRelease, task: Task) -> IndexObserved | None:
         index.nprobe = 1
         broken = flat_agreement(index, flat, queries, k=10)
         index.nprobe = nprobe
+    elif index.kind == "hnsw":  # held to one candidate, the walk ends at the first that has no better neighbour
+        ef = index.ef_search
+        index.ef_search = 1
+        broken = flat_agreement(index, flat, queries, k=10)
+        index.ef_search = ef
     return IndexObserved(agreement, broken, np.asarray(task.clusters[:INDEX_QUERIES], dtype=object),
                          np.linalg.norm(stored.astype(np.float64), axis=1), index.ids, size, cells)
 

@@ -26,7 +26,7 @@ from harness.routing.distill import distill
 from harness.routing.int8 import Int8Router
 from harness.routing.teacher import RouterTeacher
 
-__all__ = ["GATE", "ROUTER", "SPENDS", "FittedRouter", "Ladder", "fit_router", "make_router", "make_spends",
+__all__ = ["GATE", "ROUTER", "SPENDS", "TEACHER", "FittedRouter", "Ladder", "fit_router", "make_router", "make_spends",
            "overhead_of", "signals_of"]
 
 ROUTER, GATE, TEACHER, REQUESTS, SPENDS = ("router_distilled_int8.json", "theta_star_production.json", "teacher",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -12,10 +13,11 @@ import numpy as np
 from harness.data.corpus import World
 from harness.gating.two_stage import TwoStageGate
 from harness.release.manifest import Manifest
-from harness.release.routers import GATE, ROUTER
+from harness.release.routers import GATE, ROUTER, TEACHER
 from harness.release.signals import SignalMaker
 from harness.retrieval.protocols import Hits
 from harness.routing.int8 import Int8Router
+from harness.routing.teacher import RouterTeacher
 
 __all__ = ["SpendRule"]
 
@@ -29,12 +31,19 @@ class SpendRule:
         router: Predicts τ, spend and gain.
         gate: Decides on entropy and predicted gain.
         ladder: Candidates reranked when left alone (0), at the early exit, and in full.
+        folder: Where the part is frozen.
     """
 
     signals: SignalMaker
     router: Int8Router
     gate: TwoStageGate
     ladder: tuple[int, int, int]
+    folder: Path
+
+    @cached_property
+    def teacher(self) -> RouterTeacher:
+        """What the tables were distilled from; no request needs it. Raises InputError for a file that was changed."""
+        return RouterTeacher.load(self.folder / TEACHER)
 
     @classmethod
     def load(cls, manifest: Manifest, world: World, folders: Mapping[str, Path]) -> Self:
@@ -45,7 +54,7 @@ class SpendRule:
         router = Int8Router.from_json(files[0].read_bytes(), where=files[0])
         gate = TwoStageGate.from_json(files[1].read_bytes(), where=files[1])
         return cls(SignalMaker.load(world, folders, router.names), router, gate,
-                   (0, parts.router.cheap, parts.reranker.depth))
+                   (0, parts.router.cheap, parts.reranker.depth), folders["router"])
 
     def spends(self, texts: Sequence[str], hits: Hits) -> list[int]:
         """(n,) candidates to rerank of each query, by its text and the first stage's hits."""

@@ -29,6 +29,9 @@ LIMITS = {
     "p50 total_ms": ("at_most", 8.0, "ucb"), "p95 retrieval_ms": ("at_most", 8.0, "ucb"),
     "p95 rerank_ms": ("at_most", 2.0, "ucb"), "p95 total_ms": ("at_most", 8.0, "ucb"),
     "p99 total_ms": ("at_most", 8.0, "ucb"), "p99/p50 total_ms": ("at_most", 3.0, "ucb"),
+    "p99/p95 total_ms": ("at_most", 2.0, "ucb"), "delta p95 total_ms": ("at_most", 1.0, "ucb"),
+    "delta p99 total_ms": ("at_most", 1.0, "ucb"), "Jaccard@10 baseline": ("at_least", 0.8, "lcb"),
+    "conformal coverage": ("at_least", 0.95, "lcb"),
     "agreement@10": ("at_least", 0.9, "lcb"), "norm error": ("at_most", 0.001, "value"),
     "ids missing": ("at_most", 0.0, "value"), "ids doubled": ("at_most", 0.0, "value"),
     "largest cell share": ("at_most", 0.2, "value"),
@@ -38,6 +41,15 @@ LIMITS = {
     "non-finite scores": ("at_most", 0.0, "value"), "leaked judgements": ("at_most", 0.0, "value"),
     "same as baseline": ("at_most", 0.0, "value"),
     "regressions": ("at_most", 0.0, "value"), "pinned regressions": ("at_least", 20.0, "value"),
+    "monotone faults": ("at_most", 0.0, "value"), "rounding excess": ("at_most", 0.0, "value"),
+    "regret nDCG@10": ("at_least", -0.0005, "lcb"), "beyond chance nDCG@10": ("at_least", 0.0, "lcb"),
+    "lift kept": ("at_least", 0.25, "lcb"), "rerank share": ("at_most", 0.25, "ucb"),
+    "mean extra ms": ("at_most", 0.25, "ucb"), "p95 extra ms": ("at_most", 2.0, "ucb"),
+    "theta gap": ("at_most", 1e-6, "value"), "decision mismatches": ("at_most", 0.0, "value"),
+    "log ESS/N": ("at_least", 0.2, "value"), "log kappa": ("at_most", 0.5, "value"),
+    "unlogged share": ("at_most", 0.2, "ucb"), "control shift": ("at_most", 0.2, "ucb"),
+    "negative control p": ("at_least", 0.05, "value"), "negative control effect": ("at_most", 0.3, "ucb"),
+    "shuffled effect": ("at_most", 0.05, "ucb"), "unstratified p": ("at_most", 0.05, "value"),
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from fixtures.studies import with_studies
 from fixtures.trials import sound
 from harness.defects.catalogue import DEFECTS, defect
 from harness.defects.latency import slow_tail
@@ -21,7 +22,7 @@ from tests.defects.gating import LIMITS, check, gated
 
 @pytest.fixture(scope="module")
 def fair() -> Trial:
-    return sound()
+    return with_studies(sound())
 
 
 def test_the_table_covers_every_measure_that_is_read():
@@ -72,7 +73,7 @@ def test_a_trial_without_the_thing_to_break_is_left_as_it_is():
     trial = sound(queries=20)
     task = replace(trial.candidate.task(None), before=None, best=None)
     bare = replace(trial, candidate=replace(trial.candidate, trace=None, index=None, integrity=None, pins=None,
-                                            tasks={task.name: task}))
+                                            studies={}, tasks={task.name: task}))
     owner("R@5")  # registers all
     for one in DEFECTS.values():
         one.plant(bare, 1.0)
@@ -80,7 +81,8 @@ def test_a_trial_without_the_thing_to_break_is_left_as_it_is():
 
 ALONE = {  # family of the defect's measures → a measure of another family, which must not notice
     "quality": "p95 total_ms", "latency": "nDCG@10", "index": "nDCG@10", "integrity": "p95 total_ms",
-    "hygiene": "agreement@10", "regressions": "nDCG@10",
+    "hygiene": "agreement@10", "regressions": "nDCG@10", "beside": "agreement@10", "covered": "nDCG@10",
+    "confounding": "nDCG@10", "routed": "nDCG@10",
 }  # fmt: skip
 
 

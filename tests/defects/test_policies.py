@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fixtures.studies import with_studies
 from fixtures.trials import sound
 from harness.defects.catalogue import caught
 from harness.defects.owners import named, owner, owners
@@ -26,7 +27,7 @@ CHECKS = {f"{path.stem}-{check.id}": check for path in MANIFESTS for check in lo
 @pytest.fixture(scope="module")
 def fair() -> Trial:
     """The sound trial with what the policies name: references, a baseline that misses, an index that agrees at 0.98."""
-    trial = sound()
+    trial = with_studies(sound())
     index, other = trial.candidate.index, trial.baseline
     assert index is not None and other is not None
     index = replace(index, agreement=0.98 + 0.2 * (index.agreement - 0.9), clusters=None)

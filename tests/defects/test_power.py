@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
+from fixtures.studies import with_studies
 from fixtures.trials import sound
 from harness.cli.common import emit_json
 from harness.defects.changes import coded
@@ -30,7 +31,7 @@ READ = [measure for measure in LIMITS if family_of(measure) != PROPERTIES]
 
 @pytest.fixture(scope="module")
 def fair():
-    return sound()
+    return with_studies(sound())
 
 
 def gate(measure: str, *limit: object, slice_: str = "all") -> Check:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fixtures.studies import with_studies
 from fixtures.trials import TASK, index_of, integrity_of, judgements, ranking, sound, trace_of, trial_of
 from harness.errors import InputError
 from harness.release.findings import least_n
@@ -349,7 +350,7 @@ def test_every_example_has_a_family_that_reads_it():
             with pytest.raises(InputError, match="tried, not read"):
                 read(sound(), check(measure))
         else:
-            assert read(sound(), check(measure)).estimate.n > 0
+            assert read(with_studies(sound()), check(measure)).estimate.n > 0
 
 
 @pytest.mark.parametrize("measure", ["delta acceptance", "lift unanswered", "p42 total_ms", "R", "cosine>=1.5",

@@ -25,7 +25,6 @@ from harness.errors import InputError, nearest
 from harness.estimate import Estimate
 from harness.estimators.intervals import bootstrap_ends, mean_interval
 from harness.estimators.quantiles import quantile_interval
-from harness.estimators.ratios import ratio_interval
 from harness.gating.checking import optimality_gap
 from harness.records import Floats
 from harness.release.findings import LEAST_N
@@ -123,10 +122,13 @@ def _beyond(found: RoutedObserved, rows: Bools, check: Check, seed: int) -> Read
 def _kept(found: RoutedObserved, rows: Bools, check: Check, _: int) -> Reading:
     gains = found.gains
     full = gains[rows, 2]
-    if not rows.any() or full.sum() <= 0:
+    if rows.sum() < 2 or full.sum() <= 0:
         return Reading(_counted(np.nan, int(rows.sum()), check, "1"))
-    return Reading(ratio_interval(found.taken(gains)[rows], full, clusters=found.table.clusters[rows],
-                                  confidence=check.confidence))
+    kept = found.taken(gains)[rows]
+    ratio = kept.sum() / full.sum()
+    # a query can lose, so that the sums are no counts: the mean of the ratio's own linear form (delta method)
+    linear = ratio + (kept - ratio * full) / full.mean()
+    return Reading(mean_interval(linear, clusters=found.table.clusters[rows], confidence=check.confidence))
 
 
 def _share(found: RoutedObserved, rows: Bools, check: Check, seed: int) -> Reading:
