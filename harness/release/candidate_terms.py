@@ -1,12 +1,14 @@
-"""What a query shares with a few known documents, found in tens of microseconds: postings keyed by (document, term).
+"""What a query shares with a few known documents, found in tens of microseconds: postings keyed by (document, word).
 
-BM25 as the first stage weighs it, but of the first hits alone: a whole corpus need not be scored to tell whether words
-prefer a later hit. Each posting also says whether the term stands in the document's title or summary.
+BM25 as the first stage weighs its words, but of the first hits alone: a whole corpus need not be scored to tell whether
+words prefer a later hit. Pairs of words are left out: reading them off a query costs more than all the rest.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -14,84 +16,103 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.corpus import Corpus
+from harness.data.spelling import folded
 from harness.errors import InputError
 from harness.records import Floats
 from harness.retrieval.files import read_part
 from harness.retrieval.protocols import Codes
-from harness.retrieval.texts import Vocabulary
+from harness.retrieval.texts import Vocabulary, words
 
-__all__ = ["CandidateTerms", "Shared"]
+__all__ = ["KINDS", "CandidateTerms", "Postings"]
 
-_TITLE, _SUMMARY = 1, 2
+KINDS = ("lexical", "body", "summary", "title")
+_TOKEN = re.compile(r"[^\W\d_]+|\d+")  # as `words` cuts a folded text, so that each token's words can be kept
+_KEPT = 1 << 16  # tokens whose words are kept
 
 
-class Shared(NamedTuple):
-    """What each of n documents shares with a query, all (n,) float64; the last three in [0, 1].
+class Postings(NamedTuple):
+    """Words in documents, term by term.
 
     Attributes:
-        lexical: Its BM25 score.
-        body, summary, title: The share of the query's term weight (idf) met in all of it, in its summary, its title.
+        starts: (n_words + 1,) where each word's postings start.
+        docs: (n_postings,) documents.
+        weights: (n_postings,) BM25 weight of the word in the document.
+        summary, title: (n_postings,) whether the word stands in the document's summary, and in its title.
     """
 
-    lexical: Floats
-    body: Floats
-    summary: Floats
-    title: Floats
+    starts: Codes
+    docs: Codes
+    weights: Floats
+    summary: NDArray[np.bool_]
+    title: NDArray[np.bool_]
 
 
 class CandidateTerms:
-    """Looks up a query's terms in given documents.
+    """Looks a query's words up in given documents.
 
     Args:
-        vocabulary: Cuts a query into terms.
-        starts: (n_terms + 1,) where each term's postings start.
-        postings: (n_postings,) documents, ascending within a term.
-        weights: (n_postings,) BM25 weight of the term in the document.
-        flags: (n_postings,) 1 where the term stands in the document's title, 2 in its summary, 3 in both.
+        vocabulary: Cuts a query into words.
+        postings: Of its words.
         size: Number of documents.
+        kinds: Of `KINDS`, what is asked for; `lexical` alone is fastest.
     """
 
-    def __init__(self, vocabulary: Vocabulary, starts: Codes, postings: Codes, *, weights: Floats,
-                 flags: NDArray[np.uint8], size: int) -> None:
-        self._vocabulary, self._width = vocabulary, len(starts) - 1
-        frequency = np.diff(starts)
+    def __init__(self, vocabulary: Vocabulary, postings: Postings, size: int, *,
+                 kinds: Sequence[str] = KINDS) -> None:
+        self.kinds = tuple(kinds)
+        self._width = len(postings.starts) - 1
+        frequency = np.diff(postings.starts)
         term = np.repeat(np.arange(self._width, dtype=np.int64), frequency)
-        keys = np.asarray(postings, dtype=np.int64) * self._width + term
+        keys = np.asarray(postings.docs, dtype=np.int64) * self._width + term
         order = np.argsort(keys)
-        self._keys, self._flags = np.append(keys[order], np.iinfo(np.int64).max), np.append(flags[order], np.uint8(0))
-        self._weights = np.append(np.asarray(weights, dtype=np.float64)[order], 0.0)
         self._idf = np.log1p((size - frequency + 0.5) / (frequency + 0.5))
+        idf = self._idf[term]
+        held = {"lexical": postings.weights, "body": idf, "summary": idf * postings.summary,
+                "title": idf * postings.title}
+        self._keys = np.append(keys[order], np.iinfo(np.int64).max)
+        # The last entry is that of a word that is not there.
+        self._values = [np.append(held[kind][order], 0.0) for kind in self.kinds]
+        self._words = lru_cache(_KEPT)(lambda token: tuple(
+            code for word in words(token, compounds=vocabulary.compounds)
+            if (code := vocabulary.position.get(word, -1)) >= 0))
 
     @classmethod
-    def load(cls, folder: Path, corpus: Corpus) -> Self:
+    def load(cls, folder: Path, corpus: Corpus, *, kinds: Sequence[str] = KINDS) -> Self:
         """Off a saved BM25 of this corpus. Raises InputError where the files are torn, or of another corpus."""
         meta, arrays = read_part(folder, "bm25")
         if meta["size"] != len(corpus):
             raise InputError("the lexical part is not of this corpus", where=folder, found=meta["size"],
                              expected=f"{len(corpus)} documents")
         vocabulary = Vocabulary.of({name: meta[name] for name in ("words", "compounds")}, arrays["pairs"])
-        starts, postings = arrays["starts"], arrays["postings"].astype(np.int64)
-        term = np.repeat(np.arange(len(starts) - 1, dtype=np.int64), np.diff(starts))
-        keys = postings * (len(starts) - 1) + term
-        flags = np.zeros(len(keys), dtype=np.uint8)
-        for flag, texts in ((_TITLE, [one.title for one in corpus.documents]),
-                            (_SUMMARY, [one.summary for one in corpus.documents])):
-            flags |= np.where(np.isin(keys, _keys_of(vocabulary, texts, len(starts) - 1)), flag, 0).astype(np.uint8)
-        return cls(vocabulary, starts, postings, weights=arrays["weights"], flags=flags, size=meta["size"])
+        width = len(vocabulary.position)
+        starts = arrays["starts"][:width + 1]  # words come first, pairs after them
+        docs, weights = arrays["postings"][:starts[-1]].astype(np.int64), arrays["weights"][:starts[-1]]
+        keys = docs * width + np.repeat(np.arange(width, dtype=np.int64), np.diff(starts))
+        only = Vocabulary(vocabulary.position, np.empty(0, np.int64), vocabulary.compounds)
+        summary, title = (np.isin(keys, _keys_of(only, texts)) for texts in
+                          ([one.summary for one in corpus.documents], [one.title for one in corpus.documents]))
+        found = Postings(starts, docs, np.asarray(weights, dtype=np.float64), summary, title)
+        return cls(only, found, meta["size"], kinds=kinds)
 
-    def shared(self, text: str, codes: Codes) -> Shared:
-        """What the documents `codes` (n,) share with one query; zeros for a query without a known term."""
-        terms, counts = self._vocabulary.terms(text)
-        wanted = codes[:, None] * self._width + terms
+    def shared(self, text: str, codes: Codes) -> list[list[float]]:
+        """For each of `kinds`, what each of the n documents `codes` shares with a query; 0 where it has no known word.
+
+        `lexical`: the BM25 score by words. The others: the share of the query's word weight (idf) that the document
+        holds (`body`), that its summary holds, that its title holds, in [0, 1].
+        """
+        found = [code for token in _TOKEN.findall(folded(text)) for code in self._words(token)]
+        if not found:
+            return [[0.0] * len(codes) for _ in self.kinds]
+        wanted = codes[:, None] * self._width + np.array(found)
         at = self._keys.searchsorted(wanted)
-        there = self._keys[at] == wanted
-        idf = self._idf[terms]
-        flags = self._flags[at] * there
-        total = max(float(idf.sum()), 1e-12)
-        return Shared((self._weights[at] * there) @ counts.astype(np.float64), there @ idf / total,
-                      ((flags & _SUMMARY) > 0) @ idf / total, ((flags & _TITLE) > 0) @ idf / total)
+        at[self._keys[at] != wanted] = -1
+        made = [np.add.reduce(values.take(at), axis=1) for values in self._values]
+        if self.kinds != ("lexical",):
+            total = float(self._idf[found].sum())
+            made = [one if kind == "lexical" else one / total for kind, one in zip(self.kinds, made, strict=True)]
+        return [one.tolist() for one in made]
 
 
-def _keys_of(vocabulary: Vocabulary, texts: Sequence[str], width: int) -> Codes:
+def _keys_of(vocabulary: Vocabulary, texts: list[str]) -> Codes:
     counts = vocabulary.count(texts).tocoo()
-    return np.asarray(counts.row.astype(np.int64) * width + counts.col, dtype=np.int64)
+    return np.asarray(counts.row.astype(np.int64) * len(vocabulary) + counts.col, dtype=np.int64)

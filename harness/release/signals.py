@@ -16,7 +16,7 @@ import numpy as np
 from harness.data.corpus import World
 from harness.errors import InputError, nearest
 from harness.records import Floats
-from harness.release.candidate_terms import CandidateTerms
+from harness.release.candidate_terms import KINDS, CandidateTerms
 from harness.retrieval.protocols import Codes
 from harness.routing.signals import SIGNALS
 
@@ -25,7 +25,7 @@ __all__ = ["DEFAULT", "HITS", "MADE", "TEMPERATURE", "SignalMaker"]
 HITS = 20  # first hits that the signals look at
 TEMPERATURE = 0.05  # of the entropy, in cosine
 DEFAULT = ("entropy", "margin", "nl_confidence", "length", "lexical_lead", "company")
-_SHARED = ("lexical_lead", "body_lead", "summary_lead", "title_lead")
+_SHARED = tuple(f"{kind}_lead" for kind in KINDS)
 MADE = tuple(name for name in SIGNALS if name != "overlap")  # which would take a second retrieval
 
 
@@ -56,7 +56,6 @@ class SignalMaker:
             raise InputError("a signal lacks what it is made of", where="signals", expected=lacking, found=list(names))
         self._modules = None if modules is None else np.asarray(modules, dtype=np.int64)
         self._terms, self._temperature = terms, temperature
-        self._leads = tuple(name for name in self.names if name in _SHARED)
 
     @classmethod
     def load(cls, world: World, folders: Mapping[str, Path], names: Sequence[str] = DEFAULT, *,
@@ -67,7 +66,8 @@ class SignalMaker:
             if "lexical" not in folders:
                 raise InputError("no lexical part", where="signals", found=list(folders),
                                  expected="a release with BM25 beside its vectors, or signals that need no words")
-            terms = CandidateTerms.load(folders["lexical"], world.corpus)
+            kinds = [kind for kind in KINDS if f"{kind}_lead" in names]
+            terms = CandidateTerms.load(folders["lexical"], world.corpus, kinds=kinds)
         labels = np.unique([one.module for one in world.corpus.documents], return_inverse=True)[1]
         return cls(names, modules=labels, terms=terms, temperature=temperature)
 
@@ -97,12 +97,10 @@ class SignalMaker:
 
     def _words(self, text: str, found: Codes) -> dict[str, float]:
         assert self._terms is not None
-        shared = self._terms.shared(text, found)
-        leads = {name: _lead(getattr(shared, name.removesuffix("_lead")).tolist()) for name in self._leads}
-        if "lexical_lead" in leads:
-            best = float(shared.lexical.max())
-            leads["lexical_lead"] = leads["lexical_lead"] / best if best > 0.0 else 0.0
-        return leads
+        shared = dict(zip(self._terms.kinds, self._terms.shared(text, found), strict=True))
+        made = {f"{kind}_lead": _lead(values) for kind, values in shared.items()}
+        best = max(shared.get("lexical", (0.0,)))
+        return made | {"lexical_lead": made["lexical_lead"] / best} if best > 0.0 else made
 
 
 def _checked(names: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures.tiny_corpus import tiny_world
 from harness.errors import InputError
-from harness.release.candidate_terms import CandidateTerms
+from harness.release.candidate_terms import KINDS, CandidateTerms
 from harness.release.signals import DEFAULT, HITS, MADE, TEMPERATURE, SignalMaker
 from harness.retrieval.bm25 import Bm25
 from harness.retrieval.texts import words
@@ -75,26 +75,32 @@ def test_fast_signals_are_the_library_s(maker, given_):
     np.testing.assert_allclose(found["entropy"], entropy(score, temperature=TEMPERATURE), atol=1e-9)
     np.testing.assert_array_equal(found["margin"], margin(score))
     np.testing.assert_array_equal(found["company"], company(np.where(top >= 0, modules[top], -1)))
-    words_of = np.array([np.where(row >= 0, lexical.scores(text, row), -np.inf)
+    words_of = np.array([np.where(row >= 0, by_words(lexical, text, row), -np.inf)
                          for text, row in zip(texts, top, strict=True)], dtype=np.float64)
     best = np.maximum(words_of.max(axis=1), 0.0)
     wanted = lead(words_of) / np.where(best > 0.0, best, np.inf)
     np.testing.assert_allclose(found["lexical_lead"], wanted, atol=1e-5)
 
 
+def by_words(lexical: Bm25, text: str, codes) -> np.ndarray:
+    """BM25 without its pairs: each word asked for alone, as often as it stands in the query."""
+    return sum((lexical.scores(word, codes) for word in words(text)), np.zeros(len(codes)))
+
+
 def test_shared_words_are_the_lexical_part_s_own(folders):
-    """BM25 of a few documents equals BM25 over the corpus, and a document shares all of its own title's weight."""
+    """BM25 of a few documents equals BM25 over the corpus, and a document shares all of its own summary and title."""
     terms, lexical = CandidateTerms.load(folders["lexical"], WORLD.corpus), bm25()
     every = np.arange(SIZE)
     for document in WORLD.corpus.documents[::5]:
-        shared = terms.shared(document.summary, every)
-        np.testing.assert_allclose(shared.lexical, lexical.scores(document.summary, every), rtol=1e-5, atol=1e-5)
+        held = np.array(terms.shared(document.summary, every))
+        np.testing.assert_allclose(held[0], by_words(lexical, document.summary, every), rtol=1e-5, atol=1e-5)
         own = WORLD.corpus.position(document.id)
-        assert shared.summary[own] == pytest.approx(1.0) == shared.body[own]
-        assert (shared.body >= shared.summary - 1e-12).all() and (shared.body >= shared.title - 1e-12).all()
-        assert terms.shared(document.title, every).title[own] == pytest.approx(1.0)
-    for nothing in terms.shared("zzz", every):
-        assert not nothing.any()
+        assert held[1, own] == pytest.approx(1.0) == held[2, own]
+        assert (held[1] >= held[2:] - 1e-12).all() and held[1:].max() <= 1.0 + 1e-12
+        assert terms.shared(document.title, every)[3][own] == pytest.approx(1.0)
+        alone = CandidateTerms.load(folders["lexical"], WORLD.corpus, kinds=["lexical"])
+        assert alone.shared(document.summary, every) == [held[0].tolist()]
+    assert not np.any(terms.shared("zzz", every)) and len(terms.shared("", every)) == len(KINDS)
 
 
 def test_a_query_without_hits_has_signals(maker):
