@@ -6,15 +6,15 @@ A reranker's gain on the queries that it learnt from is flattery, and a router f
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.errors import InputError
-from harness.reranking.protocols import Codes
+from harness.reranking.protocols import Codes, FeatureSource, Matrix
 from harness.reranking.stage import Lists, RerankStage
 
-__all__ = ["FOLDS", "CrossFitted", "cross_fitted"]
+__all__ = ["FOLDS", "CrossFitted", "Remembered", "cross_fitted"]
 
 FOLDS = 5
 
@@ -33,6 +33,27 @@ class CrossFitted(NamedTuple):
     def of(self, query: int) -> RerankStage:
         """The stage for the query at this position of the lists."""
         return self.stages[int(self.part[query])]
+
+
+class Remembered:
+    """Features made once: every query is learnt from in all folds but one, and its features are the same in each."""
+
+    def __init__(self, source: FeatureSource) -> None:
+        self._source = source
+        self._made: dict[tuple[str, str | None, bytes], Matrix] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name a column."""
+        return self._source.names
+
+    def features(self, text: str, query_vector: Any, codes: Any, scores: Any,
+                 *, query_module: str | None = None) -> Matrix:
+        """As `FeatureSource.features`; a query with its module and its candidates is asked for once."""
+        key = (text, query_module, np.asarray(codes, dtype=np.int64).tobytes())
+        if key not in self._made:
+            self._made[key] = self._source.features(text, query_vector, codes, scores, query_module=query_module)
+        return self._made[key]
 
 
 def cross_fitted(make: Callable[[], RerankStage], lists: Lists, *, folds: int = FOLDS,

@@ -22,7 +22,7 @@ from harness.errors import InputError
 from harness.metrics.evaluate import per_query
 from harness.records import Floats
 from harness.release.cold import cold_searches
-from harness.release.crossfit import CrossFitted, cross_fitted
+from harness.release.crossfit import CrossFitted, Remembered, cross_fitted
 from harness.release.live import DEPTH, LiveRelease, run_of
 from harness.release.manifest import Manifest
 from harness.release.signals import DEFAULT, SignalMaker
@@ -139,10 +139,13 @@ def _judged(live: LiveRelease) -> list[_Request]:
 
 def _cross_fitted(manifest: Manifest, live: LiveRelease, tell: Tell) -> CrossFitted:
     assert manifest.parts is not None and manifest.parts.reranker is not None and live.second is not None
-    part, source = manifest.parts.reranker, live.second.source
+    part, source = manifest.parts.reranker, Remembered(live.second.source)
     lists = lists_to_learn(live.world, live.first, depth=part.depth)
-    return cross_fitted(lambda: RerankStage(source, part.impl, seed=manifest.seed, accept_share=part.accept_share),
+    held = cross_fitted(lambda: RerankStage(source, part.impl, seed=manifest.seed, accept_share=part.accept_share),
                         lists, tell=tell)
+    for stage in held.stages:
+        stage.source = live.second.source  # what is served is made anew, and takes its time
+    return held
 
 
 def _sample(n: int, requests: int | None, seed: int) -> Bools:

@@ -13,7 +13,7 @@ from harness.errors import InputError
 from harness.metrics.evaluate import per_query
 from harness.release import spending
 from harness.release.cold import cold_searches
-from harness.release.crossfit import FOLDS, CrossFitted, cross_fitted
+from harness.release.crossfit import FOLDS, CrossFitted, Remembered, cross_fitted
 from harness.release.live import LiveRelease
 from harness.release.spending import overlap_at, spend_table
 from harness.release.stages import lists_to_learn
@@ -125,6 +125,37 @@ def test_a_stage_that_saw_the_answers_flatters_itself(tiny, table, monkeypatch):
 def leaking(make, lists) -> CrossFitted:
     """Every fold's stage fitted on every query."""
     return CrossFitted((make().fit(lists),), np.zeros(len(lists.texts), dtype=np.int64))
+
+
+def test_features_remembered_are_the_features(tiny):
+    """Made once and the same to the bit; another module is another question."""
+    asked: list[str] = []
+
+    class Counted:
+        names = tiny.live.second.source.names
+
+        def features(self, text, vector, codes, scores, *, query_module=None):
+            asked.append(text)
+            return tiny.live.second.source.features(text, vector, codes, scores, query_module=query_module)
+
+    source, codes, scores = Remembered(Counted()), np.array([3, 1]), np.array([0.5, 0.25])
+    vector = tiny.live.first.vectors(["ring"])[0]
+    first = source.features("ring", vector, codes, scores)
+    assert source.features("ring", vector, codes, scores) is first and asked == ["ring"]
+    np.testing.assert_array_equal(first, tiny.live.second.source.features("ring", vector, codes, scores))
+    source.features("ring", vector, codes, scores, query_module="kit.clock")
+    source.features("ring", vector, codes[::-1], scores)
+    assert len(asked) == 3 and source.names == tiny.live.second.source.names
+
+
+def test_what_is_timed_makes_its_features_anew(tiny, monkeypatch):
+    """A stage that answered from memory would be served faster than any release is."""
+    seen = []
+    served = spending._served
+    monkeypatch.setattr(spending, "_served", lambda live, maker, plan, **more: (
+        seen.extend(one.stage.source for one in plan.asked), served(live, maker, plan, **more))[1])
+    measured(tiny, fold="fit")
+    assert seen and all(source is seen[0] and not isinstance(source, Remembered) for source in seen)
 
 
 def test_too_few_clusters_are_told(tiny):
