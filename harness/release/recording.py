@@ -134,7 +134,8 @@ def _masks(frame: pd.DataFrame) -> dict[str, Bools]:
 def _sources(loaded: Loaded) -> list[Source]:
     recorded, data = loaded.manifest.recorded, loaded.manifest.data
     sides = [] if recorded is None else [recorded.candidate, recorded.baseline]
-    files = [data.qrels, data.slices]
+    studies = loaded.manifest.studies
+    files = [data.qrels, data.slices, studies.routed.spends, studies.confounding.log]
     for side in sides:
         files += [] if side is None else [side.run, side.before, side.latency]
     return [source for source in files if source is not None]

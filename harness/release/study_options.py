@@ -10,7 +10,8 @@ from pydantic import Field
 from harness.release.parts import RouterPart
 from harness.release.schema import Model, Source
 
-__all__ = ["ConfoundingStudy", "CoveredStudy", "LogColumnsOption", "PairedStudy", "RoutedStudy", "Studies"]
+__all__ = ["CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "LogColumnsOption", "PairedStudy",
+           "RoutedStudy", "Studies"]
 
 
 class RoutedStudy(Model):
@@ -29,6 +30,13 @@ class PairedStudy(Model):
 
     requests: int = Field(2000, ge=59, le=1_000_000, strict=True)
     repeats: int = Field(5, ge=1, le=100, strict=True)
+
+
+class CalibratedStudy(Model):
+    """Calibration beside the baseline: hits of each query that count, and equal-mass bins of either side."""
+
+    hits: int = Field(10, ge=1, le=100, strict=True)
+    bins: int = Field(15, ge=1, le=1000, strict=True)
 
 
 class CoveredStudy(Model):
@@ -67,8 +75,8 @@ class ConfoundingStudy(Model):
     log: Source | None = None
     columns: LogColumnsOption = LogColumnsOption()
     draws: int = Field(4, ge=1, le=1000, strict=True)
-    strength: float = Field(1.5, ge=0.0, le=5.0, allow_inf_nan=False)
-    least: int = Field(30, ge=1, strict=True)
+    strength: float = Field(1.0, ge=0.0, le=5.0, allow_inf_nan=False)
+    least: int = Field(50, ge=1, strict=True)
 
 
 class Studies(Model):
@@ -78,3 +86,4 @@ class Studies(Model):
     confounding: ConfoundingStudy = ConfoundingStudy()
     paired: PairedStudy = PairedStudy()
     covered: CoveredStudy = CoveredStudy()
+    calibrated: CalibratedStudy = CalibratedStudy()

@@ -18,17 +18,18 @@ from harness.errors import InputError
 from harness.estimators.strata import Strata, merge_sparse, quantile_bins, strata_of
 from harness.records import Floats
 from harness.release.spends import SpendTable
-from harness.release.studied.decisions import BINS, DecisionLog, Labels, shuffled_within
+from harness.release.studied.decisions import BINS, LEAST, DecisionLog, Labels, shuffled_within
 
-__all__ = ["LANGUAGE", "LENGTH", "at_spends", "by_rule", "context_of", "logged", "quarter", "spending_policy"]
+__all__ = ["CONTROL", "LANGUAGE", "LENGTH", "at_spends", "by_rule", "context_of", "logged", "quarter", "spending_policy"]
 
 LANGUAGE, LENGTH = "package=", "length="
+CONTROL = "nDCG@10 at spend 0"  # no spend can change it
 _LENGTHS = 3  # bins of the query's length, where no slices of it are at hand
 _LEAN = (0.5, 0.3, 0.2)  # how much confidence, length and language count
 
 
-def logged(table: SpendTable, *, target: Floats, rng: np.random.Generator, draws: int = 4, strength: float = 1.5,
-           least: int = 30) -> DecisionLog:
+def logged(table: SpendTable, *, target: Floats, rng: np.random.Generator, draws: int = 4, strength: float = 1.0,
+           least: int = LEAST) -> DecisionLog:
     """The log that the policy would have written over the table's queries, each asked `draws` times.
 
     Args:
@@ -51,12 +52,10 @@ def logged(table: SpendTable, *, target: Floats, rng: np.random.Generator, draws
     policy = spending_policy(cells, _lean(*context), spends=len(table.spends), strength=strength)
     taken = (rng.random(len(rows))[:, None] > np.cumsum(policy, axis=1)[:, :-1]).sum(axis=1)
     exposed = (taken > 0).astype(np.float64)
-    controls = {"nDCG@10 at spend 0": table.quality[:, 0]} | {
-        name: table.signals[name] for name in ("entropy",) if name in table.signals}
     return DecisionLog(
         _units(table)[rows], np.array(table.spends)[taken].astype(np.str_), exposed,
         shuffled_within(exposed, cells, rng), table.quality[rows, taken], policy[np.arange(len(rows)), taken],
-        target[rows, taken], cells, {name: values[rows] for name, values in controls.items()},
+        target[rows, taken], cells, {CONTROL: table.quality[rows, 0]},
         {name: held[rows] for name, held in table.slices.items()})
 
 

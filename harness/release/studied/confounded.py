@@ -41,6 +41,9 @@ def wanted(manifest: Manifest) -> bool:
 def observe(loaded: Loaded, built: Built, candidate: Observed,
             baseline: Observed | None, tell: Tell) -> DecisionLog:  # noqa: ARG001 what every study takes
     """Draw a log over a live release's judged queries, and write its audit beside the release's artifacts."""
+    if loaded.manifest.studies.confounding.log is not None:
+        raise InputError("a log of one's own, beside live parts", where=loaded.path, column="studies.confounding.log",
+                         expected="recorded files: a live release's log is drawn over its own answers")
     found = candidate.studies.get("routed")
     if isinstance(found, RoutedObserved):  # measured once for both
         table = at_spends(found.table, found.ladder)

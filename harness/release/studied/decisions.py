@@ -24,13 +24,13 @@ from harness.release.observed import Bools, Trial
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BINS", "STUDY", "DecisionLog", "Labels", "LogColumns", "decisions_of", "shuffled_within"]
+__all__ = ["BINS", "LEAST", "STUDY", "DecisionLog", "Labels", "LogColumns", "decisions_of", "shuffled_within"]
 
 STUDY = "confounded"
 
 Labels = NDArray[Any]
 BINS = 10  # deciles, of a column of numbers
-LEAST = 30  # rows under which a stratum joins its neighbour
+LEAST = 50  # rows under which a stratum joins its neighbour
 
 
 class LogColumns(NamedTuple):
