@@ -22,6 +22,7 @@ from harness.data.store import atomic_write_text
 from harness.defects.owners import owner
 from harness.errors import InputError, SignoffError
 from harness.estimate import Estimate
+from harness.hunting.changes import keep_changes
 from harness.hunting.reading import property_reading
 from harness.hunting.regressions import FOLDER
 from harness.hunting.replaying import replayed
@@ -80,6 +81,7 @@ class GateSession:
         try:
             trial = observe(self.loaded, tell=self.tell)
             keep_records(trial, self.checks, self.evidence.parent)
+            keep_changes(trial, self.loaded, self.evidence.parent)
         except SignoffError as error:
             self.stop(error)
         return trial

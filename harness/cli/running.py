@@ -35,7 +35,7 @@ __all__ = ["REPORTS", "GateRun", "manifests_here", "run_gates"]
 
 REPORTS = Path("reports")
 _LEFT = ("evidence.jsonl", "error.json", "junit.xml", "summary.md", "report.html", "per_query.parquet", "trace.parquet",
-         "index.json", "stages.json")
+         "index.json", "stages.json", "changes.json")
 
 
 @dataclass(frozen=True)

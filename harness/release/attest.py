@@ -23,6 +23,7 @@ from harness.release.bundle import (
     seal,
     statement_bytes,
 )
+from harness.release.derived import measured_files
 from harness.release.evidence import Evidence, read_evidence
 from harness.release.judge import Finding, Verdict, decide
 from harness.release.keys import SigningKey
@@ -145,7 +146,7 @@ def _artifacts(loaded: Loaded, folder: Path | None) -> dict[str, str]:
         if folder is None or not folder.is_dir():
             raise InputError("no artifacts", where=folder or "artifacts",
                              expected=f"a frozen release's folder (made by: signoff freeze {loaded.path})")
-        return sha256_tree(folder)
+        return measured_files(folder)
     digests: dict[str, str] = {}
     for name, place in recorded_files(loaded).items():
         digests |= {f"{name}/{inner}": digest for inner, digest in sha256_tree(place).items()} if place.is_dir() \

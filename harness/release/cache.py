@@ -18,6 +18,7 @@ from pathlib import Path
 
 from harness.data.canonical import digest_of
 from harness.data.store import atomic_write_text, sha256_tree
+from harness.release.derived import measured_files
 
 __all__ = ["SUMS", "PartCache", "library_versions", "read_sums", "source_digest", "write_sums"]
 
@@ -60,8 +61,8 @@ class PartCache:
 
 
 def write_sums(folder: Path) -> None:
-    """Write SHA256SUMS over every other file below the folder, in the format that `sha256sum -c` reads."""
-    digests = {name: digest for name, digest in sha256_tree(folder).items() if name != SUMS}
+    """Write SHA256SUMS over every other file below the folder but derived ones, as `sha256sum -c` reads it."""
+    digests = {name: digest for name, digest in measured_files(folder).items() if name != SUMS}
     atomic_write_text(folder / SUMS, "".join(f"{digest}  {name}\n" for name, digest in digests.items()))
 
 

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.store import atomic_write_text, sha256_file, sha256_tree, unlisted
+from harness.data.store import atomic_write_text, sha256_file, unlisted
 from harness.release.build import Built
 from harness.release.cache import SUMS, library_versions, read_sums, write_sums
+from harness.release.derived import measured_files
 from harness.release.manifest import Loaded
 from harness.release.recording import recorded_files
 
@@ -32,7 +33,7 @@ def freeze(loaded: Loaded, built: Built, *, root: Path = Path("artifacts")) -> P
         shutil.rmtree(target / stale)
     for name, folder in built.folders.items():
         _copy(folder, target / name)
-    digests = {name: digest for name, digest in sha256_tree(target).items() if name not in {SUMS, RUN_MANIFEST}}
+    digests = {name: digest for name, digest in measured_files(target).items() if name not in {SUMS, RUN_MANIFEST}}
     facts = run_manifest(loaded, data={"world": built.world.digest, **built.world.versions}, artifacts=digests)
     atomic_write_text(target / RUN_MANIFEST, json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
     write_sums(target)
@@ -70,7 +71,7 @@ def recorded_manifest(loaded: Loaded, digests: Mapping[str, str]) -> dict[str, A
 
 def artifact_sums(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """(stated, found): digests in SHA256SUMS, and of the files that are there now."""
-    found = {name: digest for name, digest in sha256_tree(folder).items() if name != SUMS}
+    found = {name: digest for name, digest in measured_files(folder).items() if name != SUMS}
     return read_sums(folder), found
 
 

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from harness.data.canonical import digest_of
 from harness.data.store import require_file
 from harness.errors import InputError, nearest
+from harness.release.charter import Charter
 from harness.release.parts import Parts
 from harness.release.policy import Check, Row, checks_of
 from harness.release.schema import Model, Name, Sha256, Source
@@ -63,6 +64,7 @@ class Manifest(Model):
 
     release: Name
     baseline: Name | None = None
+    baseline_digest: Sha256 | None = None
     seed: int = Field(ge=0, le=2**32 - 1, strict=True)
     data: Data
     parts: Parts | None = None
@@ -70,6 +72,7 @@ class Manifest(Model):
     studies: Studies = Studies()
     latency_requests: int = Field(500, ge=1, strict=True)
     policy: tuple[Row, ...] = Field(min_length=1)
+    contract: Charter | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
@@ -77,6 +80,8 @@ class Manifest(Model):
             raise ValueError("a manifest gives either parts (live) or recorded files")
         if self.recorded is not None and self.baseline is not None:
             raise ValueError("a recorded manifest names its baseline under recorded, not by name")
+        if self.baseline_digest is not None and self.baseline is None:
+            raise ValueError("baseline_digest pins a baseline by name, and the manifest names none")
         if self.recorded is not None and self.data.qrels is None:
             raise ValueError("a recorded manifest needs data.qrels")
         if self.parts is not None and self.data.qrels is not None:

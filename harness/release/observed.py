@@ -170,9 +170,13 @@ class Observed:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A candidate beside its baseline; `seed` drives resampling, nothing else."""
+    """A candidate beside its baseline; `seed` drives resampling, nothing else.
+
+    `banked` is the sha256 of the signed bundle that makes the baseline a gold standard; None where none was banked.
+    """
 
     candidate: Observed
     baseline: Observed | None
     seed: int
     details: Mapping[str, float | str] = field(default_factory=dict)
+    banked: str | None = None

@@ -13,6 +13,7 @@ from harness.data.canonical import digest_of
 from harness.data.task import Task
 from harness.errors import InputError, nearest
 from harness.records import Trace
+from harness.release.banking import banked
 from harness.release.build import Built, build
 from harness.release.cache import PartCache
 from harness.release.freeze import RUN_MANIFEST, artifact_sums, freeze, recorded_digests, recorded_manifest
@@ -40,6 +41,7 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
     if loaded.manifest.recorded is not None:
         return _recorded(loaded, tell)
     _has_what_is_asked(loaded)
+    gold = _banked(loaded)
     replay = Replay.begin(loaded, wanted=_wants(loaded, "integrity"), cache=CACHE)
     try:
         built, folder = frozen(loaded, tell=tell)
@@ -54,7 +56,15 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
     finally:
         replay.stop()
     return Trial(replace(candidate, integrity=integrity, trace=trace), baseline, loaded.manifest.seed,
-                 {"threads": 1.0, "repeats": float(REPEATS)})
+                 {"threads": 1.0, "repeats": float(REPEATS)}, gold)
+
+
+def _banked(loaded: Loaded) -> str | None:
+    """sha256 of the bundle that makes the baseline a gold standard; None where none was banked."""
+    if loaded.manifest.baseline is None:
+        return None
+    record = banked(baseline_of(loaded), digest=loaded.manifest.baseline_digest)
+    return None if record is None else record.bundle_sha256
 
 
 def _baseline(loaded: Loaded, tell: Tell) -> Observed | None:
@@ -129,7 +139,8 @@ def planned_header(loaded: Loaded, trial: Trial) -> dict[str, Any]:
         "release": manifest.release, "manifest": loaded.path.name, "manifest_sha256": loaded.sha256,
         "called_as": loaded.path.as_posix(),
         "config_hash": manifest.config_hash, "run_manifest_sha256": run, "artifacts": artifacts,
-        "baseline": None if baseline is None else {"release": baseline.release, "config_hash": baseline.config_hash},
+        "baseline": None if baseline is None else {"release": baseline.release, "config_hash": baseline.config_hash,
+                                                   **({"banked": trial.banked} if trial.banked else {})},
         "seed": manifest.seed, "threads": 1,
     }
 

@@ -96,6 +96,10 @@ def _baseline(baseline: object, loaded: Loaded, where: str) -> None:
     if not isinstance(baseline["config_hash"], str) or not baseline["config_hash"]:
         raise EvidenceError("the baseline has no digest", where=where, expected="config_hash",
                             found=baseline["config_hash"])
+    pinned = loaded.manifest.baseline_digest
+    if pinned is not None and baseline.get("banked") != pinned:
+        raise EvidenceError("measured against another bank of the baseline", where=where, expected=pinned,
+                            found=baseline.get("banked"))
 
 
 def _artifacts(header: Mapping[str, Any], loaded: Loaded, subjects: Subjects, where: str) -> None:

@@ -18,7 +18,7 @@ from harness.release.predicates import policy_digest
 __all__ = ["Base", "demands_less", "measured_elsewhere", "same_baseline", "same_policy"]
 
 _LAND_FIRST = "land the change of what is measured on first, reviewed by itself"
-_GROUND = {"data", "baseline", "seed", "latency_requests", "studies"}
+_GROUND = {"data", "baseline", "baseline_digest", "seed", "latency_requests", "studies"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def measured_elsewhere(before: Manifest, after: Manifest) -> list[str]:
     The candidate's own parts or files may differ: they are what is on trial.
     """
     old, new = _ground(before), _ground(after)
-    pinned = {name for name in new.keys() - old.keys() if name.endswith(".sha256")}
+    pinned = {name for name in new.keys() - old.keys() if name.endswith(("sha256", "baseline_digest"))}
     return [f"{name} moved from {old.get(name, 'nothing')} to {new.get(name, 'nothing')}"
             for name in sorted((old.keys() | new.keys()) - pinned) if old.get(name) != new.get(name)]
 

@@ -8,7 +8,7 @@ from harness.release.evidence import Evidence
 from harness.report.rows import GateRow, findings_in, gate_rows
 from harness.report.story import tell
 
-__all__ = ["markdown"]
+__all__ = ["escape", "markdown"]
 
 _MARKS = {"PASS": "✅", "INCONCLUSIVE": "⚠️", "REFUSE": "❌"}
 _COLUMNS = ("gate", "task", "slice", "value", "interval", "n", "limit", "planted defect", "verdict")
@@ -19,11 +19,11 @@ def markdown(evidence: Evidence, *, signed: str | None = None) -> str:
     story = tell(evidence, signed=signed)
     rows = [_line(row) for row in gate_rows(findings_in(evidence))]
     parts = [
-        f"## {_MARKS[story.verdict.name]} {_escape(story.headline)}",
-        "\n".join(f"- {_escape(sentence)}" for sentence in story.why),
+        f"## {_MARKS[story.verdict.name]} {escape(story.headline)}",
+        "\n".join(f"- {escape(sentence)}" for sentence in story.why),
         "\n".join(["| " + " | ".join(_COLUMNS) + " |",
                    "| :-- | :-- | :-- | --: | --: | --: | :-- | :-- | :-- |", *rows]),
-        "**Next.** " + " ".join(map(_escape, story.next)),
+        "**Next.** " + " ".join(map(escape, story.next)),
         _facts(evidence),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -32,7 +32,7 @@ def markdown(evidence: Evidence, *, signed: str | None = None) -> str:
 def _line(row: GateRow) -> str:
     verdict = f"{_MARKS[row.verdict]} {row.verdict}" + ("" if row.required else " (not required)")
     cells = [row.measure, row.task, row.slice, row.value, row.interval, row.n, row.limit, row.control, verdict]
-    return "| " + " | ".join(map(_escape, cells)) + " |"
+    return "| " + " | ".join(map(escape, cells)) + " |"
 
 
 def _facts(evidence: Evidence) -> str:
@@ -40,11 +40,11 @@ def _facts(evidence: Evidence) -> str:
     facts = {"baseline": baseline.get("release") if isinstance(baseline, dict) else None, "seed": header.get("seed"),
              "threads": header.get("threads"), "config": str(header.get("config_hash", ""))[:12],
              "started": header.get("started")}
-    told = [f"{name} {_escape(str(value))}" for name, value in facts.items() if value not in (None, "")]
+    told = [f"{name} {escape(str(value))}" for name, value in facts.items() if value not in (None, "")]
     return f"<sub>{' · '.join(told)}</sub>" if told else ""
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Text that cannot end a cell, open a tag, a link or a mark-up run."""
     for sign, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(sign, safe)

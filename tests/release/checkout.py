@@ -13,7 +13,7 @@ import pytest
 
 from fixtures.attested import MANIFEST, evidence_of, rows_of
 from harness.__main__ import main
-from harness.data.store import sha256_tree
+from harness.release.derived import measured_files
 from harness.release.manifest import load_manifest
 
 BASELINE = """\
@@ -45,7 +45,7 @@ def written(folder: Path, text: str, *, name: str = M, change: Callable[[list[di
     """The manifest as `text`, and evidence that it passed just now; `change` edits the evidence's rows in place."""
     (folder / name).write_text(text)
     loaded = load_manifest(folder / name)
-    rows = rows_of(loaded, sha256_tree(folder / "artifacts" / "small-v1"))
+    rows = rows_of(loaded, measured_files(folder / "artifacts" / "small-v1"))
     rows[0]["started"] = rows[-1]["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
     if loaded.manifest.baseline is not None:
         other = load_manifest(loaded.folder / f"{loaded.manifest.baseline}.yaml")

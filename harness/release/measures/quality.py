@@ -159,7 +159,8 @@ def _note(trial: Trial, check: Check) -> str:
     if not check.measure.startswith("delta ") or trial.baseline is None:
         return ""
     same = same_ranking(trial.candidate.task(check.task).run, trial.baseline.task(check.task).run)
-    return f"against {trial.baseline.release}" + (", which ranks the same: nothing was changed" if same else "")
+    gold = f" (banked, sha256 {trial.banked})" if trial.banked else ""
+    return f"against {trial.baseline.release}{gold}" + (", which ranks the same: nothing was changed" if same else "")
 
 
 def bare(measure: str) -> str:
