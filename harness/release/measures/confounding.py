@@ -61,6 +61,7 @@ def read(trial: Trial, check: Check) -> Reading:
     details: dict[str, float | str] = {
         "units": float(len(np.unique(log.units))), "strata": float(len(np.unique(log.strata.codes))),
         "share exposed": float(log.exposed.mean()), "reward": float(log.reward.mean())}
+    found = found._replace(confidence=check.confidence)  # as written in the policy, to the bit
     return Reading(found, details=details, note=found.method)
 
 

@@ -228,7 +228,7 @@ def magnitude(one: Estimate) -> Estimate:
 
 def _largest(found: Sequence[Estimate], confidence: float) -> Estimate:
     """The largest value with the largest of both ends; nothing where one of them shows nothing."""
-    silent = next((one for one in found if math.isnan(one.value)), None)
+    silent = next((one for one in found if math.isnan(one.value) or math.isinf(one.high)), None)
     if silent is not None:
         return _nothing(silent.n, confidence, silent.method)
     worst = max(found, key=lambda one: one.value)

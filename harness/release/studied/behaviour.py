@@ -20,7 +20,8 @@ from harness.records import Floats
 from harness.release.spends import SpendTable
 from harness.release.studied.decisions import BINS, LEAST, DecisionLog, Labels, shuffled_within
 
-__all__ = ["CONTROL", "LANGUAGE", "LENGTH", "at_spends", "by_rule", "context_of", "logged", "quarter", "spending_policy"]
+__all__ = ["CONTROL", "LANGUAGE", "LENGTH", "at_spends", "by_rule", "context_of", "logged", "quarter",
+           "spending_policy"]
 
 LANGUAGE, LENGTH = "package=", "length="
 CONTROL = "nDCG@10 at spend 0"  # no spend can change it
