@@ -19,3 +19,9 @@ def test_beside(check: Check, trial: Trial, gate: Gate) -> None:
 def test_covered(check: Check, trial: Trial, gate: Gate) -> None:
     """Each slice's band covers what the law of its promise allows."""
     gate.judge(check, gate.measure(check, trial))
+
+
+@pytest.mark.measures("calibrated")
+def test_calibrated(check: Check, trial: Trial, gate: Gate) -> None:
+    """A hit's probability lies no farther from what judges say than the baseline's, beyond the limit."""
+    gate.judge(check, gate.measure(check, trial))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.defects import (
+    calibrated,
     confounding,
     covered,
     index,
@@ -20,7 +21,8 @@ from harness.errors import InputError, nearest
 
 __all__ = ["DEFECTS", "ROOMS", "named", "owner", "owners"]
 
-ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, confounding)
+ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, calibrated,
+         confounding)
 
 
 def owner(measure: str) -> Defect:

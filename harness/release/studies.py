@@ -16,11 +16,11 @@ from harness.errors import InputError
 from harness.release.build import Built
 from harness.release.manifest import Loaded
 from harness.release.observed import Observed, Trial
-from harness.release.studied import confounded, covered, paired, routed
+from harness.release.studied import calibrated, confounded, covered, paired, routed
 
 __all__ = ["STUDIES", "studied", "studied_files", "study"]
 
-STUDIES: dict[str, ModuleType] = {"routed": routed, "paired": paired, "covered": covered,
+STUDIES: dict[str, ModuleType] = {"routed": routed, "paired": paired, "covered": covered, "calibrated": calibrated,
                                   "confounded": confounded}
 Record = TypeVar("Record")
 Tell = Callable[[str], None]

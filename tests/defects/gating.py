@@ -31,7 +31,7 @@ LIMITS = {
     "p99 total_ms": ("at_most", 8.0, "ucb"), "p99/p50 total_ms": ("at_most", 3.0, "ucb"),
     "p99/p95 total_ms": ("at_most", 2.0, "ucb"), "delta p95 total_ms": ("at_most", 1.0, "ucb"),
     "delta p99 total_ms": ("at_most", 1.0, "ucb"), "Jaccard@10 baseline": ("at_least", 0.8, "lcb"),
-    "conformal coverage": ("at_least", 0.95, "lcb"),
+    "conformal coverage": ("at_least", 0.95, "lcb"), "AECE drift": ("at_most", 0.02, "ucb"),
     "agreement@10": ("at_least", 0.9, "lcb"), "norm error": ("at_most", 0.001, "value"),
     "ids missing": ("at_most", 0.0, "value"), "ids doubled": ("at_most", 0.0, "value"),
     "largest cell share": ("at_most", 0.2, "value"),

@@ -13,6 +13,7 @@ from harness.errors import InputError, nearest
 from harness.release.judge import Reading
 from harness.release.measures import (
     beside,
+    calibrated,
     confounding,
     covered,
     hygiene,
@@ -31,7 +32,7 @@ __all__ = ["EXAMPLES", "PROPERTIES", "family_of", "read"]
 PROPERTIES = "properties"
 _FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "index": index, "integrity": integrity,
                                     "hygiene": hygiene, "regressions": regressions, "routed": routed,
-                                    "beside": beside, "covered": covered,
+                                    "beside": beside, "covered": covered, "calibrated": calibrated,
                                     "confounding": confounding}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
