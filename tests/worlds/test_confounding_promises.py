@@ -1,4 +1,4 @@
-"""A log's audit in worlds whose truth is known: sound logs pass at their rate, confounded ones and idle shuffles do not.
+"""A log's audit in worlds of known truth: sound logs pass at their rate, confounded ones and idle shuffles do not.
 
 Every world draws its queries and its log anew. What a broken twin misses shows that the count would notice it.
 """
@@ -76,7 +76,7 @@ def unlogged(made: World, worlds: int) -> int:
 
 
 def test_sound_logs_are_flagged_no_more_often_than_said_and_confounded_ones_are():
-    """p ≤ .05 at most .05 of the time; of confounded logs most are flagged."""
+    """Their p is under .05 at most .05 of the time; of confounded logs most are flagged."""
     assert flagged(world, SHORT) <= limit(SHORT)
     assert flagged(confounded, SHORT) > limit(SHORT)
 
