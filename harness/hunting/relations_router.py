@@ -51,8 +51,8 @@ def _router(surface: Surface) -> RouterSurface:
 
 
 def _signals_said(surface: Surface, drawn: Sequence[int]) -> str:
-    names = (*_router(surface).names, "step of entropy")
-    return "draws " + ", ".join(f"{name} {value}" for name, value in zip(names, drawn, strict=False)) + f" of {STEPS}"
+    names = (*_router(surface).names, "the step of entropy")
+    return f"draws {list(drawn)}, each of {STEPS}: {', '.join(names)}"
 
 
 ROUTER: dict[str, Property] = {

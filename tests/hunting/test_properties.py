@@ -7,14 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fixtures.routed import SIGNALS, fitted_router, spend_table
 from harness.errors import InputError
 from harness.hunting.properties import PROPERTIES, Surface, surface_of, try_property, try_twin
 from harness.hunting.reading import property_reading
 from harness.hunting.relations_index import INDEX
+from harness.hunting.relations_router import ROUTER
+from harness.hunting.relations_surface import RouterSurface
 from harness.release.judge import Verdict, judge
 from harness.release.live import LiveRelease
 from harness.release.observed import Observed, Trial
 from harness.release.policy import Check, Limit
+from harness.release.routers import signals_of
+from harness.routing.teacher import RouterTeacher
 from tests.release.small import DENSE, FULL, served, small
 
 HYBRID = "{retriever: {impl: rrf}, encoder: {dims: 48}, reranker: {}}"
@@ -37,7 +42,11 @@ def dense(tmp_path_factory) -> LiveRelease:
 
 
 def surface(live: LiveRelease) -> Surface:
-    return surface_of(live, live.world.task("search").judge().texts)
+    """A release's own surface; none of these has a router, so that they all take a made one's."""
+    own = surface_of(live, live.world.task("search").judge().texts)
+    rows, teacher = signals_of(spend_table(), SIGNALS), fitted_router().teacher
+    return replace(own, router=RouterSurface(SIGNALS, rows.min(axis=0), rows.max(axis=0),
+                                             lambda asked: np.column_stack(teacher.predict(asked))))
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
@@ -149,13 +158,31 @@ def observed(live: LiveRelease | None) -> Trial:
     return Trial(Observed("small", "0" * 64, {}, live=live), None, 7)
 
 
-@pytest.mark.parametrize("name", PROPERTIES)
+@pytest.mark.parametrize("name", [name for name in PROPERTIES if name not in ROUTER])
 def test_a_reading_carries_its_twin_as_the_control(dense, name):
     """No violation on the release, one on the twin: the gate passes, and was seen to refuse."""
     reading = property_reading(check(name), observed(dense))
     assert (reading.estimate.value, reading.estimate.high) == (0.0, 0.0) and reading.estimate.n >= 20
     assert reading.control is not None and reading.control.value == 1.0
     assert judge(check(name), reading).verdict is Verdict.PASS
+
+
+def test_a_release_without_a_router_has_no_teacher_to_try(dense):
+    """One line says what is lacking; nothing tried is no pass."""
+    with pytest.raises(InputError, match=r"no router to try; expected a release with parts\.router"):
+        property_reading(check("teacher_monotone"), observed(dense))
+
+
+def test_a_teacher_that_promises_nothing_is_caught(live):
+    """Fitted without constraints to a spend that falls with entropy, it is found, and told with its draws."""
+    rng = np.random.default_rng(3)
+    rows = rng.random((400, 3))
+    free = {output: {} for output in ("tau", "spend", "gain")}
+    teacher = RouterTeacher(trees=20, monotone=free).fit(rows, SIGNALS, 0.5 - rows[:, 0], np.full(400, 1.0))
+    own = replace(surface(live), router=RouterSurface(
+        SIGNALS, rows.min(axis=0), rows.max(axis=0), lambda asked: np.column_stack(teacher.predict(asked))))
+    tried = try_property("teacher_monotone", own)
+    assert tried.counterexample is not None and "entropy" in tried.counterexample
 
 
 def test_a_broken_release_is_refused(dense, monkeypatch):

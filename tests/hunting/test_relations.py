@@ -48,7 +48,7 @@ def released(index: FaissIndex, encoder: object) -> Surface:
     first = SimpleNamespace(part=SimpleNamespace(impl="dense"), index=index, encoder=encoder, vectors=encoder.queries,
                             hits=lambda texts, vectors, *, k: index.search(vectors, k=k))
     documents = [SimpleNamespace(text=text) for text in DOCUMENTS]
-    return surface_of(SimpleNamespace(first=first, second=None, world=SimpleNamespace(
+    return surface_of(SimpleNamespace(first=first, second=None, rule=None, world=SimpleNamespace(
         corpus=SimpleNamespace(documents=documents))), [f"query {place}" for place in range(50)])
 
 

@@ -1,0 +1,91 @@
+"""A router is fitted to the fit fold alone, frozen whole, and read back as a stranger's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fixtures.routed import LADDER, SIGNALS, fitted_router, spend_table
+from harness.errors import InputError
+from harness.gating.checking import optimality_gap
+from harness.release.parts import RouterPart
+from harness.release.routers import GATE, ROUTER, FittedRouter, fit_router, overhead_of, signals_of
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("router")
+    fitted_router().save(folder)
+    return folder
+
+
+def test_what_is_frozen_comes_back_to_the_bit(frozen):
+    """Tables, thresholds, teacher and the gate's own requests are those that were fitted."""
+    one, two = fitted_router(), FittedRouter.load(frozen)
+    rows = signals_of(spend_table(), SIGNALS)
+    assert two.router == one.router and two.gate.digest == one.gate.digest
+    assert np.array_equal(two.teacher.predict(rows).gain, one.teacher.predict(rows).gain)
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(one.requests, two.requests, strict=True))
+
+
+@pytest.mark.parametrize("name", [ROUTER, GATE])
+def test_a_changed_file_is_refused(frozen, name, tmp_path):
+    """A number edited by hand no longer has the file's digest: one line that names the file."""
+    import shutil
+
+    folder = tmp_path / "router"
+    shutil.copytree(frozen, folder)
+    held = json.loads((folder / name).read_text())
+    key = "outputs" if name == ROUTER else "theta"
+    if name == ROUTER:
+        held[key]["gain"]["bias"] += 1
+    else:
+        held[key] = {place: value + 0.01 for place, value in held[key].items()}
+    (folder / name).write_text(json.dumps(held))
+    with pytest.raises(InputError, match=name.replace(".", r"\.")):
+        FittedRouter.load(folder)
+
+
+def test_the_judged_fold_teaches_nothing():
+    """Whatever the judged queries gain, router and gate are the same."""
+    table = spend_table()
+    quality = table.quality.copy()
+    quality[table.judged] = quality[table.judged][:, ::-1]
+    other = fit_router(replace(table, quality=quality), RouterPart(signals=SIGNALS), LADDER, seed=11)
+    assert other.router == fitted_router().router and other.gate.digest == fitted_router().gate.digest
+    quality[~table.judged] = quality[~table.judged][:, ::-1]  # the twin: the fold that it learns from
+    twin = fit_router(replace(table, quality=quality), RouterPart(signals=SIGNALS), LADDER, seed=11)
+    assert twin.router != fitted_router().router
+
+
+def test_the_gate_meets_predictions_for_modules_that_were_not_fitted():
+    """Its requests' predictions are not the teacher's own on what it was fitted to, which know too much."""
+    table = spend_table()
+    fit = table.where(~table.judged)
+    seen = fitted_router().router.predict(signals_of(fit, SIGNALS)).gain
+    gain = fit.gain(50)
+    unseen = fitted_router().requests.predicted_gain
+    assert np.corrcoef(unseen, gain)[0, 1] < np.corrcoef(seen, gain)[0, 1]
+    assert optimality_gap(fitted_router().gate, fitted_router().requests).holds
+
+
+def test_the_signals_time_counts_against_the_budget():
+    """What every query pays is in the gate's terms; a table that lacks it counts none."""
+    table = spend_table()
+    assert fitted_router().gate.terms.overhead_ms == pytest.approx(0.02) == pytest.approx(overhead_of(table))
+    assert overhead_of(replace(table, signals_ms=np.full(len(table), np.nan))) == 0.0
+
+
+def test_a_signal_that_the_table_lacks_is_one_line():
+    """It names the nearest that is there."""
+    with pytest.raises(InputError, match=r"no such signal; .*nearest: entropy"):
+        signals_of(spend_table(), ("entropi",))
+
+
+def test_a_budget_that_nothing_meets_says_the_smallest():
+    """Below the signals' own time no threshold helps."""
+    with pytest.raises(InputError, match=r"no thresholds keep the budget; expected at least 0\.0\d+ ms"):
+        fit_router(spend_table(), RouterPart(signals=SIGNALS, budget_ms=0.01), LADDER, seed=11)
