@@ -191,7 +191,7 @@ def test_lengths_come_from_slices_where_there_are_any():
     """Else from thirds of the signal; without either there are no strata to make."""
     table = measured(queries=60)
     short = table.signals["length"] < 4
-    sliced = replace(table, slices=table.slices | {"length=short": short, "length=long": ~short})
+    sliced = replace(table, slices=table.slices | {"length=long": ~short, "length=short": short})
     assert context_of(sliced)[1].tolist() == np.where(short, 0, 1).tolist()
     assert set(context_of(table)[1]) == {0, 1, 2}
     with pytest.raises(InputError, match="column signal:length: the strata lack a signal"):

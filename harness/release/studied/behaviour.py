@@ -26,7 +26,7 @@ __all__ = ["CONTROL", "LANGUAGE", "LENGTH", "at_spends", "by_rule", "context_of"
 LANGUAGE, LENGTH = "package=", "length="
 CONTROL = "nDCG@10 at spend 0"  # no spend can change it
 _LENGTHS = 3  # bins of the query's length, where no slices of it are at hand
-_LEAN = (0.5, 0.3, 0.2)  # how much confidence, length and language count
+_LEAN = (0.7, 0.15, 0.15)  # how much confidence, length and language count
 
 
 def logged(table: SpendTable, *, target: Floats, rng: np.random.Generator, draws: int = 4, strength: float = 1.0,
@@ -109,16 +109,26 @@ def at_spends(table: SpendTable, spends: Sequence[int]) -> SpendTable:
 def context_of(table: SpendTable) -> tuple[Labels, Labels, Labels]:
     """NL-confidence decile, length and language of each query, (n,) each: whole numbers, the latter two by order.
 
-    Lengths are the table's slices `length=…` where it has them, else thirds of the signal; languages its slices
-    `package=…`, one for all where it has none.
+    Lengths are the table's slices `length=…`, short to long, where it has them, else thirds of the signal; languages
+    its slices `package=…`, one for all where it has none.
     """
     for name in ("nl_confidence", "length"):
         if name not in table.signals and not (name == "length" and _named(table, LENGTH)):
             raise InputError("the strata lack a signal", where="spend table", column=f"signal:{name}",
                              expected="nl_confidence and length", found=", ".join(table.signals))
-    lengths = _labels(table, LENGTH) if _named(table, LENGTH) else quantile_bins(
-        table.signals["length"], bins=_LENGTHS)
-    return quantile_bins(table.signals["nl_confidence"], bins=BINS), lengths, _labels(table, LANGUAGE)
+    confidence = quantile_bins(table.signals["nl_confidence"], bins=BINS)
+    return confidence, _lengths(table), _labels(table, _named(table, LANGUAGE))
+
+
+def _lengths(table: SpendTable) -> Labels:
+    """(n,) the place of the query's slice of length, short to long where the signal tells, else its third."""
+    names, words = _named(table, LENGTH), table.signals.get("length")
+    if not names and words is not None:
+        return quantile_bins(words, bins=_LENGTHS)
+    if words is not None:
+        names = sorted(names, key=lambda name: float(np.mean(words, where=table.slices[name])) if table.slices[
+            name].any() else np.inf)
+    return _labels(table, names)
 
 
 def _units(table: SpendTable) -> Labels:
@@ -130,9 +140,8 @@ def _named(table: SpendTable, prefix: str) -> list[str]:
     return [name for name in table.slices if name.startswith(prefix)]
 
 
-def _labels(table: SpendTable, prefix: str) -> Labels:
-    """(n,) the place of the query's slice among those of a prefix; of none, one past the last."""
-    names = _named(table, prefix)
+def _labels(table: SpendTable, names: Sequence[str]) -> Labels:
+    """(n,) the place of the query's slice among those named; of none, one past the last."""
     labels = np.full(len(table), len(names), dtype=np.int64)
     for place, name in reversed(list(enumerate(names))):
         labels[table.slices[name]] = place
