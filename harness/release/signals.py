@@ -24,7 +24,7 @@ __all__ = ["DEFAULT", "HITS", "MADE", "TEMPERATURE", "SignalMaker"]
 
 HITS = 20  # first hits that the signals look at
 TEMPERATURE = 0.05  # of the entropy, in cosine
-DEFAULT = ("entropy", "margin", "nl_confidence", "length", "lexical_lead", "company")
+DEFAULT = ("entropy", "margin", "nl_confidence", "length", "lexical_lead", "body_lead")
 _SHARED = tuple(f"{kind}_lead" for kind in KINDS)
 MADE = tuple(name for name in SIGNALS if name != "overlap")  # which would take a second retrieval
 
