@@ -25,3 +25,9 @@ def test_covered(check: Check, trial: Trial, gate: Gate) -> None:
 def test_calibrated(check: Check, trial: Trial, gate: Gate) -> None:
     """A hit's probability lies no farther from what judges say than the baseline's, beyond the limit."""
     gate.judge(check, gate.measure(check, trial))
+
+
+@pytest.mark.measures("harvested")
+def test_harvested(check: Check, trial: Trial, gate: Gate) -> None:
+    """The setting that the harvest chose is faster than the default, loses nothing, and is so warm and cold."""
+    gate.judge(check, gate.measure(check, trial))

@@ -6,6 +6,7 @@ from harness.defects import (
     calibrated,
     confounding,
     covered,
+    harvested,
     index,
     integrity,
     latency,
@@ -22,7 +23,7 @@ from harness.errors import InputError, nearest
 __all__ = ["DEFECTS", "ROOMS", "named", "owner", "owners"]
 
 ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, calibrated,
-         confounding)
+         harvested, confounding)
 
 
 def owner(measure: str) -> Defect:

@@ -16,7 +16,8 @@ __all__ = ["GALLERY", "MONITORING", "contract_file", "is_derived", "measured_fil
 MONITORING = "production_monitoring_config.json"
 GALLERY = "regression_gallery.md"
 _CONTRACT = "_release_contract"
-_STUDIED = {"counterfactual_audit_fixed.csv"}  # written by studies, whose records are what is judged
+_STUDIED = {"counterfactual_audit_fixed.csv", "conformal_coverage_report.csv",
+            "latency_harvest_config.json"}  # written by studies, whose records are what is judged
 
 
 def contract_file(release: str, suffix: str = "md") -> str:

@@ -13,6 +13,7 @@ from harness.release.measures import family_of
 from harness.release.measures.quality import values_of
 from harness.release.observed import TaskObserved, Trial
 from harness.release.policy import Check
+from harness.release.studied.harvested import HarvestObserved, write_config
 
 __all__ = ["INDEX", "PER_QUERY", "STAGES", "TRACE", "keep_records"]
 
@@ -21,10 +22,10 @@ _SHOWN = ("R@5", "RR", "nDCG@10", "Success@50")
 
 
 def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
-    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and three more as far as they apply.
+    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and four more as far as they apply.
 
-    `trace.parquet` holds latencies, `index.json` cells and agreement, and `stages.json` mean measures before and after
-    the second stage, by task.
+    `trace.parquet` holds latencies, `index.json` cells and agreement, `stages.json` mean measures before and after
+    the second stage, by task, and `latency_harvest_config.json` the settings of a graph that were tried.
     """
     import pandas as pd
 
@@ -43,6 +44,9 @@ def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
     stages = {name: _before_after(task) for name, task in trial.candidate.tasks.items() if task.before is not None}
     if stages:
         atomic_write_text(folder / STAGES, json.dumps(stages) + "\n")
+    harvested = trial.candidate.studies.get("harvested")
+    if isinstance(harvested, HarvestObserved):
+        write_config(harvested.harvest, folder)
     index = trial.candidate.index
     if index is not None:
         facts = {"cells": index.cells.tolist(), "agreement": np.sort(index.agreement).round(6).tolist()}

@@ -16,12 +16,12 @@ from harness.errors import InputError
 from harness.release.build import Built
 from harness.release.manifest import Loaded
 from harness.release.observed import Observed, Trial
-from harness.release.studied import calibrated, confounded, covered, paired, routed
+from harness.release.studied import calibrated, confounded, covered, harvested, paired, routed
 
 __all__ = ["STUDIES", "studied", "studied_files", "study"]
 
 STUDIES: dict[str, ModuleType] = {"routed": routed, "paired": paired, "covered": covered, "calibrated": calibrated,
-                                  "confounded": confounded}
+                                  "harvested": harvested, "confounded": confounded}
 Record = TypeVar("Record")
 Tell = Callable[[str], None]
 

@@ -5,12 +5,14 @@ A study runs where a row of the policy is of its family; without options it take
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from harness.release.parts import RouterPart
 from harness.release.schema import Model, Source
 
-__all__ = ["CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "LogColumnsOption", "PairedStudy",
+__all__ = ["CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "HarvestedStudy", "LogColumnsOption", "PairedStudy",
            "RoutedStudy", "Studies"]
 
 
@@ -51,6 +53,17 @@ class CoveredStudy(Model):
     queries: int = Field(2000, ge=1, le=1_000_000, strict=True)
 
 
+class HarvestedStudy(Model):
+    """The latency harvest: settings of the graph that are tried, and how many requests are timed warm and cold."""
+
+    efs: tuple[Annotated[int, Field(ge=1, le=10_000, strict=True)], ...] = Field((104, 108, 112), min_length=1)
+    topks: tuple[Annotated[int, Field(ge=11, le=10_000, strict=True)], ...] = Field((80, 88, 96), min_length=1)
+    warm: int = Field(400, ge=59, le=1_000_000, strict=True)
+    warm_repeats: int = Field(5, ge=1, le=100, strict=True)
+    cold: int = Field(150, ge=59, le=1_000_000, strict=True)
+    cold_repeats: int = Field(2, ge=1, le=100, strict=True)
+
+
 class LogColumnsOption(Model):
     """Which column of a user's log is what: `release.studied.decisions.LogColumns` says it of each."""
 
@@ -87,3 +100,4 @@ class Studies(Model):
     paired: PairedStudy = PairedStudy()
     covered: CoveredStudy = CoveredStudy()
     calibrated: CalibratedStudy = CalibratedStudy()
+    harvested: HarvestedStudy = HarvestedStudy()

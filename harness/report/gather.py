@@ -1,4 +1,4 @@
-"""Pictures of what a run left beside its evidence: per-query differences, latencies, the index.
+"""Pictures of what a run left beside its evidence: per-query differences, latencies, the index, the harvest.
 
 Each is drawn from the records as they were kept; a record that is not there leaves its picture out.
 """
@@ -12,7 +12,10 @@ from pathlib import Path
 from harness.data.canonical import strict_json
 from harness.errors import InputError
 from harness.release.judge import Finding
+from harness.release.studied.harvested import CONFIG
+from harness.report.harvest_picture import harvest_svg
 from harness.report.pictures import bars_svg, ecdf_svg, histogram_svg
+from harness.retrieval.harvest import Harvest
 
 __all__ = ["pictures_of"]
 
@@ -30,6 +33,9 @@ def pictures_of(folder: Path, findings: Sequence[Finding]) -> dict[str, str]:
         pictures |= _index(folder / "index.json")
     if (folder / "stages.json").is_file():
         pictures |= _before_after(folder / "stages.json")
+    tried = folder / CONFIG
+    if tried.is_file():
+        pictures["Latency harvest"] = harvest_svg(Harvest.from_json(tried.read_bytes(), where=tried))
     return pictures
 
 

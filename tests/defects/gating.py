@@ -32,6 +32,8 @@ LIMITS = {
     "p99/p95 total_ms": ("at_most", 2.0, "ucb"), "delta p95 total_ms": ("at_most", 1.0, "ucb"),
     "delta p99 total_ms": ("at_most", 1.0, "ucb"), "Jaccard@10 baseline": ("at_least", 0.8, "lcb"),
     "conformal coverage": ("at_least", 0.95, "lcb"), "AECE drift": ("at_most", 0.02, "ucb"),
+    "harvest p95 change": ("at_most", 0.0, "ucb"), "harvest sign disagreements": ("at_most", 0.0, "value"),
+    "harvest nDCG@10 loss": ("at_most", 0.0, "ucb"), "harvest Jaccard@10": ("at_least", 0.8, "lcb"),
     "agreement@10": ("at_least", 0.9, "lcb"), "norm error": ("at_most", 0.001, "value"),
     "ids missing": ("at_most", 0.0, "value"), "ids doubled": ("at_most", 0.0, "value"),
     "largest cell share": ("at_most", 0.2, "value"),

@@ -82,7 +82,7 @@ def test_a_trial_without_the_thing_to_break_is_left_as_it_is():
 ALONE = {  # family of the defect's measures → a measure of another family, which must not notice
     "quality": "p95 total_ms", "latency": "nDCG@10", "index": "nDCG@10", "integrity": "p95 total_ms",
     "hygiene": "agreement@10", "regressions": "nDCG@10", "beside": "agreement@10", "covered": "nDCG@10",
-    "calibrated": "p95 total_ms",
+    "calibrated": "p95 total_ms", "harvested": "nDCG@10",
     "confounding": "nDCG@10", "routed": "nDCG@10",
 }  # fmt: skip
 

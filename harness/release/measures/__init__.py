@@ -16,6 +16,7 @@ from harness.release.measures import (
     calibrated,
     confounding,
     covered,
+    harvested,
     hygiene,
     index,
     integrity,
@@ -33,6 +34,7 @@ PROPERTIES = "properties"
 _FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "index": index, "integrity": integrity,
                                     "hygiene": hygiene, "regressions": regressions, "routed": routed,
                                     "beside": beside, "covered": covered, "calibrated": calibrated,
+                                    "harvested": harvested,
                                     "confounding": confounding}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
