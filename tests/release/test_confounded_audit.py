@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from fixtures.logs import measured, sound_log
+from fixtures.logs import sound_log
 from harness.defects.owners import owner
 from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.release.derived import is_derived
 from harness.release.judge import Verdict, verdict_of
-from harness.release.manifest import load_manifest
 from harness.release.measures.confounding import EXAMPLES, read
 from harness.release.observed import Observed, Trial
 from harness.release.policy import Check, Limit
-from harness.release.recording import recorded_files
-from harness.release.studied import confounded
 from harness.release.studied.audit_file import FILE, read_audit, write_audit
 from harness.release.studied.audited import AuditRow, Terms, audit, kappa, magnitude, weights_of
 from harness.release.studied.decisions import DecisionLog
@@ -184,62 +179,6 @@ def test_owners_refuse_what_they_own_and_stay_calm_otherwise(log):
     broken = owner("log ESS/N").plant(trial_of(log), 1.0)
     before, after = (read(trial, check("negative control effect")).estimate for trial in (trial_of(log), broken))
     assert before == after
-
-
-# the study
-
-def manifest(folder, **studies) -> object:
-    """A recorded release whose policy asks for the log."""
-    (folder / "qrels.txt").write_text("q1 0 d1 1\n", encoding="utf-8")
-    (folder / "new.run").write_text("q1 Q0 d1 1 9 new\n", encoding="utf-8")
-    described = {"release": "mine", "seed": 3, "data": {"qrels": {"trec": "qrels.txt"}},
-                 "recorded": {"candidate": {"run": {"trec": "new.run"}}}, "studies": studies,
-                 "policy": [{"measure": "log ESS/N", "at_least": 0.2}]}
-    (folder / "mine.yaml").write_text(json.dumps(described), encoding="utf-8")
-    return load_manifest(folder / "mine.yaml")
-
-
-def own_table(log: DecisionLog) -> pd.DataFrame:
-    """A log under names of the user's own."""
-    return pd.DataFrame({"won": log.reward, "p": log.propensity, "pi": log.target, "spend": log.actions.astype(int),
-                         "cell": log.strata.codes, "known": next(iter(log.controls.values())), "query": log.units,
-                         "side": np.where(log.slices["hard"], "hard", "plain")})
-
-
-def test_a_users_own_log_is_read_and_audited(tmp_path, monkeypatch, log):
-    """From Parquet by the columns that the manifest names; the file is one of those that are digested."""
-    monkeypatch.chdir(tmp_path)
-    own_table(log).to_parquet(tmp_path / "log.parquet")
-    columns = {"reward": "won", "propensity": "p", "target": "pi", "action": "spend", "strata": ["cell"],
-               "controls": ["known"], "unit": "query", "slices": ["side"]}
-    loaded = manifest(tmp_path, confounding={"log": {"parquet": "log.parquet"}, "columns": columns, "least": 1})
-    found = confounded.recorded(loaded, lambda _: None)
-    assert confounded.wanted(loaded.manifest) and "log.parquet" in recorded_files(loaded)
-    assert found.exposed.tolist() == log.exposed.tolist() and found.reward.tolist() == log.reward.tolist()
-    rows = read_audit(tmp_path / "artifacts" / "mine" / FILE)
-    assert [row.verdict for row in rows[:1]] == ["REFUSE"] and len(rows) == 2 * len(found.slices)
-
-
-def test_a_trace_of_spends_makes_a_log_of_its_judged_queries(tmp_path, monkeypatch):
-    """Where no log is given; the same manifest draws the same one."""
-    monkeypatch.chdir(tmp_path)
-    measured(queries=60).to_parquet(tmp_path / "trace.parquet")
-    loaded = manifest(tmp_path, routed={"spends": {"parquet": "trace.parquet"}}, confounding={"draws": 3})
-    one, two = (confounded.recorded(loaded, lambda _: None) for _ in range(2))
-    assert len(one) == 180 and (one.actions == two.actions).all()
-
-
-def test_neither_log_nor_trace_is_one_line(tmp_path):
-    """It names the key of the manifest that is lacking."""
-    with pytest.raises(InputError, match=r"column studies\.confounding\.log: no log of decisions"):
-        confounded.recorded(manifest(tmp_path), lambda _: None)
-
-
-def test_a_log_in_no_tables_format_is_one_line(tmp_path):
-    """TREC files hold no decisions."""
-    loaded = manifest(tmp_path, confounding={"log": {"trec": "log.txt"}})
-    with pytest.raises(InputError, match=r"column studies\.confounding\.log: not a table"):
-        confounded.recorded(loaded, lambda _: None)
 
 
 def test_every_slice_stands_before_and_after(log):

@@ -119,8 +119,6 @@ def test_a_slice_is_its_rows_and_nothing_else():
     assert len(pairs) == len(part.strata.keys) == len(np.unique(log.strata.codes[mask]))
 
 
-# the shuffle
-
 def dealt_within(shuffle) -> bool:
     """Whether each stratum keeps its own exposures, while rows change."""
     log = sound_log(queries=100, draws=4)
@@ -216,8 +214,6 @@ def test_a_policy_is_a_distribution_at_any_strength():
     assert np.allclose(found.sum(axis=1), 1.0) and (found > 0.0).all()
     assert found[0].argmax() == 0 and found[1].argmax() == 2
 
-
-# audited
 
 def test_a_log_whose_context_was_forgotten_is_flagged_and_passes_once_stratified():
     """Before: spending seems to harm what it cannot touch. After: no effect, shown small, and weights in order."""
