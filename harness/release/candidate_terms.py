@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ class CandidateTerms:
         found = [code for token in _TOKEN.findall(folded(text)) for code in self._words(token)]
         if not found:
             return [[0.0] * len(codes) for _ in self.kinds]
-        asked = np.zeros(self._width, dtype=np.uint8)
+        asked = np.zeros(self._width, dtype=np.int32)
         for code in found:
             asked[code] += 1  # a word said twice counts twice
         starts, ends = self._ends[codes], self._ends[codes + 1]
@@ -114,7 +114,8 @@ class CandidateTerms:
         before = (ends - starts).cumsum()
         doc = before.searchsorted(hits, side="right")
         place, times = hits + (ends - before).take(doc), times.take(hits)
-        made = [np.bincount(doc, weights=values.take(place) * times, minlength=len(codes)) for values in self._values]
+        made: list[Any] = [np.bincount(doc, weights=values.take(place) * times, minlength=len(codes))
+                           for values in self._values]
         if self.kinds != ("lexical",):
             total = float(self._idf[found].sum())
             made = [one if kind == "lexical" else one / total for kind, one in zip(self.kinds, made, strict=True)]

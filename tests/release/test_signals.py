@@ -103,6 +103,14 @@ def test_shared_words_are_the_lexical_part_s_own(folders):
     assert not np.any(terms.shared("zzz", every)) and len(terms.shared("", every)) == len(KINDS)
 
 
+def test_a_word_said_often_counts_as_often(folders):
+    """Three hundred times the word, three hundred times its score: no counter turns over."""
+    terms, every = CandidateTerms.load(folders["lexical"], WORLD.corpus), np.arange(SIZE)
+    once, often = terms.shared("stopwatch", every), terms.shared("stopwatch " * 300, every)
+    np.testing.assert_allclose(often[0], 300 * np.array(once[0]))
+    np.testing.assert_allclose(often[1:], once[1:])
+
+
 def test_a_query_without_hits_has_signals(maker):
     """All zero but its length: nothing was found, nothing is certain, nothing is made up."""
     row = dict(zip(MADE, maker.one("two words", np.full(5, -1), np.full(5, -np.inf)), strict=True))
