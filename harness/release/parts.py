@@ -70,7 +70,7 @@ class RouterPart(Model):
     decided.
     """
 
-    signals: tuple[str, ...] = ("entropy", "margin", "nl_confidence", "length", "lexical_lead", "company")
+    signals: tuple[str, ...] = ("entropy", "margin", "nl_confidence", "length", "lexical_lead", "body_lead")
     cheap: int = Field(20, ge=1, le=1000, strict=True)
     also: tuple[Annotated[int, Field(ge=1, le=1000, strict=True)], ...] = (100,)
     budget_ms: float | None = Field(0.2, gt=0, allow_inf_nan=False)

@@ -13,6 +13,7 @@ from harness.errors import InputError
 from harness.gating.checking import optimality_gap
 from harness.release.parts import RouterPart
 from harness.release.routers import GATE, ROUTER, FittedRouter, fit_router, overhead_of, signals_of
+from harness.release.signals import DEFAULT
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +90,8 @@ def test_a_budget_that_nothing_meets_says_the_smallest():
     """Below the signals' own time no threshold helps."""
     with pytest.raises(InputError, match=r"no thresholds keep the budget; expected at least 0\.0\d+ ms"):
         fit_router(spend_table(), RouterPart(signals=SIGNALS, budget_ms=0.01), LADDER, seed=11)
+
+
+def test_a_manifest_without_signals_gets_the_usual_ones():
+    """The part's own words name what the maker makes by default."""
+    assert RouterPart().signals == DEFAULT
