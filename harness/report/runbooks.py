@@ -70,8 +70,8 @@ def _index(manifest: Manifest, guarded: Sequence[tuple[Check, Guard]], path: str
 
 def _page(action: str, manifest: Manifest, guarded: Sequence[tuple[Check, Guard]], path: str,
           verbs: Collection[str]) -> str:
-    rows = [(check.measure, check.task or "–", check.slice, _limit(check), guard.for_, guard.severity, _warned(check, guard))
-            for check, guard in guarded]
+    rows = [(check.measure, check.task or "–", check.slice, _limit(check), guard.for_, guard.severity,
+             _warned(check, guard)) for check, guard in guarded]
     none = f"No guard of {escape(manifest.release)} asks for this."
     parts = [f"# {action.capitalize()}: {escape(manifest.release)}", " ".join(_WHAT[action]),
              "## Guards that ask for it",
@@ -119,7 +119,7 @@ def _bare(limit: Limit) -> str:
 
 
 def _warned(check: Check, guard: Guard) -> str:
-    """How near the limit a warning comes first; a share of nothing is nothing, so a limit of 0 needs an absolute one."""
+    """How near the limit a warning comes first; a share of nothing is nothing: a limit of 0 needs an absolute one."""
     if guard.warn_within is not None:
         return f"within {guard.warn_within:g}"
     return "–" if check.limit is None or check.limit.bound == 0.0 else "within 10 %"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +18,7 @@ from harness.release.banking import bank_path, banked, read_bank, signed_evidenc
 from harness.release.manifest import load_manifest, parse_manifest
 from harness.release.recheck import recheck
 from tests.release.checkout import M, made_in, run, written
+from tests.release.small import EASY, small
 
 BUNDLE, BANK = "manifests/signed/small-v1.intoto.jsonl", "manifests/signed/small-v1.banked.json"
 
@@ -154,3 +157,38 @@ def test_evidence_against_another_bank_is_not_believed(project):
             continue
         with pytest.raises(EvidenceError, match="another bank"):
             recheck(evidence, loaded=loaded, subjects=subjects)
+
+
+def test_a_delta_names_the_bank_of_its_baseline(tmp_path, monkeypatch):
+    """Header and finding of a live run carry the bundle's digest; without a bank they say nothing of one."""
+    import harness.release.observing as observing
+    from harness.release.measures import read
+
+    monkeypatch.chdir(tmp_path)
+    flat = "{encoder: {dims: 48}, index: {impl: flat}}"
+    small(tmp_path, parts=flat, name="old")
+    text = small(tmp_path, parts=flat).raw.decode().replace(EASY, "[{measure: delta RR, by: lcb, at_least: -1}]")
+    (tmp_path / "small.yaml").write_text(text.replace("release: small\n", "release: small\nbaseline: old\n"))
+    loaded = load_manifest("small.yaml")
+    monkeypatch.setattr(observing, "banked", lambda *_, **__: SimpleNamespace(bundle_sha256="a" * 64))
+    trial = observing.observe(loaded)
+    assert observing.planned_header(loaded, trial)["baseline"]["banked"] == "a" * 64
+    note = read(trial, loaded.manifest.checks[0]).note
+    assert note.startswith(f"against old (banked, sha256 {'a' * 64})")
+    bare = replace(trial, banked=None)
+    assert "banked" not in observing.planned_header(loaded, bare)["baseline"]
+    assert read(bare, loaded.manifest.checks[0]).note.startswith("against old")
+
+
+def test_a_pin_that_does_not_hold_is_told_before_anything_is_built(tmp_path, monkeypatch):
+    """The run ends with exit code 12 and no part made."""
+    from harness.release.observing import observe
+
+    monkeypatch.chdir(tmp_path)
+    small(tmp_path, parts="{index: {impl: flat}}", name="old")
+    text = small(tmp_path, parts="{index: {impl: flat}}").raw.decode()
+    (tmp_path / "small.yaml").write_text(
+        text.replace("release: small\n", f"release: small\nbaseline: old\nbaseline_digest: {'a' * 64}\n"))
+    with pytest.raises(EvidenceError, match="pinned and was not banked"):
+        observe(load_manifest("small.yaml"))
+    assert not (tmp_path / ".signoff").exists() and not (tmp_path / "artifacts").exists()
