@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -17,9 +17,9 @@ from harness.codes import Coded
 from harness.defects.catalogue import Defect
 from harness.records import Floats, Ids, Run, Trace
 from harness.release.evidence import rounded
-from harness.release.judge import Control, Finding, Reading, judge
+from harness.release.judge import Control, Finding, Reading, Verdict, judge
 from harness.release.measures import family_of, quality, read
-from harness.release.observed import Observed, TaskObserved, Trial
+from harness.release.observed import IndexObserved, Observed, TaskObserved, Trial
 from harness.release.policy import Check
 
 __all__ = ["Draw", "Records", "Rows", "draw", "judged", "records_of", "reordered", "with_control"]
@@ -42,13 +42,16 @@ class Records:
         sampled: What is drawn (`clusters of queries`, `queries`, `requests`); empty where the check counts.
         order: (n,) rows, those of a unit together.
         starts: (n_units + 1,) where each unit starts in `order`, and n.
-        read: The reading of a draw; of all rows as they stand for None. The seed drives a resampled cross-check.
+        read: The reading of a draw; of all rows as they stand for None. The seed drives a resampled cross-check;
+            without one there is none, and the number and its interval are the same.
+        crossed: Whether there is a cross-check.
     """
 
     sampled: str
     order: Rows
     starts: Rows
-    read: Callable[[Draw | None, int], Reading]
+    read: Callable[[Draw | None, int | None], Reading]
+    crossed: bool = False
 
     @property
     def clustered(self) -> bool:
@@ -84,16 +87,9 @@ def records_of(trial: Trial, check: Check) -> Records:
     if family == "quality":
         return _queries(trial, check)
     if check.measure == "agreement@10" and trial.candidate.index is not None:
-        index = trial.candidate.index
-        names = index.clusters
-        return _records("queries", len(index.agreement), names, lambda one, seed: read(replace(
-            trial, seed=seed, candidate=replace(trial.candidate, index=index if one is None else replace(
-                index, agreement=index.agreement[one.rows], clusters=_named(one.labels)))), check))
+        return _agreement(trial, check, trial.candidate.index)
     if family == "latency" and trial.candidate.trace is not None:
-        trace = trial.candidate.trace
-        return _records("requests", len(trace), None, lambda one, seed: read(replace(
-            trial, seed=seed, candidate=replace(trial.candidate, trace=trace if one is None else Trace(
-                trace.frame.iloc[one.rows]))), check))
+        return _requests(trial, check, trial.candidate.trace)
     counted = cache(lambda: read(trial, check))  # over all there is: every draw of it is itself
     return _records("", 0, None, lambda _drawn, _seed: counted())
 
@@ -110,8 +106,11 @@ def judged(check: Check, records: Records, broken: Records, defect: Defect, *, d
     >>> judged(check, records_of(trial, check), records_of(broken, check), owner("R@5")).verdict.name
     'PASS'
     """
-    reading = with_control(records.read(drawn, seed), broken.read(drawn, seed), defect)
-    return judge(check, rounded(reading))
+    twin = broken.read(drawn, None)
+    finding = judge(check, rounded(with_control(records.read(drawn, None), twin, defect)))
+    if finding.verdict is Verdict.INCONCLUSIVE or not records.crossed:  # a cross-check takes verdicts back, gives none
+        return finding
+    return judge(check, rounded(with_control(records.read(drawn, seed), twin, defect)))
 
 
 def with_control(reading: Reading, broken: Reading, defect: Defect) -> Reading:
@@ -150,27 +149,55 @@ def _queries(trial: Trial, check: Check) -> Records:
                                   for name in (check.measure, *(name for name, _ in check.any_with))}
     names = None if task.clusters is None else task.clusters[mask]
 
-    def again(one: Draw | None, seed: int) -> Reading:
-        if one is None:
-            return quality.reading_of(columns, names, check, seed=seed)
-        return quality.reading_of({name: x[one.rows] for name, x in columns.items()}, one.labels, check, seed=seed)
+    plain = _uncrossed(check)
 
-    return _records("queries", int(mask.sum()), names, again)
+    def again(one: Draw | None, seed: int | None) -> Reading:
+        drawn = columns if one is None else {name: x[one.rows] for name, x in columns.items()}
+        return quality.reading_of(drawn, names if one is None else one.labels, plain if seed is None else check,
+                                  seed=seed or 0)
+
+    return _records("queries", int(mask.sum()), names, again, crossed=plain != check)
 
 
-def _records(what: str, n: int, clusters: Ids | None, again: Callable[[Draw | None, int], Reading]) -> Records:
+def _agreement(trial: Trial, check: Check, index: IndexObserved) -> Records:
+    plain = _uncrossed(check)
+
+    def again(one: Draw | None, seed: int | None) -> Reading:
+        drawn = index
+        if one is not None:  # numbers do for labels, and sort faster
+            drawn = replace(index, agreement=index.agreement[one.rows], clusters=cast("Ids", one.labels))
+        candidate = replace(trial.candidate, index=drawn)
+        return read(replace(trial, seed=seed or 0, candidate=candidate), plain if seed is None else check)
+
+    return _records("queries", len(index.agreement), index.clusters, again, crossed=plain != check)
+
+
+def _requests(trial: Trial, check: Check, trace: Trace) -> Records:
+    times = Trace(trace.frame[[f"{stage}_ms" for stage in trace.stages]])  # rows of numbers alone are drawn faster
+
+    def again(one: Draw | None, _seed: int | None) -> Reading:
+        drawn = times if one is None else Trace(times.frame.iloc[one.rows])
+        return read(replace(trial, candidate=replace(trial.candidate, trace=drawn)), check)
+
+    return _records("requests", len(trace), None, again)
+
+
+def _uncrossed(check: Check) -> Check:
+    """The check as if its value decided: measures resample only for the end of an interval."""
+    limit = check.limit
+    return check if limit is None or limit.by == "value" else replace(check, limit=replace(limit, by="value"))
+
+
+def _records(what: str, n: int, clusters: Ids | None, again: Callable[[Draw | None, int | None], Reading], *,
+             crossed: bool = False) -> Records:
     if not n:
-        return Records("", np.empty(0, dtype=np.int64), np.zeros(1, dtype=np.int64), again)
+        return Records("", np.empty(0, dtype=np.int64), np.zeros(1, dtype=np.int64), again, crossed)
     if clusters is None:
-        return Records(what, np.arange(n), np.arange(n + 1), again)
+        return Records(what, np.arange(n), np.arange(n + 1), again, crossed)
     code = np.unique(clusters.astype(str), return_inverse=True)[1]
     sizes = np.bincount(code)
     return Records(f"clusters of {what}", np.argsort(code, kind="stable"), np.concatenate([[0], np.cumsum(sizes)]),
-                   again)
-
-
-def _named(labels: Rows | None) -> Ids | None:
-    return None if labels is None else labels.astype(object)
+                   again, crossed)
 
 
 def _shuffled_task(task: TaskObserved, rng: np.random.Generator) -> TaskObserved:

@@ -46,13 +46,17 @@ def _agreement(index: IndexObserved, check: Check, seed: int) -> Reading:
     x, clusters = index.agreement, index.clusters
     if not len(x) or np.isnan(x).any():  # an index without cells cannot be under-probed: no number, so no proof
         return Reading(Estimate(math.nan, -math.inf, math.inf, 0, check.confidence, "not measured"), MIN_QUERIES)
-    ends = bootstrap_ends(x, clusters=clusters, confidence=check.confidence, resamples=RESAMPLES, method="bca",
-                          rng=np.random.default_rng(seed))
-    cross = CrossCheck(ends.estimate.low, ends.estimate.high, ends.low_se, ends.high_se, ends.estimate.method)
+    bound = check.limit is not None and check.limit.by != "value"
     estimate = mean_interval(x, clusters=clusters, confidence=check.confidence, support=(0.0, 1.0))
-    return Reading(estimate=estimate, min_n=MIN_QUERIES, cross=cross,
+    return Reading(estimate=estimate, min_n=MIN_QUERIES, cross=_resampled(index, check, seed) if bound else None,
                    details={"5th percentile of queries": float(np.quantile(x, 0.05)),
                             "queries under 0.5": float((x < 0.5).mean())})
+
+
+def _resampled(index: IndexObserved, check: Check, seed: int) -> CrossCheck:
+    ends = bootstrap_ends(index.agreement, clusters=index.clusters, confidence=check.confidence, resamples=RESAMPLES,
+                          method="bca", rng=np.random.default_rng(seed))
+    return CrossCheck(ends.estimate.low, ends.estimate.high, ends.low_se, ends.high_se, ends.estimate.method)
 
 
 def _norm_error(index: IndexObserved) -> tuple[float, int, str]:
