@@ -11,6 +11,7 @@ from harness.data.store import atomic_write_bytes, sha256_bytes, unlisted
 from harness.errors import EvidenceError, SignoffError
 from harness.hunting.changes import CHANGES, read_changes
 from harness.hunting.gallery import gallery
+from harness.release.artifact_files import read_artifacts
 from harness.release.attest import bundle_path
 from harness.release.banking import signed_evidence
 from harness.release.contract import ReleaseContract, Signed
@@ -65,7 +66,8 @@ def made(loaded: Loaded, places: Places) -> Made:
     if verified is not None and verified.evidence_sha256 == digest:
         signed = Signed(sha256_bytes(places.bundle.read_bytes()), verified.signers, time_text(verified.signed_at),
                         verified.development)
-    contract = ReleaseContract.of_evidence(loaded, evidence, findings, signed=signed)
+    contract = ReleaseContract.of_evidence(loaded, evidence, findings, signed=signed,
+                                           artifacts=read_artifacts(loaded, places.artifacts))
     if contract.verdict is Verdict.PASS:
         settled(evidence.closing, where=where)
     release = loaded.manifest.release

@@ -21,12 +21,14 @@ from harness.estimate import Estimate
 from harness.hunting.changes import keep_changes, read_changes
 from harness.hunting.gallery import gallery
 from harness.release.build import Built
+from harness.release.cache import library_versions
 from harness.release.derived import GALLERY
 from harness.release.freeze import recorded_digests
 from harness.release.judge import verdict_of
 from harness.release.manifest import Loaded, load_manifest, parse_manifest
 from harness.release.measures import family_of, read
 from harness.release.observed import Trial
+from harness.release.observing import baseline_of
 from harness.release.policy import Check
 from harness.release.pool import Moved, Pool, moved, pool_bytes, pool_of, pool_of_qrels, read_pool
 from harness.release.recording import recorded_trial
@@ -37,7 +39,9 @@ __all__ = ["Cycle", "sustained"]
 
 POOL = "pool.json"
 STATE = "state.json"
+# Families of measures by step. What is not here is the gates' own: latency, index, integrity, hygiene, pins.
 AUDIT, COVERAGE, GATING = ("confounding",), ("covered",), ("routed", "harvested")
+QUALITY = ("quality", "beside", "calibrated")
 
 
 def sustained(manifest: Path, out: Path | None, *, now: datetime, anew: bool = False) -> dict[str, Any]:
@@ -76,7 +80,9 @@ class Cycle:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps in order. What the first depends on is today's data; the others follow from the ones before."""
-        data: dict[str, Any] = {"manifest": self.loaded.sha256}
+        data: dict[str, Any] = {"manifest": self.loaded.sha256, "versions": library_versions()}
+        if self.loaded.manifest.baseline is not None:
+            data |= {"baseline": baseline_of(self.loaded).sha256}
         if self.loaded.manifest.recorded is not None:
             data |= {"files": recorded_digests(self.loaded)}
         else:
@@ -84,7 +90,7 @@ class Cycle:
         return (Step("refresh", self.refresh, data),
                 *(Step(name, partial(self.measured, families))
                   for name, families in (("audit", AUDIT), ("coverage", COVERAGE), ("gating", GATING),
-                                         ("quality", ("quality", "beside", "calibrated")))),
+                                         ("quality", QUALITY))),
                 Step("artifacts", self.artifacts), Step("candidate", self.candidate))
 
     @cached_property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,7 @@ from harness.release.predicates import evidence_bytes, policy_digest
 __all__ = ["SCHEMA", "Clause", "Provenance", "ReleaseContract", "Signed", "guards_of"]
 
 SCHEMA = "signoff-contract/1"
-_KEYS = {"schema", "release", "holds", "verdict", "provenance", "signed", "clauses", "charter", "sha256"}
+_KEYS = {"schema", "release", "holds", "verdict", "provenance", "signed", "clauses", "charter", "artifacts", "sha256"}
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class ReleaseContract:
     charter: Charter | None = None
     provenance: Provenance | None = None
     signed: Signed | None = None
+    artifacts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_findings(cls, release: str, findings: Sequence[Finding], *, policy: Sequence[Row] = (),
@@ -103,11 +104,15 @@ class ReleaseContract:
 
     @classmethod
     def of_evidence(cls, loaded: Loaded, evidence: Evidence, findings: Sequence[Finding], *,
-                    signed: Signed | None = None) -> ReleaseContract:
-        """A contract of a gate run; `findings` are the evidence's, judged again (`harness.release.recheck`)."""
+                    signed: Signed | None = None, artifacts: Mapping[str, str] | None = None) -> ReleaseContract:
+        """A contract of a gate run; `findings` are the evidence's, judged again (`harness.release.recheck`).
+
+        `artifacts` are the files that others read, name → sha256 (`harness.release.artifact_files`).
+        """
         made = cls.of_findings(loaded.manifest.release, findings, policy=loaded.manifest.policy,
                                charter=loaded.manifest.contract)
-        return cls(made.release, made.clauses, made.charter, _provenance(loaded, evidence), signed)
+        return cls(made.release, made.clauses, made.charter, _provenance(loaded, evidence), signed,
+                   dict(artifacts or {}))
 
     @classmethod
     def read(cls, raw: bytes, *, where: object = "contract", loaded: Loaded | None = None) -> ReleaseContract:
@@ -121,7 +126,8 @@ class ReleaseContract:
             clauses = tuple(_clause(one, asked, where) for one in document["clauses"])
             found = cls(str(document["release"]), clauses,
                         None if document["charter"] is None else Charter.model_validate(document["charter"]),
-                        _fields(Provenance, document["provenance"]), _fields(Signed, document["signed"]))
+                        _fields(Provenance, document["provenance"]), _fields(Signed, document["signed"]),
+                        {str(name): str(digest) for name, digest in document["artifacts"].items()})
         except (ValidationError, TypeError, LookupError, AttributeError) as error:
             said = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise EvidenceError("not a contract", where=where, expected=SCHEMA, found=said) from None
@@ -147,7 +153,8 @@ class ReleaseContract:
                 "clauses": [{"finding": row_of(one.finding),
                              "guard": None if one.guard is None else one.guard.model_dump(mode="json", by_alias=True)}
                             for one in self.clauses],
-                "charter": None if self.charter is None else self.charter.model_dump(mode="json")}
+                "charter": None if self.charter is None else self.charter.model_dump(mode="json"),
+                "artifacts": dict(self.artifacts)}
         return {**told, "sha256": digest_of(told)}
 
     @property

@@ -1,8 +1,8 @@
-"""Files that lie among a release's artifacts and follow from its evidence: contract, monitoring configuration, gallery.
+"""Files that lie among a release's artifacts and follow from a gate run: contract, monitoring, gallery, study reports.
 
-They are made after a gate run, of what it found, so that no run can measure them and no signature of the run can cover
-them. Each is held by other means: it carries its own digest and that of the evidence, and whoever reads it judges its
-findings again. No part of a release is ever loaded from one.
+They are made by a run or after it, of what it found, so that no run can measure them and no signature of the run can
+cover them. Each is held by other means: it is read with a validation of its own, and the contract carries its digest.
+No part of a release is ever loaded from one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def contract_file(release: str, suffix: str = "md") -> str:
 
 
 def is_derived(name: str) -> bool:
-    """True for a file, by its name in the artifacts' folder, that is made of the evidence and is no artifact.
+    """True for a file, by its name in the artifacts' folder, that follows from a run and is no part of a release.
 
     >>> is_derived("T1_release_contract.md"), is_derived("index/T1_release_contract.md"), is_derived("SHA256SUMS")
     (True, False, False)

@@ -144,10 +144,11 @@ def _watched(clause: Clause) -> dict[str, Any]:
     check, limit, estimate = finding.check, finding.limit, finding.reading.estimate
     return {
         "gate": check.id, "measure": check.measure, "task": check.task, "slice": check.slice, "unit": estimate.unit,
-        "direction": limit.direction, "bound": limit.bound, "by": limit.by, "confidence": check.confidence,
+        "direction": limit.direction, "bound": float(limit.bound), "by": limit.by,
+        "confidence": float(check.confidence),
         "for": guard.for_, "for_s": seconds_of(guard.for_), "severity": guard.severity, "then": guard.then,
-        "warn_within": guard.warn_within,
-        "any_with": [{"measure": name, "bound": other.bound} for name, other in check.any_with],
+        "warn_within": None if guard.warn_within is None else float(guard.warn_within),
+        "any_with": [{"measure": name, "bound": float(other.bound)} for name, other in check.any_with],
         "measured": {"value": _finite(estimate.value), "low": _finite(estimate.low), "high": _finite(estimate.high),
                      "n": estimate.n, "verdict": finding.verdict.name}}
 

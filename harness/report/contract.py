@@ -30,7 +30,7 @@ def contract_markdown(contract: ReleaseContract, *, manifest: str | None = None)
     parts = [f"# Release contract of {escape(contract.release)}", _headline(contract), _facts(contract),
              "## Clauses", table(_COLUMNS, [_row(one) for one in contract.clauses], right=(4, 5, 6)),
              *_expected(contract.clauses), *_open(contract.clauses),
-             "## Rollback triggers", guard_table(contract.clauses),
+             *_artifacts(contract), "## Rollback triggers", guard_table(contract.clauses),
              "## Who decides", *who_decides(contract.charter),
              "## To check this", f"`signoff contract {name} --check` judges every finding in the JSON twin again from "
              f"its numbers, and holds contract and monitoring configuration to the manifest. Digest of the twin: "
@@ -142,6 +142,12 @@ def _open(clauses: Sequence[Clause]) -> list[str]:
     return ["## Clauses that are not required",
             table(("clause", "verdict", "reason", "n that would settle it", "why it is not required"), rows,
                   right=(3,))] if rows else []
+
+
+def _artifacts(contract: ReleaseContract) -> list[str]:
+    rows = [(name, digest) for name, digest in contract.artifacts.items()]
+    return ["## Artifacts", "Each was read by its own reader, which believes nothing unchecked.",
+            table(("file", "sha256"), rows)] if rows else []
 
 
 def _limit(finding: Finding) -> str:

@@ -153,3 +153,12 @@ def test_a_schedule_is_printed_and_nothing_is_run(mine, tmp_path, capsys):
     assert json.loads(run(capsys, "sustain", mine, "--every", "6w", "--json")[1])["cron"].startswith("0 3 * * 1")
     code, _, err = run(capsys, "sustain", mine, "--every", "six weeks")
     assert (code, err.count("\n")) == (Exit.USAGE, 1)
+
+
+def test_every_family_of_measures_belongs_to_a_step_or_to_the_gates():
+    """A study that is added is measured by a step of the cycle; none is forgotten because nobody named it."""
+    from harness.release.measures import EXAMPLES, PROPERTIES, family_of
+
+    gates_own = {"latency", "index", "integrity", "hygiene", "regressions", PROPERTIES}
+    steps = {*sustaining.AUDIT, *sustaining.COVERAGE, *sustaining.GATING, *sustaining.QUALITY}
+    assert {family_of(name) for name in EXAMPLES} - gates_own <= steps

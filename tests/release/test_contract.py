@@ -143,8 +143,10 @@ def test_a_twin_that_leaves_something_out_is_refused_beside_its_manifest(change,
 
 def test_derived_files_are_no_artifacts(tmp_path):
     """Contract, monitoring configuration and gallery lie among artifacts and are never measured; a part's file is."""
-    for name in ("index/a.npy", "T1_release_contract.md", "T1_release_contract.json", "regression_gallery.md",
-                 "production_monitoring_config.json", "index/regression_gallery.md", "release_contract.md"):
+    derived = ("T1_release_contract.md", "T1_release_contract.json", "regression_gallery.md",
+               "production_monitoring_config.json", "conformal_coverage_report.csv", "latency_harvest_config.json",
+               "counterfactual_audit_fixed.csv")
+    for name in (*derived, "index/a.npy", "index/regression_gallery.md", "release_contract.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     assert set(measured_files(tmp_path)) == {"index/a.npy", "index/regression_gallery.md", "release_contract.md"}

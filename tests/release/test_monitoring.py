@@ -99,3 +99,12 @@ def test_a_policy_without_guards_watches_nothing():
     contract, _ = contract_of(MANIFEST.replace(",\n     guard: {for: 3m, severity: critical, then: rollback}", ""))
     assert monitoring_of(contract).guards == ()
     assert attested(MANIFEST).loaded.manifest.policy[1].guard is not None
+
+
+def test_whole_numbers_in_a_policy_are_numbers():
+    """`at_least: 0` and `warn_within: 1` give a file that reads back by its own digest."""
+    text = MANIFEST.replace("at_least: 0.0, slices", "at_least: 0, slices").replace("then: rollback", "warn_within: 1")
+    contract, loaded = contract_of(text)
+    config = monitoring_of(contract)
+    assert read_monitoring(config.raw, loaded=loaded) == config
+    assert {(one.bound, one.warn_within) for one in config.guards} == {(0.0, 1.0)}
