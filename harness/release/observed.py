@@ -180,3 +180,10 @@ class Trial:
     seed: int
     details: Mapping[str, float | str] = field(default_factory=dict)
     banked: str | None = None
+
+    @property
+    def against(self) -> str:
+        """What is compared with, in a finding's words: the baseline, by its bank's digest where it has one."""
+        if self.baseline is None:
+            return ""
+        return f"against {self.baseline.release}" + (f" (banked, sha256 {self.banked})" if self.banked else "")

@@ -74,7 +74,7 @@ def read(trial: Trial, check: Check) -> Reading:
         cross=_resampled(after, before, q, check.confidence, trial.seed) if bound and len(after) > 1 else None,
         details={f"candidate {name}": float(np.quantile(after, q)), f"baseline {name}": float(np.quantile(before, q)),
                  "requests slower": float((after > before).mean())},
-        note="" if trial.baseline is None else f"against {trial.baseline.release}, the same requests in turns")
+        note="" if trial.baseline is None else f"{trial.against}, the same requests in turns")
 
 
 def overlap_of(trial: Trial, task_name: str | None, *, k: int) -> Floats:

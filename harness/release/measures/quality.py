@@ -159,8 +159,7 @@ def _note(trial: Trial, check: Check) -> str:
     if not check.measure.startswith("delta ") or trial.baseline is None:
         return ""
     same = same_ranking(trial.candidate.task(check.task).run, trial.baseline.task(check.task).run)
-    gold = f" (banked, sha256 {trial.banked})" if trial.banked else ""
-    return f"against {trial.baseline.release}{gold}" + (", which ranks the same: nothing was changed" if same else "")
+    return trial.against + (", which ranks the same: nothing was changed" if same else "")
 
 
 def bare(measure: str) -> str:
