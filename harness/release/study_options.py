@@ -60,8 +60,8 @@ class HarvestedStudy(Model):
     topks: tuple[Annotated[int, Field(ge=11, le=10_000, strict=True)], ...] = Field((80, 88, 96), min_length=1)
     warm: int = Field(400, ge=59, le=1_000_000, strict=True)
     warm_repeats: int = Field(5, ge=1, le=100, strict=True)
-    cold: int = Field(150, ge=59, le=1_000_000, strict=True)
-    cold_repeats: int = Field(2, ge=1, le=100, strict=True)
+    cold: int = Field(60, ge=59, le=1_000_000, strict=True)
+    cold_repeats: int = Field(1, ge=1, le=100, strict=True)
 
 
 class LogColumnsOption(Model):
