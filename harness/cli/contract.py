@@ -78,7 +78,7 @@ def _tell(contract: ReleaseContract, files: list[Path], loaded: Loaded, *, check
             out.print(f"  {one.finding.verdict.name} {one.finding.check.id}: {one.finding.reason}", markup=False,
                       soft_wrap=True)
     signed = "signed" if contract.signed is not None else f"not signed (signoff sign {loaded.path})"
-    out.print(f"  {signed}; {guarded} clauses are watched live; "
+    out.print(f"  {signed}; {guarded} clause{'' if guarded == 1 else 's'} watched live; "
               + ("who decides is named" if contract.charter else "nobody is named to decide (`contract:`)"),
               markup=False, soft_wrap=True)
     for path in files:
