@@ -116,8 +116,9 @@ def test_a_live_graph_is_harvested_on_a_copy_and_its_file_read_back(live, monkey
     before, root = index.read_bytes(), built.folders["index"].parent
     sides = [replace(FEW.candidate, live=release, tasks={}), replace(FEW.baseline, live=other, tasks={})]
     assert harvested.wanted(loaded.manifest)
-    whole = next(task for task in release.world.tasks.values() if task.contexts is None)  # the judged are too few
-    monkeypatch.setattr(harvested, "_task", lambda *_: whole)
+    whole = [task for task in release.world.tasks.values() if task.contexts is None]  # the judged are too few
+    halves = [whole[0].only(np.arange(len(whole[0])) % 2 == half) for half in (0, 1)]
+    monkeypatch.setattr(harvested, "_tasks", lambda _: halves)
     record = harvested.observe(loaded, built, *sides, lambda _: None)
     assert [cell.setting for cell in record.harvest.cells] == [(16, 20), (32, 20)]
     assert record.harvest.default == (32, 20) and index.read_bytes() == before

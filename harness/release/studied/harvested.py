@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ def wanted(manifest: Manifest) -> bool:
 
 def observe(loaded: Loaded, built: Built, candidate: Observed, baseline: Observed | None,
             tell: Callable[[str], None]) -> HarvestObserved:
-    """Harvest the candidate's graph against the baseline, on the first text task that the policy judges.
+    """Harvest the candidate's graph against the baseline, on the judged queries of all text tasks.
 
     Raises InputError without live parts of both sides, or without a graph.
     """
@@ -62,12 +62,12 @@ def observe(loaded: Loaded, built: Built, candidate: Observed, baseline: Observe
     if ours.first.index is None or ours.first.index.kind != "hnsw":
         raise InputError("no graph to harvest", where=loaded.path, column="parts.index.impl", expected="hnsw",
                          found=None if ours.first.index is None else ours.first.index.kind)
-    task = _task(ours, candidate)
-    tell(f"harvesting latency on {task.name}: {len(task):,} queries")
+    tasks = _tasks(ours)
+    tell(f"harvesting latency on {sum(map(len, tasks)):,} queries of {', '.join(task.name for task in tasks)}")
     folder = built.folders["index"].parent
     with tempfile.TemporaryDirectory(prefix=".harvest-", dir=folder.parent) as aside:
         copy = Path(shutil.copyfile(built.folders["index"] / "index.faiss", Path(aside) / "index.faiss"))
-        found = _harvested(loaded, copy, (ours, other), task, baseline)
+        found = _harvested(loaded, copy, (ours, other), tasks, baseline)
     write_config(found, folder)
     return HarvestObserved(found)
 
@@ -103,19 +103,27 @@ def write_config(found: Harvest, folder: Path) -> Path:
     return path
 
 
-def _harvested(loaded: Loaded, copy: Path, sides: tuple[LiveRelease, LiveRelease], task: Task,
+def _harvested(loaded: Loaded, copy: Path, sides: tuple[LiveRelease, LiveRelease], tasks: Sequence[Task],
                baseline: Observed) -> Harvest:
     from harness.release.live import DEPTH
 
-    ours, other = sides
-    options = loaded.manifest.studies.harvested
-    vectors = ours.first.vectors(task.texts)
-    before = other.first.hits(task.texts, other.first.vectors(task.texts), k=DEPTH + 1)
-    run = baseline.tasks[task.name].run if task.name in baseline.tasks else other.answer(task).run
+    options, (ours, other) = loaded.manifest.studies.harvested, sides
+    vectors = [ours.first.vectors(task.texts) for task in tasks]
+    before = [other.first.hits(task.texts, other.first.vectors(task.texts), k=DEPTH + 1) for task in tasks]
+    runs = [baseline.tasks[task.name].run if task.name in baseline.tasks else other.answer(task).run for task in tasks]
+    ends = np.cumsum([len(task) for task in tasks])[:-1]
+
+    def quality(hits: Hits) -> Floats:
+        parts = zip(tasks, vectors, np.split(hits.codes, ends), np.split(hits.scores, ends), strict=True)
+        return np.concatenate([_quality(ours, task, first_hits(ours, task, own, type(hits)(codes, scores)))
+                               for task, own, codes, scores in parts])
+
     return harvest(
-        copy, vectors, lambda hits: _quality(ours, task, first_hits(ours, task, vectors, hits)), before,
-        seed=loaded.manifest.seed, efs=options.efs, topks=options.topks, baseline_values=_in_order(task, run),
-        clusters=np.asarray(task.clusters, dtype=object),
+        copy, np.vstack(vectors), quality,
+        type(before[0])(np.vstack([hits.codes for hits in before]), np.vstack([hits.scores for hits in before])),
+        seed=loaded.manifest.seed, efs=options.efs, topks=options.topks,
+        baseline_values=np.concatenate([_in_order(task, run) for task, run in zip(tasks, runs, strict=True)]),
+        clusters=np.array([name for task in tasks for name in task.clusters], dtype=object),
         requests=Requests(options.warm, options.warm_repeats, options.cold, options.cold_repeats))
 
 
@@ -131,9 +139,10 @@ def _in_order(task: Task, run: Run) -> Floats:
     return np.array([value.get(name, 0.0) for name in task.query_ids])
 
 
-def _task(live: LiveRelease, candidate: Observed) -> Task:
-    """The first text task that was judged, its judged queries."""
-    names = [name for name in (*candidate.tasks, *live.world.tasks) if live.world.task(name).contexts is None]
-    if not names:
-        raise InputError("no query to search with", where=candidate.release, expected="a task of query texts")
-    return live.world.task(names[0]).judge()
+def _tasks(live: LiveRelease) -> list[Task]:
+    """Every text task, its judged queries."""
+    tasks = [task.judge() for task in live.world.tasks.values() if task.contexts is None]
+    found = [task for task in tasks if len(task)]
+    if not found:
+        raise InputError("no query to search with", where="studies.harvested", expected="a task of query texts")
+    return found
