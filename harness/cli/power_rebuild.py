@@ -3,7 +3,8 @@
 Index, sequence retriever and reranker are fitted anew, frozen, loaded back and run; the world (with its folds and
 judgements), the encoder and the lexical index stay, and so does the baseline. Requests are timed while other rebuilds
 run beside, so that a latency may be in doubt here which is not on a quiet machine. No rebuild is built twice, so
-`replay differences` sees none of them.
+`replay differences` sees none of them. What no seed touches, the world and what features say of its documents, is read
+once a process.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from harness.data.corpus import World
 from harness.defects.power_pool import Job
@@ -27,15 +30,18 @@ from harness.release.cache import write_sums
 from harness.release.evidence import rounded
 from harness.release.freeze import RUN_MANIFEST, artifact_sums, freeze
 from harness.release.judge import judge
+from harness.release.live import LiveRelease
 from harness.release.manifest import Loaded, Manifest, load_manifest
 from harness.release.measures import PROPERTIES, family_of
 from harness.release.observed import IntegrityObserved, Observed, Trial
-from harness.release.observing import observe_live
+from harness.release.observing import observe_release
 from harness.release.overrides import overridden
 from harness.release.policy import Check
 from harness.release.stages import first_stage, lists_to_learn, make_index, rerank_stage
+from harness.reranking.protocols import FeatureSource
+from harness.reranking.stage import RerankStage
 
-__all__ = ["rebuilt", "rebuilt_variants"]
+__all__ = ["rebuilt", "rebuilt_variants", "shared_live"]
 
 REQUESTS = 100  # timed on each, a p95's upper end needs 59
 _RESEEDED = ("index", "sequence", "reranker")
@@ -71,16 +77,49 @@ def rebuilt(setting: Setting, manifest: str, folders: Mapping[str, str], gates: 
         return [{check.id: None for check, _ in gates}]
 
 
-def _observed(loaded: Loaded, folders: Mapping[str, Path], place: Path) -> Trial:
+class _Unseeded(NamedTuple):
+    """What all rebuilds share: the world, and the source of features where a reranker follows."""
+
+    world: World
+    source: FeatureSource | None
+
+
+@lru_cache(maxsize=1)
+def _unseeded(manifest: Path, places: tuple[tuple[str, Path], ...]) -> _Unseeded:
+    folders = dict(places)
     world = World.load(folders["world"])
-    made = _remade(loaded.manifest, world, folders, place)
-    frozen = freeze(loaded, Built(world, made), root=place / "artifacts")
-    built = Built(world, {name: frozen / name for name in made})
-    candidate = observe_live(loaded, built, tell=lambda _: None)
+    if "reranker" not in folders:
+        return _Unseeded(world, None)
+    return _Unseeded(world, rerank_stage(load_manifest(manifest).manifest, world, folders).source)
+
+
+def _shared(loaded: Loaded, folders: Mapping[str, Path]) -> _Unseeded:
+    return _unseeded(loaded.path.resolve(), tuple((name, folder.resolve()) for name, folder in folders.items()))
+
+
+def shared_live(loaded: Loaded, folders: Mapping[str, Path]) -> LiveRelease:
+    """`LiveRelease.load` of frozen folders, as rebuilds load theirs: the features' source is made once a process."""
+    return _live(loaded.manifest, _shared(loaded, folders), folders)
+
+
+def _observed(loaded: Loaded, folders: Mapping[str, Path], place: Path) -> Trial:
+    shared = _shared(loaded, folders)
+    made = _remade(loaded.manifest, shared, folders, place)
+    frozen = freeze(loaded, Built(shared.world, made), root=place / "artifacts")
+    built = Built(shared.world, {name: frozen / name for name in made})
+    candidate = observe_release(_live(loaded.manifest, shared, built.folders), loaded, built)
     stated, found = artifact_sums(frozen)
     facts = IntegrityObserved(json.loads((frozen / RUN_MANIFEST).read_bytes()), stated, found, replayed={})
     candidate = replace(candidate, files=found, integrity=facts, trace=_timed(loaded, candidate))
     return Trial(candidate, None, loaded.manifest.seed)
+
+
+def _live(manifest: Manifest, shared: _Unseeded, folders: Mapping[str, Path]) -> LiveRelease:
+    parts = manifest.parts
+    if shared.source is None or parts is None or parts.reranker is None or "router" in folders:
+        return LiveRelease.load(manifest, shared.world, folders)
+    second = RerankStage.load(folders["reranker"], shared.source)
+    return LiveRelease(shared.world, first_stage(manifest, shared.world, folders), second, parts.reranker.depth)
 
 
 def _timed(loaded: Loaded, candidate: Observed) -> Trace | None:
@@ -92,9 +131,9 @@ def _timed(loaded: Loaded, candidate: Observed) -> Trace | None:
     return live.trace(texts[0].judge(), requests=min(REQUESTS, loaded.manifest.latency_requests)) if texts else None
 
 
-def _remade(manifest: Manifest, world: World, folders: Mapping[str, Path], place: Path) -> dict[str, Path]:
+def _remade(manifest: Manifest, shared: _Unseeded, folders: Mapping[str, Path], place: Path) -> dict[str, Path]:
     """The parts' folders, those that draw at random made again, each on what was made before it."""
-    parts = manifest.parts
+    parts, world = manifest.parts, shared.world
     assert parts is not None
     made = {name: folder for name, folder in folders.items() if name not in _RESEEDED}
     for name in (one for one in _RESEEDED if one in folders):
@@ -109,9 +148,11 @@ def _remade(manifest: Manifest, world: World, folders: Mapping[str, Path], place
             assert parts.sequence is not None
             fit_sequence(parts.sequence.impl, manifest, world, made).save(folder)
         else:
-            assert parts.reranker is not None
+            assert parts.reranker is not None and shared.source is not None
             lists = lists_to_learn(world, first_stage(manifest, world, made), depth=parts.reranker.depth)
-            rerank_stage(manifest, world, made).fit(lists).save(folder)
+            stage = RerankStage(shared.source, parts.reranker.impl, seed=manifest.seed,
+                                accept_share=parts.reranker.accept_share)
+            stage.fit(lists).save(folder)
         write_sums(folder)
         made[name] = folder
     return made

@@ -28,6 +28,7 @@ __all__ = ["FEWEST", "Setting", "Verdicts", "costly", "draws_of", "point_of", "r
 Verdicts = dict[str, Verdict | None]
 FEWEST = 59  # all of so many caught show .95: enough where each trial reads whole rankings again
 _FACTS = {"index", "integrity", "latency"}  # families that read no ranking
+_BY_TASK = {"quality", "hygiene"}  # families whose rows read the one task that they name
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ def draws_of(setting: Setting, check: Check, name: str, count: int) -> Tally:
 def reorderings(setting: Setting, gates: Sequence[tuple[Check, str]], first: int, count: int) -> list[Verdicts]:
     """No-op candidates: the records with their rows in another order, judged by several gates."""
     facts = all(family_of(check.measure) in _FACTS for check, _ in gates)
-    trial = _without_tasks(setting.trial) if facts else setting.trial
+    trial = _with_tasks(setting.trial) if facts else setting.trial
     return [verdicts_on(reordered(trial, rng_of(setting, "reordered", number)), gates)
             for number in range(first, first + count)]
 
@@ -114,7 +115,8 @@ def _judged(check: Check, pair: tuple[Records, Records], defect: Defect, rng: np
 
 def _pair(trial: Trial, check: Check, defect: Defect) -> tuple[Records, Records]:
     """What the check reads of the trial, and of the same with its gate's planted defect."""
-    return records_of(trial, check), _broken(trial, check, defect)
+    needed = _needed(trial, check)
+    return records_of(needed, check), _broken(needed, check, defect)
 
 
 def _broken(trial: Trial, check: Check, defect: Defect) -> Records:
@@ -140,11 +142,18 @@ def costly(check: Check) -> bool:
 
 
 def _needed(trial: Trial, check: Check) -> Trial:
-    return _without_tasks(trial) if family_of(check.measure) in _FACTS else trial
+    """The trial without the tasks that the check does not read: what is not there need not be broken."""
+    family = family_of(check.measure)
+    if family in _FACTS:
+        return _with_tasks(trial)
+    if check.task is None or family not in _BY_TASK:
+        return trial
+    return _with_tasks(trial, check.task)
 
 
-def _without_tasks(trial: Trial) -> Trial:
-    return replace(trial, candidate=replace(trial.candidate, tasks={}))
+def _with_tasks(trial: Trial, *names: str) -> Trial:
+    kept = {name: task for name, task in trial.candidate.tasks.items() if name in names}
+    return replace(trial, candidate=replace(trial.candidate, tasks=kept))
 
 
 def _mixed(trial: Trial, check: Check, rng: np.random.Generator) -> Trial:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -40,23 +40,31 @@ class Records:
 
     Attributes:
         sampled: What is drawn (`clusters of queries`, `queries`, `requests`); empty where the check counts.
-        order: (n,) rows, those of a unit together.
-        starts: (n_units + 1,) where each unit starts in `order`, and n.
+        n: Rows.
+        clusters: (n,) labels of the units that are drawn; None where each row is one.
         read: The reading of a draw; of all rows as they stand for None. The seed drives a resampled cross-check;
             without one there is none, and the number and its interval are the same.
         crossed: Whether there is a cross-check.
     """
 
     sampled: str
-    order: Rows
-    starts: Rows
+    n: int
+    clusters: Ids | None
     read: Callable[[Draw | None, int | None], Reading]
     crossed: bool = False
 
     @property
     def clustered(self) -> bool:
         """Whether units hold more rows than one."""
-        return self.sampled.startswith("clusters")
+        return self.clusters is not None
+
+    @cached_property
+    def units(self) -> tuple[Rows, Rows]:
+        """(n,) rows, those of a unit together, and (n_units + 1,) where each unit starts among them."""
+        if self.clusters is None:
+            return np.arange(self.n), np.arange(self.n + 1)
+        code = np.unique(self.clusters.astype(str), return_inverse=True)[1]
+        return np.argsort(code, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(code))])
 
 
 def draw(records: Records, rng: np.random.Generator) -> Draw | None:
@@ -71,14 +79,15 @@ def draw(records: Records, rng: np.random.Generator) -> Draw | None:
     """
     if not records.sampled:
         return None
-    units = len(records.starts) - 1
+    order, starts = records.units
+    units = len(starts) - 1
     chosen = rng.integers(units, size=units)
     if not records.clustered:
-        return Draw(records.order[chosen], None)
-    first, sizes = records.starts[chosen], np.diff(records.starts)[chosen]
+        return Draw(order[chosen], None)
+    first, sizes = starts[chosen], np.diff(starts)[chosen]
     labels = np.repeat(np.arange(units), sizes)
     within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return Draw(records.order[first[labels] + within], labels)
+    return Draw(order[first[labels] + within], labels)
 
 
 def records_of(trial: Trial, check: Check) -> Records:
@@ -190,14 +199,8 @@ def _uncrossed(check: Check) -> Check:
 
 def _records(what: str, n: int, clusters: Ids | None, again: Callable[[Draw | None, int | None], Reading], *,
              crossed: bool = False) -> Records:
-    if not n:
-        return Records("", np.empty(0, dtype=np.int64), np.zeros(1, dtype=np.int64), again, crossed)
-    if clusters is None:
-        return Records(what, np.arange(n), np.arange(n + 1), again, crossed)
-    code = np.unique(clusters.astype(str), return_inverse=True)[1]
-    sizes = np.bincount(code)
-    return Records(f"clusters of {what}", np.argsort(code, kind="stable"), np.concatenate([[0], np.cumsum(sizes)]),
-                   again, crossed)
+    drawn = f"clusters of {what}" if clusters is not None else what
+    return Records(drawn if n else "", n, clusters if n else None, again, crossed)
 
 
 def _shuffled_task(task: TaskObserved, rng: np.random.Generator) -> TaskObserved:

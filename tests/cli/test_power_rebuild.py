@@ -7,9 +7,10 @@ import json
 import pytest
 
 from harness.cli.app import main
-from harness.cli.power_rebuild import rebuilt
+from harness.cli.power_rebuild import rebuilt, shared_live
 from harness.defects.power_trials import Setting
 from harness.release.judge import Verdict
+from harness.release.live import LiveRelease
 from harness.release.observing import frozen, observe
 from tests.release.small import small
 
@@ -36,6 +37,18 @@ def test_a_rebuild_is_another_release_that_every_gate_passes(release):
     places = {name: str(one) for name, one in folders.items()}
     verdicts, = rebuilt(Setting(trial, 1), str(release.path), places, gates, 5)
     assert verdicts == dict.fromkeys([check.id for check, _ in gates], Verdict.PASS)
+
+
+def test_what_rebuilds_share_changes_no_answer(release):
+    """Features read once for all rebuilds rank as those that a release loads for itself, to the last score."""
+    built, _ = frozen(release, tell=lambda _: None)
+    task = next(one for one in built.world.tasks.values() if one.contexts is None).judge()
+    own = LiveRelease.load(release.manifest, built.world, built.folders).answer(task)
+    shared = shared_live(release, built.folders).answer(task)
+    assert own.before is not None and shared.before is not None
+    for one, other in ((own.run, shared.run), (own.before, shared.before)):
+        assert (one.docs[one.doc] == other.docs[other.doc]).all() and (one.score == other.score).all()
+    assert not (own.run.docs[own.run.doc] == own.before.docs[own.before.doc]).all()
 
 
 def test_a_rebuild_that_dies_is_a_crash_of_every_gate(release):

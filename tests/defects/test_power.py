@@ -71,7 +71,7 @@ def test_draws_scatter_as_the_interval_says(fair):
     estimate = records.read(None, 0).estimate
     error = (estimate.high - estimate.low) / 2.0 / 1.67
     assert np.std(found) == pytest.approx(error, rel=0.12)
-    flat = replace(records, sampled="queries", starts=np.arange(601))
+    flat = replace(records, sampled="queries", clusters=None)
     assert np.std([flat.read(draw(flat, rng), 0).estimate.value for _ in range(200)]) < 0.7 * error
 
 
