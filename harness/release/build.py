@@ -28,8 +28,8 @@ __all__ = ["Built", "build", "first_stage_is_own", "needed_parts", "part_inputs"
 
 _CODE = ("harness/retrieval", "harness/reranking", "harness/estimators", "harness/release/stages.py",
          "harness/release/build.py", "harness/release/reading.py")
-_ROUTED = ("harness/routing", "harness/gating", "harness/release/routers.py", "harness/release/signals.py",
-           "harness/release/spends.py", "harness/release/spending.py")
+_ROUTED = ("harness/routing", "harness/gating", *(f"harness/release/{name}.py" for name in (
+    "routers", "signals", "candidate_terms", "crossfit", "spends", "spends_columns", "spending", "live", "parts")))
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ def part_inputs(loaded: Loaded) -> dict[str, dict[str, Any]]:
         inputs["reranker"] = common | first | {"reranker": parts.reranker.model_dump()}
     if parts.router is not None:
         shared = {"reranker": inputs["reranker"], "code": source_digest(*_ROUTED), "versions": library_versions()}
-        inputs["spends"] = shared | {"ladder": parts.ladder, "signals": parts.router.signals}
-        inputs["router"] = shared | {"router": parts.router.model_dump()}
+        inputs["spends"] = inputs["router"] = shared | {"router": parts.router.model_dump()}
     return {name: inputs[name] for name in needed_parts(manifest)}
 
 
@@ -92,8 +91,6 @@ def build(loaded: Loaded, cache: PartCache) -> Built:
         for name in needed_parts(loaded.manifest)[1:]:
             if name == "reranker" and first_stage_is_own(loaded.manifest):  # whose code no digest here covers
                 inputs[name]["answers"] = _answers(loaded.manifest, world, folders)
-            if name == "router":  # fitted to times that were measured, and so to these very bytes
-                inputs[name]["spends"] = digest_of(sha256_tree(folders["spends"]))
             folders[name], _ = cache.part(name, inputs[name], _maker(name, loaded.manifest, world, dict(folders)))
     return Built(world, folders)
 

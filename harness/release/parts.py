@@ -11,7 +11,11 @@ from harness.release.policy import Finite
 from harness.release.schema import Model
 from harness.routing.signals import SIGNALS
 
-__all__ = ["EncoderPart", "IndexPart", "Parts", "RerankerPart", "RetrieverPart", "RouterPart", "SequencePart"]
+__all__ = ["MADE", "Costs", "EncoderPart", "IndexPart", "Parts", "RerankerPart", "RetrieverPart", "RouterPart",
+           "SequencePart"]
+
+MADE = tuple(name for name in SIGNALS if name != "overlap")  # which would take a second retrieval
+Milliseconds = Annotated[float, Field(ge=0.0, le=60_000.0, allow_inf_nan=False)]
 
 
 class EncoderPart(Model):
@@ -63,16 +67,30 @@ class RetrieverPart(Model):
         return self
 
 
+class Costs(Model):
+    """What the spend rule reckons with, in milliseconds: signals + rerank + candidate × spend + word × words.
+
+    Stated, not measured at build time: the same manifest gives the same router on every machine. That they are true
+    where it is gated is a gate's business (`mean extra ms`), whose note tells the law that was measured there.
+    """
+
+    signals: Milliseconds
+    rerank: Milliseconds
+    candidate: Milliseconds = 0.0
+    word: Milliseconds = 0.0
+
+
 class RouterPart(Model):
     """How many candidates each query has reranked, decided from cheap signals within a budget of extra latency.
 
     The reranker's `depth` is the full stage, `cheap` the early exit's. `also` are spends that are measured and never
-    decided.
+    decided. A live router needs `costs_ms`; a trace of one's own brings its times.
     """
 
     signals: tuple[str, ...] = ("entropy", "margin", "nl_confidence", "length", "lexical_lead", "body_lead")
     cheap: int = Field(20, ge=1, le=1000, strict=True)
-    also: tuple[Annotated[int, Field(ge=1, le=1000, strict=True)], ...] = (100,)
+    also: tuple[Annotated[int, Field(ge=1, le=100, strict=True)], ...] = ()
+    costs_ms: Costs | None = None
     budget_ms: float | None = Field(0.2, gt=0, allow_inf_nan=False)
     bind: Literal["mean", "p95"] = "mean"
     share: tuple[Finite, Finite] | None = None
@@ -82,11 +100,11 @@ class RouterPart(Model):
     @field_validator("signals")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in names if name not in SIGNALS]
+        unknown = [name for name in names if name not in MADE]
         if unknown or "entropy" not in names or len(set(names)) < len(names):
-            near = nearest(unknown[0], SIGNALS) if unknown else None
+            near = nearest(unknown[0], MADE) if unknown else None
             hint = f"; did you mean {near!r}?" if near else ""
-            raise ValueError(f"signals are distinct names of {', '.join(SIGNALS)}, entropy among them{hint}")
+            raise ValueError(f"signals are distinct names of {', '.join(MADE)}, entropy among them{hint}")
         return names
 
 
@@ -107,11 +125,18 @@ class Parts(Model):
         if self.router is not None and self.reranker is not None and self.router.cheap >= self.reranker.depth:
             raise ValueError(f"router.cheap {self.router.cheap} is not below the reranker's depth "
                              f"{self.reranker.depth}")
+        if self.router is not None and self.router.costs_ms is None:
+            raise ValueError("a live router needs costs_ms: signals, rerank, candidate, word (docs/routing.md)")
         return self
 
     @property
+    def steps(self) -> tuple[int, int, int]:
+        """What the rule decides between: nothing, the early exit's candidates, the full stage's."""
+        assert self.router is not None and self.reranker is not None
+        return 0, self.router.cheap, self.reranker.depth
+
+    @property
     def ladder(self) -> tuple[int, ...]:
-        """Spends that are measured, ascending from 0: none without a router."""
-        if self.router is None or self.reranker is None:
-            return ()
-        return tuple(sorted({0, self.router.cheap, self.reranker.depth, *self.router.also}))
+        """Spends that are measured, ascending from 0: the steps, and what is only looked at."""
+        assert self.router is not None
+        return tuple(sorted({*self.steps, *self.router.also}))

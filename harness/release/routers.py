@@ -7,6 +7,7 @@ predictions like those it will see.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -20,14 +21,14 @@ from harness.gating.requests import Requests
 from harness.gating.two_stage import TwoStageGate
 from harness.records import Floats
 from harness.release.manifest import Manifest
-from harness.release.parts import RouterPart
+from harness.release.parts import Costs, RouterPart
 from harness.release.spends import SpendTable
 from harness.routing.distill import distill
 from harness.routing.int8 import Int8Router
 from harness.routing.teacher import RouterTeacher
 
-__all__ = ["GATE", "ROUTER", "SPENDS", "TEACHER", "FittedRouter", "Ladder", "fit_router", "make_router", "make_spends",
-           "overhead_of", "signals_of"]
+__all__ = ["GATE", "ROUTER", "SPENDS", "TEACHER", "FittedRouter", "Ladder", "cost_law", "fit_router",
+           "make_router", "make_spends", "overhead_of", "priced", "signals_of"]
 
 ROUTER, GATE, TEACHER, REQUESTS, SPENDS = ("router_distilled_int8.json", "theta_star_production.json", "teacher",
                                            "gate_requests.parquet", "spends.parquet")
@@ -97,20 +98,48 @@ def signals_of(table: SpendTable, names: tuple[str, ...]) -> Floats:
 
 
 def make_spends(manifest: Manifest, world: World, folders: Mapping[str, Path], folder: Path) -> None:
-    """The part `spends`: what each spend brings and costs on the fit fold."""
+    """The part `spends`: what each step brings on the fit fold, and what it costs by the manifest's own law."""
     from harness.release.spending import spend_table
 
-    assert manifest.parts is not None
-    spend_table(manifest, world, folders, spends=manifest.parts.ladder, fold="fit").to_parquet(folder / SPENDS)
+    parts = manifest.parts
+    assert parts is not None and parts.router is not None and parts.router.costs_ms is not None
+    table = spend_table(manifest, world, folders, spends=parts.steps, fold="fit", passes=1, cold=0)
+    priced(table, parts.router.costs_ms).to_parquet(folder / SPENDS)
 
 
 def make_router(manifest: Manifest, folders: Mapping[str, Path], folder: Path) -> None:
     """The part `router`, from the part `spends`."""
     parts = manifest.parts
-    assert parts is not None and parts.router is not None and parts.reranker is not None
-    ladder = (0, parts.router.cheap, parts.reranker.depth)
-    fit_router(SpendTable.from_parquet(folders["spends"] / SPENDS), parts.router, ladder,
+    assert parts is not None and parts.router is not None
+    fit_router(SpendTable.from_parquet(folders["spends"] / SPENDS), parts.router, parts.steps,
                seed=manifest.seed).save(folder)
+
+
+def priced(table: SpendTable, costs: Costs) -> SpendTable:
+    """The table with stated times in place of measured ones, and none where nothing is stated.
+
+    Raises InputError where the law counts words and the table has no signal `length`.
+    """
+    if costs.word and "length" not in table.signals:
+        raise InputError("a cost by word, and no words counted", where="costs_ms", column="word",
+                         expected="the signal length", found=", ".join(table.signals))
+    words = table.signals["length"] if costs.word else np.zeros(len(table))
+    rerank = np.column_stack([costs.rerank + costs.candidate * spend + costs.word * words if spend
+                              else np.zeros(len(table)) for spend in table.spends])
+    nothing = np.full(len(table), np.nan)
+    return replace(table, rerank_ms=rerank, signals_ms=np.full(len(table), costs.signals), base_ms=nothing,
+                   cold_ms=nothing, timed=np.zeros(len(table), dtype=np.bool_))
+
+
+def cost_law(table: SpendTable) -> Costs:
+    """The law that fits a table's measured times best: least squares over all queries and spends, none below 0."""
+    words = table.signals.get("length", np.zeros(len(table)))
+    rows = [np.column_stack([np.ones(len(table)), np.full(len(table), spend), words]) for spend in table.spends[1:]]
+    from scipy.optimize import nnls
+
+    found, _ = nnls(np.vstack(rows), np.concatenate(list(table.rerank_ms[:, 1:].T)))
+    rerank, candidate, word = np.round(found, 6).tolist()
+    return Costs(signals=round(overhead_of(table), 6), rerank=rerank, candidate=candidate, word=word)
 
 
 def _unseen(fit: SpendTable, matrix: Floats, part: RouterPart, cost: Floats, *, full: int, seed: int) -> Floats:

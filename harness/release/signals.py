@@ -17,16 +17,15 @@ from harness.data.corpus import World
 from harness.errors import InputError, nearest
 from harness.records import Floats
 from harness.release.candidate_terms import KINDS, CandidateTerms
+from harness.release.parts import MADE
 from harness.retrieval.protocols import Codes
-from harness.routing.signals import SIGNALS
 
-__all__ = ["DEFAULT", "HITS", "MADE", "TEMPERATURE", "SignalMaker"]
+__all__ = ["DEFAULT", "HITS", "TEMPERATURE", "SignalMaker"]
 
 HITS = 20  # first hits that the signals look at
 TEMPERATURE = 0.05  # of the entropy, in cosine
 DEFAULT = ("entropy", "margin", "nl_confidence", "length", "lexical_lead", "body_lead")
 _SHARED = tuple(f"{kind}_lead" for kind in KINDS)
-MADE = tuple(name for name in SIGNALS if name != "overlap")  # which would take a second retrieval
 
 
 class SignalMaker:

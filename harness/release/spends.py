@@ -39,7 +39,7 @@ class SpendTable:
         spends: Candidates reranked, ascending from 0.
         quality: (n, S) nDCG@10, 0 to 1.
         jaccard: (n, S) overlap at 10 with the hits at spend 0, 0 to 1; NaN throughout where it is lacking.
-        base_ms: (n,) encode and search, warm.
+        base_ms: (n,) encode and search, warm; NaN where not measured.
         signals_ms: (n,) making the signals; NaN throughout where it is lacking.
         rerank_ms: (n, S) time on top of that at each spend; 0 at spend 0.
         cold_ms: (n,) encode and search on an index freshly mapped, its pages dropped; NaN where not measured.
@@ -147,7 +147,7 @@ class SpendTable:
         once(tasks, queries, source)
         return cls(queries, tasks, columns.ids("cluster"), columns.judged(), _slices(columns), _signals(columns),
                    spends, columns.ladder(GAINS, spends, 1.0), _overlaps(columns, spends),
-                   columns.numbers("base_ms", 0.0), _maybe(columns, "signals_ms", absent=False),
+                   columns.numbers("base_ms", 0.0, absent=True), _maybe(columns, "signals_ms", absent=False),
                    _reranks(columns, spends), _maybe(columns, "cold_ms", absent=True),
                    columns.truths("timed") if "timed" in columns else np.ones(len(queries), dtype=np.bool_))
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from fixtures.tiny_corpus import tiny_world
 from harness.errors import InputError
 from harness.release.candidate_terms import KINDS, CandidateTerms
-from harness.release.signals import DEFAULT, HITS, MADE, TEMPERATURE, SignalMaker
+from harness.release.parts import MADE
+from harness.release.signals import DEFAULT, HITS, TEMPERATURE, SignalMaker
 from harness.retrieval.bm25 import Bm25
 from harness.retrieval.texts import words
 from harness.routing.signals import SIGNALS, company, entropy, lead, margin

@@ -31,6 +31,7 @@ from harness.release.findings import LEAST_N
 from harness.release.judge import CrossCheck, Reading
 from harness.release.observed import Bools, Trial
 from harness.release.policy import Check
+from harness.release.routers import cost_law
 from harness.routing.regret import over_random
 from harness.routing.routed import OUTPUTS
 from harness.routing.tables import falls
@@ -143,7 +144,11 @@ def _mean_extra(found: RoutedObserved, rows: Bools, check: Check, _: int) -> Rea
     x = _extra(found)[rows]
     if len(x) < 2:
         return Reading(_counted(np.nan, len(x), check, "ms"))
-    return Reading(mean_interval(x, clusters=found.table.clusters[rows], confidence=check.confidence, unit="ms"))
+    law = cost_law(found.table.where(found.table.timed) if found.table.timed.any() else found.table)
+    note = (f"measured: signals {law.signals:.4f}, rerank {law.rerank:.4f}, candidate {law.candidate:.5f}, "
+            f"word {law.word:.5f}")
+    return Reading(mean_interval(x, clusters=found.table.clusters[rows], confidence=check.confidence, unit="ms"),
+                   note=note)
 
 
 def _p95_extra(found: RoutedObserved, rows: Bools, check: Check, _: int) -> Reading:

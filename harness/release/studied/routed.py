@@ -33,6 +33,7 @@ __all__ = ["RoutedObserved", "decide", "observe", "recorded", "routed_of", "want
 
 Steps = NDArray[np.int64]
 Tell = Callable[[str], None]
+TIMED = 1000  # judged queries that are served in every pass; the others take the median of their spend
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,10 +109,11 @@ def observe(loaded: Loaded, built: Built, candidate: Observed,
         raise InputError("no router", where=loaded.path, column="parts.router",
                          expected="one, for a policy that measures it")
     tell("measuring every spend on the judged queries")
-    table = spend_table(manifest, built.world, built.folders, spends=manifest.parts.ladder, fold="judge")
+    table = spend_table(manifest, built.world, built.folders, spends=manifest.parts.ladder, fold="judge",
+                        requests=TIMED, tell=tell)
     fit = SpendTable.from_parquet(built.folders["spends"] / SPENDS)
-    ladder = (0, manifest.parts.router.cheap, manifest.parts.reranker.depth)
-    return routed_of(table, fit, FittedRouter.load(built.folders["router"]), ladder, served=_served(release, table))
+    return routed_of(table, fit, FittedRouter.load(built.folders["router"]), manifest.parts.steps,
+                     served=_served(release, table))
 
 
 def recorded(loaded: Loaded, tell: Tell) -> RoutedObserved:
