@@ -37,7 +37,7 @@ class PairedStudy(Model):
 class CalibratedStudy(Model):
     """Calibration beside the baseline: hits of each query that count, and equal-mass bins of either side."""
 
-    hits: int = Field(10, ge=1, le=100, strict=True)
+    hits: int = Field(20, ge=1, le=100, strict=True)
     bins: int = Field(15, ge=1, le=1000, strict=True)
 
 

@@ -161,7 +161,7 @@ def test_nothing_to_fit_to_is_told():
 def test_a_live_release_is_calibrated_beside_its_baseline(tmp_path):
     """Fitted on the fit fold, applied to the judged queries of both: the same queries, ten hits each."""
     loaded = small(tmp_path, FULL, "[{measure: RR, at_least: 0.1}, {measure: AECE drift, by: ucb, at_most: 0.01}]",
-                   more="baseline: plain\n")
+                   more="baseline: plain\nstudies: {calibrated: {hits: 10}}\n")
     built, ours = served(loaded, tmp_path)
     _, other = served(small(tmp_path, DENSE, name="plain"), tmp_path)
     name = next(name for name, task in ours.world.tasks.items() if task.contexts is None)
