@@ -31,7 +31,7 @@ def fair() -> Trial:
     index, other = trial.candidate.index, trial.baseline
     assert index is not None and other is not None
     index = replace(index, agreement=0.98 + 0.2 * (index.agreement - 0.9), clusters=None)
-    cut = named("run_truncated").plant(replace(trial, candidate=other), 0.8).candidate
+    cut = named("queries_dropped").plant(replace(trial, candidate=other), 0.1).candidate
     task = trial.candidate.task(None)
     names = {check.measure.split()[1] for check in CHECKS.values() if check.measure.startswith("over ")}
     task = replace(task, references=dict.fromkeys(names, task.references["last_vector"]))
