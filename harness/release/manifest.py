@@ -86,7 +86,7 @@ class Manifest(Model):
             raise ValueError("a recorded manifest needs data.qrels")
         if self.parts is not None and self.data.qrels is not None:
             raise ValueError("live parts need a corpus or a beir folder, not qrels alone")
-        needs = [row.measure for row in self.policy if row.measure and row.measure.startswith("delta ")]
+        needs = [row.measure for row in self.policy if row.measure and row.measure.startswith(("delta ", "Jaccard@"))]
         if needs and not self.has_baseline:
             raise ValueError(f"{needs[0]!r} needs a baseline, and the manifest names none")
         checks_of(self.policy)

@@ -73,7 +73,7 @@ def _baseline(loaded: Loaded, tell: Tell) -> Observed | None:
         return None
     other = baseline_of(loaded)
     compared = sorted({check.task for check in loaded.manifest.checks
-                       if check.task is not None and check.measure.startswith("delta ")})
+                       if check.task is not None and check.measure.startswith(("delta ", "Jaccard@"))})
     parts, stored = frozen(other, tell=tell)
     return replace(observe_live(other, parts, tell=tell, tasks=compared, measured=False),
                    files=artifact_sums(stored)[1])

@@ -179,3 +179,9 @@ def test_a_request_that_one_side_left_out_is_told():
     """What was not served may be what was slow: nothing is dropped in silence."""
     with pytest.raises(InputError, match="served by one side only"):
         joined(trace(["a", "b"], [1.0, 2.0]), trace(["a"], [1.0]))
+
+
+def test_an_overlap_without_a_baseline_is_told_before_anything_is_built(tmp_path):
+    """The manifest names none: one line that names the measure."""
+    with pytest.raises(InputError, match="'Jaccard@10 baseline' needs a baseline"):
+        small(tmp_path, DENSE, "[{measure: Jaccard@10 baseline, by: lcb, at_least: 0.8}]")
