@@ -71,8 +71,22 @@ def _effects(words: Sequence[str], checks: Sequence[Check], bound: Sequence[Chec
             value = math.nan
         if not math.isfinite(value):
             raise UsageError(f"plan: the size of {measure} is a number such as 0.02, not {size!r}")
-        effects.setdefault(measure, []).append(value)
+        effects.setdefault(measure, []).append(_possible(measure, value))
     return effects
+
+
+def _possible(measure: str, value: float) -> float:
+    """A truth that the measure can take. Raises UsageError for a share beyond its range, a latency below 0."""
+    from harness.release.measures import family_of
+    from harness.release.measures.quality import bare
+
+    family = family_of(measure)
+    shares = family == "quality" or measure.startswith("agreement@")
+    low = -1.0 if family == "quality" and bare(measure) != measure else 0.0
+    if (shares and not low <= value <= 1.0) or (family == "latency" and value < 0.0):
+        raise UsageError(f"plan: {measure} lies {f'between {low:g} and 1' if shares else 'at or above 0'}, "
+                         f"so {value:g} cannot be the truth")
+    return value
 
 
 def _bounds(loaded: Loaded, checks: Sequence[Check]) -> tuple[str, list[Bound]]:
@@ -130,7 +144,7 @@ def _show(loaded: Loaded, bounds: Sequence[Bound], rows: Sequence[Any], *, power
         out.print(f"{loaded.manifest.release} has no bound: every gate is judged by its value", markup=False)
         return
     out.print(_table(rows))
-    out.print(f"n that settles a bound with probability {power:g}, if the truth is as said; from {source}.",
+    out.print(f"n that settles a bound with probability {power!r}, if the truth is as said; from {source}.",
               markup=False)
     if any(bound.clusters for bound in bounds):
         out.print("Queries of a cluster resemble each other: n counts queries in new clusters of the same size; more "

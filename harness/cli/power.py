@@ -73,18 +73,20 @@ def _document(found: Studied) -> dict[str, Any]:
 def _kept(found: Studied, folder: Path) -> Path:
     """power.json, one picture a gate, and the page that shows them; older pictures go."""
     from harness.data.store import atomic_write_text, unlisted
+    from harness.defects.power_pool import interrupts_held
     from harness.report.power import picture_name, power_markdown
     from harness.report.power_pictures import power_svg
 
-    unlisted(REPORTS)
-    for old in folder.glob("*.svg"):
-        old.unlink()
-    for one in found.gates:
-        if one.points:
-            atomic_write_text(folder / picture_name(one), power_svg(one))
-    atomic_write_text(folder / "power.md", power_markdown(found.gates, release=found.release, facts=found.facts))
     text = json.dumps(plain(_document(found)), indent=1, ensure_ascii=False, allow_nan=False)
-    atomic_write_text(folder / "power.json", text + "\n")
+    pages = {picture_name(one): power_svg(one) for one in found.gates if one.points}
+    pages["power.md"] = power_markdown(found.gates, release=found.release, facts=found.facts)
+    unlisted(REPORTS)
+    with interrupts_held():  # the page, its pictures and the numbers are of one study
+        for name, page in {**pages, "power.json": text + "\n"}.items():
+            atomic_write_text(folder / name, page)
+        for old in folder.glob("*.svg"):
+            if old.name not in pages:
+                old.unlink()
     return folder
 
 

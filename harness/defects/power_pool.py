@@ -1,15 +1,20 @@
-"""Work shared out over processes: the same results in the same order, however many there are."""
+"""Work shared out over processes: the same results in the same order, however many there are.
+
+An interrupt is the first process's to hear: it ends the others, which put away what they had begun and say nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from typing import Any, NamedTuple
 
 from threadpoolctl import threadpool_limits
 
-__all__ = ["Job", "worked"]
+__all__ = ["Job", "interrupts_held", "worked"]
 
 _SHARED: list[Any] = []  # what every job of a process reads, sent to it once
 
@@ -32,12 +37,18 @@ def worked(jobs: Sequence[Job], shared: Any, *, processes: int, done: Callable[[
             return [_here(job, shared, done) for job in jobs]
     pool = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn"), initializer=_begin,
                                initargs=(shared,))
+    others = set(active_children())
     try:
-        futures = [pool.submit(_run, job) for job in jobs]
+        with interrupts_held():  # by the processes too, which begin with what is held here
+            futures = [pool.submit(_run, job) for job in jobs]
         for future in as_completed(futures):
             future.result()
             done()
         return [future.result() for future in futures]
+    except BaseException:
+        for child in set(active_children()) - others:
+            child.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -51,6 +62,30 @@ def _here(job: Job, shared: Any, done: Callable[[], object]) -> Any:
 def _begin(shared: Any) -> None:
     _SHARED[:] = [shared]
     threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> None:
+    _SHARED.clear()  # a job that waits in line finds nothing to work on
+    raise SystemExit
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """What is in the block is done whole: an interrupt is heard when it ends (not on systems without signal masks).
+
+    >>> with interrupts_held():
+    ...     whole = True
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _run(job: Job) -> Any:

@@ -72,7 +72,9 @@ def test_the_table_fits_and_says_what_it_means(path, capsys):
 @pytest.mark.parametrize(("words", "named"), [
     (["--effect", "delta R=0.1"], "nearest: delta RR"), (["--effect", "RR=0.1"], "judged by its value"),
     (["--effect", "delta RR"], "MEASURE=SIZE"), (["--effect", "delta RR=much"], "a number"),
-    (["--effect", "delta RR=nan"], "a number"), (["--power", "1"], "--power"), (["--power", "0.2"], "--power"),
+    (["--effect", "delta RR=nan"], "a number"),
+    (["--effect", "delta RR=1e300"], "between -1 and 1"), (["--effect", "delta RR=-5"], "cannot be the truth"),
+    (["--power", "1"], "--power"), (["--power", "0.2"], "--power"),
 ])
 def test_bad_words_are_one_line_and_write_nothing(path, capsys, tmp_path, words, named):
     """An unknown measure, a size that is no number, a power that is no chance: exit 2 and one line."""

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -15,6 +20,7 @@ from harness.cli.common import emit_json
 from harness.defects.changes import coded
 from harness.defects.owners import owner
 from harness.defects.power import GRID, GatePower, NoOps, Point, Tally, power_verdict, severities
+from harness.defects.power_pool import Job, interrupts_held, worked
 from harness.defects.power_run import Size, bare, examine, reordered_variants, study_of
 from harness.defects.power_trials import FEWEST, Setting, point_of, verdicts_on
 from harness.defects.trials import draw, judged, records_of, reordered
@@ -202,3 +208,32 @@ def test_severities_end_at_the_last_grade():
     """The grid rises to what the gate is shown, and holds it."""
     assert severities((0.1, 0.5))[-1] == 0.5 and set(severities((0.1, 0.5))[:-1]) < set(GRID)
     assert severities((1.0,)) == GRID
+
+
+def _interrupting(folder: str) -> None:
+    """A job that begins something, has its study interrupted, and would end long after."""
+    with TemporaryDirectory(dir=folder):
+        os.kill(os.getppid(), signal.SIGINT)
+        time.sleep(20.0)
+        Path(folder, "done").touch()
+
+
+def test_an_interrupted_study_leaves_nothing_behind(tmp_path, capfd):
+    """The other processes are ended at once: what they had begun is put away, and none of them says a word."""
+    with pytest.raises(KeyboardInterrupt):
+        worked([Job(_interrupting, ())] * 2, str(tmp_path), processes=2)
+    assert list(tmp_path.iterdir()) == [] and "Traceback" not in capfd.readouterr().err
+
+
+def test_what_is_held_is_done_whole():
+    """An interrupt in the block is heard when the block ends, not before and not never."""
+    done = []
+
+    def held() -> None:
+        with interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        held()
+    assert done == [True]
