@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context
+from threading import current_thread, main_thread
 from typing import Any, NamedTuple
 
 from threadpoolctl import threadpool_limits
@@ -73,19 +74,26 @@ def _end(*_: object) -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """What is in the block is done whole: an interrupt is heard when it ends (not on systems without signal masks).
+    """What is in the block is done whole: an interrupt is heard when it ends. Processes begun in it never hear one.
+
+    In another thread than the first, which hears no interrupts, and on systems without signal masks it holds nothing.
 
     >>> with interrupts_held():
     ...     whole = True
     """
-    if not hasattr(signal, "pthread_sigmask"):
+    if not hasattr(signal, "pthread_sigmask") or current_thread() is not main_thread():
         yield
         return
+    heard: list[int] = []  # the mask is this thread's alone: a signal may reach us by another
+    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _run(job: Job) -> Any:
