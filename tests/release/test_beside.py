@@ -185,3 +185,20 @@ def test_an_overlap_without_a_baseline_is_told_before_anything_is_built(tmp_path
     """The manifest names none: one line that names the measure."""
     with pytest.raises(InputError, match="'Jaccard@10 baseline' needs a baseline"):
         small(tmp_path, DENSE, "[{measure: Jaccard@10 baseline, by: lcb, at_least: 0.8}]")
+
+
+def test_two_recorded_latency_files_are_read_and_joined(tmp_path):
+    """Candidate and baseline each name a table; where one does not, nothing can be said of the difference."""
+    from harness.release.manifest import load_manifest
+
+    for name, ms in (("new", [2.0, 1.0]), ("old", [3.0, 4.0])):
+        trace(["a", "b"] if name == "new" else ["b", "a"], ms).frame.to_parquet(tmp_path / f"{name}.parquet")
+    text = ("release: m\nseed: 1\ndata: {qrels: {trec: q}}\nrecorded:\n  candidate: {run: {trec: r}, latency: {parquet: "
+            "new.parquet}}\n  baseline: {run: {trec: r}, latency: {parquet: old.parquet}}\npolicy: [{measure: delta p95 "
+            "total_ms, by: ucb, at_most: 1}]\n")
+    (tmp_path / "m.yaml").write_text(text, encoding="utf-8")
+    record = paired.recorded(load_manifest(tmp_path / "m.yaml"), lambda _: None)
+    assert [column.tolist() for column in record.both("total")] == [[2.0, 1.0], [4.0, 3.0]]
+    (tmp_path / "m.yaml").write_text(text.replace(", latency: {parquet: old.parquet}", ""), encoding="utf-8")
+    with pytest.raises(InputError, match="no latencies of both sides"):
+        paired.recorded(load_manifest(tmp_path / "m.yaml"), lambda _: None)

@@ -175,3 +175,21 @@ def test_a_live_release_is_calibrated_beside_its_baseline(tmp_path):
     assert np.bincount(np.unique(first.query.astype(str), return_inverse=True)[1]).max() == 10
     with pytest.raises(InputError, match="no baseline to drift from"):
         calibrated.observe(loaded, built, sides[0], None, lambda _: None)
+
+
+def test_recorded_scores_that_are_probabilities_are_read_as_such(tmp_path):
+    """Both runs' scores beside the judgements; a score above 1 is no probability, and is told with its file."""
+    from harness.release.manifest import load_manifest
+
+    (tmp_path / "q").write_text("q1 0 a 1\nq1 0 b 0\n", encoding="utf-8")
+    (tmp_path / "new").write_text("q1 Q0 a 1 0.75 r\nq1 Q0 b 2 0.5 r\n", encoding="utf-8")
+    (tmp_path / "old").write_text("q1 Q0 b 1 0.25 r\n", encoding="utf-8")
+    (tmp_path / "m.yaml").write_text(
+        "release: m\nseed: 1\ndata: {qrels: {trec: q}}\nrecorded: {candidate: {run: {trec: new}}, baseline: {run: "
+        "{trec: old}}}\npolicy: [{measure: AECE drift, by: ucb, at_most: 0.01}]\n", encoding="utf-8")
+    one, two = calibrated.recorded(load_manifest(tmp_path / "m.yaml"), lambda _: None).task("default")
+    assert one.predicted.tolist() == [0.75, 0.5] and one.outcome.tolist() == [1.0, 0.0]
+    assert two.predicted.tolist() == [0.25] and two.outcome.tolist() == [0.0]
+    (tmp_path / "old").write_text("q1 Q0 b 1 7.5 r\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"old, column score: score is no probability; expected in \[0, 1\]"):
+        calibrated.recorded(load_manifest(tmp_path / "m.yaml"), lambda _: None)

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from harness.release.live import LiveRelease
     from harness.release.manifest import Loaded, Manifest
     from harness.release.observed import Observed
+    from harness.release.schema import Source
 
 __all__ = ["DRIFT", "CalibratedHits", "CalibrationObserved", "Hitlist", "Map", "fitted_map", "hitlist", "observe",
-           "wanted"]
+           "recorded", "wanted"]
 
 DRIFT = "AECE drift"
 Map = Callable[[Floats, Ids], Floats]
@@ -110,6 +111,25 @@ def observe(loaded: Loaded, built: Built, candidate: Observed, baseline: Observe
     return CalibrationObserved(found, options.bins)
 
 
+def recorded(loaded: Loaded, tell: Callable[[str], None]) -> CalibrationObserved:
+    """Recorded runs whose scores are probabilities already: each side's own word for how relevant its hits are.
+
+    Raises InputError without a baseline's run, or for a score outside [0, 1].
+    """
+    from harness.data.readers import read_qrels, read_run
+    from harness.release.recording import TASK
+
+    sides, judged = loaded.manifest.recorded, loaded.manifest.data.qrels
+    if sides is None or sides.baseline is None or judged is None:
+        raise InputError("no baseline to drift from", where=loaded.path, column="recorded.baseline",
+                         expected="a run whose scores are probabilities", found=None)
+    tell("reading scores as probabilities of relevance")
+    qrels, options = read_qrels(_spec(loaded, judged)), loaded.manifest.studies.calibrated
+    one, two = (_as_told(read_run(_spec(loaded, side.run)), qrels, k=options.hits, where=side.run.path)
+                for side in (sides.candidate, sides.baseline))
+    return CalibrationObserved({TASK: (one, two)}, options.bins)
+
+
 def hitlist(run: Run, qrels: Qrels, *, k: int, groups: Mapping[str, str] | None = None) -> Hitlist:
     """The first `k` hits of each judged query; `groups` tells the scale that a query's scores are on.
 
@@ -177,3 +197,16 @@ def _scales(live: LiveRelease, task: Task) -> dict[str, str]:
     found = without(live.first.hits(task.texts, live.first.vectors(task.texts), k=DEPTH + 1), task.own)
     spends = live.spends(task.texts, Hits(found.codes[:, :DEPTH], found.scores[:, :DEPTH]))
     return {name: f"spend={spend}" for name, spend in zip(task.query_ids, spends, strict=True)}
+
+
+def _as_told(run: Run, qrels: Qrels, *, k: int, where: object) -> CalibratedHits:
+    known = hitlist(run, qrels, k=k)
+    wrong = np.flatnonzero((known.score < 0.0) | (known.score > 1.0))
+    if wrong.size:
+        raise InputError("score is no probability", where=where, column="score", expected="in [0, 1], for AECE drift",
+                         found=float(known.score[wrong[0]]))
+    return CalibratedHits(known.score, known.outcome, known.query)
+
+
+def _spec(loaded: Loaded, source: Source) -> dict[str, str]:
+    return {key: str(loaded.folder / path) for key, path in source.spec.items()}
