@@ -193,9 +193,10 @@ def test_two_recorded_latency_files_are_read_and_joined(tmp_path):
 
     for name, ms in (("new", [2.0, 1.0]), ("old", [3.0, 4.0])):
         trace(["a", "b"] if name == "new" else ["b", "a"], ms).frame.to_parquet(tmp_path / f"{name}.parquet")
-    text = ("release: m\nseed: 1\ndata: {qrels: {trec: q}}\nrecorded:\n  candidate: {run: {trec: r}, latency: {parquet: "
-            "new.parquet}}\n  baseline: {run: {trec: r}, latency: {parquet: old.parquet}}\npolicy: [{measure: delta p95 "
-            "total_ms, by: ucb, at_most: 1}]\n")
+    text = ("release: m\nseed: 1\ndata: {qrels: {trec: q}}\nrecorded:\n"
+            "  candidate: {run: {trec: r}, latency: {parquet: new.parquet}}\n"
+            "  baseline: {run: {trec: r}, latency: {parquet: old.parquet}}\n"
+            "policy: [{measure: delta p95 total_ms, by: ucb, at_most: 1}]\n")
     (tmp_path / "m.yaml").write_text(text, encoding="utf-8")
     record = paired.recorded(load_manifest(tmp_path / "m.yaml"), lambda _: None)
     assert [column.tolist() for column in record.both("total")] == [[2.0, 1.0], [4.0, 3.0]]
