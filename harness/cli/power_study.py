@@ -86,14 +86,13 @@ def studied(loaded: Loaded, asked: Sequence[Asked], size: Size, *, seed: int, pr
 
 def _rebuilt(loaded: Loaded, studies: Sequence[Study], checks: Mapping[str, Check], size: Size, seed: int
              ) -> list[Variant]:
-    """Real rebuilds, of a live release in a full study; pinned regressions are replayed on none of them."""
+    """Real rebuilds, of a live release in a full study."""
     if not size.rebuilds or loaded.manifest.recorded is not None:
         return []
     from harness.cli.power_rebuild import rebuilt_variants
 
     built, _ = frozen(loaded, tell=tell)
-    kept = [one for one in studies if one.points and family_of(checks[one.start.gate].measure) != "regressions"]
-    return rebuilt_variants(loaded, kept, checks, built.folders, seed=seed, number=size.rebuilds)
+    return rebuilt_variants(loaded, studies, checks, built.folders, seed=seed, number=size.rebuilds)
 
 
 def _observed(loaded: Loaded, asked: Sequence[Asked]) -> Trial:

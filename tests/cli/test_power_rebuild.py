@@ -7,11 +7,15 @@ import json
 import pytest
 
 from harness.cli.app import main
-from harness.cli.power_rebuild import rebuilt, shared_live
+from harness.cli.power_rebuild import rebuilt, rebuilt_variants, shared_live
+from harness.defects.power import GatePower
+from harness.defects.power_pool import Job
+from harness.defects.power_run import Study
 from harness.defects.power_trials import Setting
 from harness.release.judge import Verdict
 from harness.release.live import LiveRelease
 from harness.release.observing import frozen, observe
+from harness.release.policy import Check
 from tests.release.small import small
 
 POLICY = ("[{measure: RR, at_least: 0.1}, {measure: ids missing, at_most: 0}, {measure: digest mismatches, at_most: 0},"
@@ -49,6 +53,16 @@ def test_what_rebuilds_share_changes_no_answer(release):
     for one, other in ((own.run, shared.run), (own.before, shared.before)):
         assert (one.docs[one.doc] == other.docs[other.doc]).all() and (one.score == other.score).all()
     assert not (own.run.docs[own.run.doc] == own.before.docs[own.before.doc]).all()
+
+
+def test_gates_that_no_rebuild_is_observed_for_see_none(release):
+    """Studies and pins are not made again, so that their gates neither pass nor crash on a rebuild."""
+    names = ("RR", "pinned regressions", "replay differences")
+    checks = {name: Check(name, name, None, "all", None) for name in names}
+    studies = [Study(GatePower(name, name, "all", "", "some defect", "", 0.05, None, 9), (Job(print, ()),))
+               for name in names]
+    one, two = rebuilt_variants(release, studies, checks, {"index": release.folder}, seed=1, number=2)
+    assert [check.id for check, _ in one.job.args[2]] == ["RR"] and one.job.args[3] != two.job.args[3]
 
 
 def test_a_rebuild_that_dies_is_a_crash_of_every_gate(release):
