@@ -84,17 +84,20 @@ def reorderings(setting: Setting, gates: Sequence[tuple[Check, str]], first: int
     """No-op candidates: the records with their rows in another order, judged by several gates."""
     facts = all(family_of(check.measure) in _FACTS for check, _ in gates)
     trial = _with_tasks(setting.trial) if facts else setting.trial
-    return [verdicts_on(reordered(trial, rng_of(setting, "reordered", number)), gates)
+    shown = {check.id: _broken(_needed(trial, check), check, named(name)) for check, name in gates if costly(check)}
+    return [verdicts_on(reordered(trial, rng_of(setting, "reordered", number)), gates, shown)
             for number in range(first, first + count)]
 
 
-def verdicts_on(trial: Trial, gates: Sequence[tuple[Check, str]]) -> Verdicts:
-    """Each gate's verdict on a whole trial; None where it crashed."""
+def verdicts_on(trial: Trial, gates: Sequence[tuple[Check, str]], shown: Mapping[str, Records] | None = None
+                ) -> Verdicts:
+    """Each gate's verdict on a whole trial; None where it crashed. `shown` are planted defects that are at hand."""
     found: Verdicts = {}
     for check, name in gates:
         try:
-            pair = _pair(trial, check, named(name))
-            found[check.id] = judged(check, *pair, named(name), seed=trial.seed).verdict
+            needed, defect = _needed(trial, check), named(name)
+            broken = (shown or {}).get(check.id) or _broken(needed, check, defect)
+            found[check.id] = judged(check, records_of(needed, check), broken, defect, seed=trial.seed).verdict
         except Exception:  # told as a crash, which counts as a refusal of a sound candidate
             found[check.id] = None
     return found
