@@ -109,25 +109,30 @@ class LiveRelease:
             return [self.depth] * len(texts)
         return self.rule.spends(texts, hits)
 
-    def trace(self, task: Task, *, requests: int, repeats: int = REPEATS) -> Trace:
-        """Latencies of queries of a task, one at a time, warm: `encode`, `search`, `rerank`, `total`, in milliseconds.
+    def trace(self, *tasks: Task, requests: int, repeats: int = REPEATS) -> Trace:
+        """Latencies of queries, one at a time, warm: `encode`, `search`, `rerank`, `total`, in milliseconds.
 
-        All requests are served once unmeasured and then `repeats` times, in passes, and the fastest of a request's
-        repeats counts: what the release takes, not what else the machine was doing in one of the moments.
+        Several tasks are asked in turns. All requests are served once unmeasured and then `repeats` times, in passes,
+        and the fastest of a request's repeats counts: what the release takes, not what else the machine was doing in
+        one of the moments.
         """
         import pandas as pd
 
-        places = np.arange(requests) % len(task)
-        module = task.clusters if task.name in MODULE_TASKS else [None] * len(task)
-        passes = [[self.search(task.texts[place], own=int(task.own[place]), module=module[place]) for place in places]
+        turns = [(tasks[row % len(tasks)], row // len(tasks)) for row in range(requests)]
+        asked = [(task, place % len(task)) for task, place in turns]
+        passes = [[self._asked(task, place) for task, place in asked]
                   for _ in range(1 + repeats)][1:]  # the first pass is warm-up and not counted
         stages = ("encode", "search", "rerank")
         times = np.array([[[getattr(one, f"{stage}_ms") for stage in stages] for one in answers] for answers in passes])
         fastest = times[times.sum(axis=2).argmin(axis=0), np.arange(requests)]
         frame = pd.DataFrame(fastest, columns=[f"{stage}_ms" for stage in stages])
-        frame.insert(0, "query_id", [task.query_ids[place] for place in places])
+        frame.insert(0, "query_id", [task.query_ids[place] for task, place in asked])
         frame["total_ms"], frame["cache"] = fastest.sum(axis=1), "warm"
         return Trace.of(frame, source="live latencies")
+
+    def _asked(self, task: Task, place: int) -> Answer:
+        module = task.clusters[place] if task.name in MODULE_TASKS else None
+        return self.search(task.texts[place], own=int(task.own[place]), module=module)
 
     def _reordered(self, text: str, vector: Vectors, hits: Hits, module: str | None, *,
                    spend: int) -> tuple[Codes, Floats]:

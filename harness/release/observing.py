@@ -146,7 +146,7 @@ def planned_header(loaded: Loaded, trial: Trial) -> dict[str, Any]:
 
 
 def _timed(loaded: Loaded, candidate: Observed, tell: Tell) -> Trace | None:
-    """Latencies on the judged queries of the first text task, where the policy asks for any."""
+    """Latencies on the judged queries of the policy's text tasks, in turns, where it asks for any."""
     live = candidate.live
     if live is None or not _wants(loaded, "latency"):
         return None
@@ -154,7 +154,7 @@ def _timed(loaded: Loaded, candidate: Observed, tell: Tell) -> Trace | None:
     if not texts:
         return None
     tell(f"timing {loaded.manifest.latency_requests} requests")
-    return live.trace(texts[0].judge(), requests=loaded.manifest.latency_requests)
+    return live.trace(*(task.judge() for task in texts), requests=loaded.manifest.latency_requests)
 
 
 def _has_what_is_asked(loaded: Loaded) -> None:

@@ -186,11 +186,11 @@ def _features(manifest: Manifest, world: World, folders: Mapping[str, Path]) -> 
     vectors = document_vectors(manifest, world, folders)
     if parts.reranker.features == "vectors":
         return VectorFeatures(vectors)
-    from harness.retrieval.bm25 import Bm25
+    from harness.retrieval.candidate_bm25 import CandidateBm25
 
-    lexical = Bm25.load(folders["lexical"])
+    lexical = CandidateBm25.load(folders["lexical"])
     return FeatureMaker([document.text for document in documents], [document.title for document in documents],
-                        [document.module for document in documents], vectors, lexical=lexical.scores,
+                        [document.module for document in documents], vectors, lexical=lexical,
                         summaries=[document.summary for document in documents])
 
 

@@ -124,4 +124,4 @@ def _incumbent(new_scores: Any, first_scores: Any, codes: Any) -> tuple[Floats, 
                          found=[new.shape, first.shape, code.shape])
     if not (np.isfinite(new).all() and np.isfinite(first).all()):
         raise InputError("a score is not finite", where="acceptance", expected="finite numbers")
-    return new, int(np.lexsort((-code, -first))[0])
+    return new, max(zip(first.tolist(), code.tolist(), range(len(code)), strict=True))[2]

@@ -1,145 +1,215 @@
 """Word overlap between a query and the fields of documents, for fifty candidates in one gather.
 
-Each document is one stretch of term codes, cut into fields. A query puts a weight on its own terms; what a field shares
-with the query is then a sum over its stretch. Words are cut to their first six letters, a stemmer that needs no rules
-(McNamee & Mayfield 2004 found n-gram stems on a par with rule-based ones).
+Each document is one stretch of term codes, cut into fields. What a field shares with a query is a sum over the query's
+terms that are found in its stretch: of their idf, or of what a lexical score gave each of them. A query is read once
+for all fields.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import chain, pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.spelling import NO_COMPOUNDS, Compounds, folded, singular
-from harness.errors import InputError
+from harness.errors import InputError, nearest
 from harness.reranking.protocols import Codes
+from harness.reranking.terms import TermReader, Terms
 
-__all__ = ["Overlap", "TermFields", "grams", "pairs", "words"]
+__all__ = ["Overlap", "TermFields", "WordScores"]
 
-_WORD = re.compile(r"[a-z]+|[0-9]+")
-_STEM = 6
+_LEAST = 1e-9  # of a weight that is divided by
+_KEPT = 1 << 16  # words whose codes are kept
 
-Terms = Callable[[str], list[str]]
-
-
-def words(text: str, *, compounds: Compounds = NO_COMPOUNDS) -> list[str]:
-    """Distinct stems in order of appearance; identifiers fall into their words, in whatever case they are written.
-
-    >>> words("Compute dataframe.to_csv distributions", compounds={"dataframe": ("data", "frame")})
-    ['comput', 'data', 'frame', 'to', 'csv', 'distri']
-    """
-    return list(dict.fromkeys(map(_stem, _parts(text, compounds))))
+_Entry = tuple[tuple[str, ...], tuple[int | str, ...], tuple[int | str, ...]]
 
 
-def pairs(text: str, *, compounds: Compounds = NO_COMPOUNDS) -> list[str]:
-    """Distinct neighbouring stems, joined by a blank: a small phrase match.
+class WordScores(Protocol):
+    """A lexical score that is a sum over the terms that query and document share, such as BM25."""
 
-    >>> pairs("linear sum assignment")
-    ['linear sum', 'sum assign']
-    """
-    stems = list(map(_stem, _parts(text, compounds)))
-    return list(dict.fromkeys(map(" ".join, pairwise(stems))))
+    @property
+    def width(self) -> int:
+        """Number of terms, with codes of their own from 0."""
+        ...
 
+    @property
+    def rows(self) -> Sequence[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+        """Of each document its terms and their weights, in the order in which they are added up."""
+        ...
 
-def grams(text: str, *, compounds: Compounds = NO_COMPOUNDS) -> list[str]:
-    """Distinct three-letter pieces of whole words, edges marked: what abbreviated names still share.
-
-    >>> grams("argsort")[:3]
-    ['#ar', '#arg', '#rgs']
-    """
-    marked = (f"{word} " for word in _parts(text, compounds))
-    cut = ((f"#{word[:2]}", *(f"#{word[i:i + 3]}" for i in range(len(word) - 2))) for word in marked)
-    return list(dict.fromkeys(chain.from_iterable(cut)))
+    def said(self, text: str) -> dict[int, int]:
+        """The terms of a query, and how often it says them."""
+        ...
 
 
 class Overlap(NamedTuple):
-    """What candidates share with a query, field by field; all in [0, 1].
+    """What candidates share with a query, field by field.
 
     Attributes:
-        recall: (n_candidates, n_fields) share of the query's idf weight that the field holds.
-        precision: (n_candidates, n_fields) share of the field's idf weight that the query holds.
-        weight: Mean idf of the query's words; 0 for a query without words.
+        shares: (2 · n_fields, n_candidates) in [0, 1]: `recall` of every field, then `precision` of every field.
+        weight: Mean idf of the query's terms of the first field's kind; 0 for a query without any.
+        scores: (n_candidates,) the `WordScores`, as float32 adds them up; zeros where there are none.
     """
 
-    recall: NDArray[np.float64]
-    precision: NDArray[np.float64]
+    shares: NDArray[np.float64]
     weight: float
+    scores: NDArray[np.float32]
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """(n_candidates, n_fields) share of the query's idf weight that the field holds."""
+        return self.shares[: len(self.shares) // 2].T
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """(n_candidates, n_fields) share of the field's idf weight that the query holds."""
+        return self.shares[len(self.shares) // 2 :].T
 
 
 class TermFields:
     """The term codes of every document's fields.
 
     Args:
-        fields: Name → (one text a document, the function that cuts texts and queries into terms).
+        fields: Name → (one text a document, which of its `Terms`: `words`, `grams` or `pairs`).
+        reader: Reads terms off texts and queries.
+        scores: A lexical score of the same documents, looked up in the same gather.
+
+    >>> fields = TermFields({"title": (["sort rows", "solve it"], "words")}, TermReader())
+    >>> fields.overlap("sorts matrices", np.array([1, 0])).recall.round(2).tolist()
+    [[0.0], [0.5]]
     """
 
-    def __init__(self, fields: Mapping[str, tuple[Sequence[str], Terms]]) -> None:
-        self.names = tuple(fields)
-        self._cutters = [cut for _, cut in fields.values()]
-        sizes = {len(texts) for texts, _ in fields.values()}
+    def __init__(self, fields: Mapping[str, tuple[Sequence[str], str]], reader: TermReader, *,
+                 scores: WordScores | None = None) -> None:
+        self.names, self._reader, self._scores = tuple(fields), reader, scores
+        sizes = {len(texts) for texts, _ in fields.values()} | ({len(scores.rows)} if scores is not None else set())
         if len(sizes) != 1:
             raise InputError("fields differ in length", where="reranking fields", expected="one text a document",
                              found=sorted(sizes))
         self.documents = sizes.pop()
-        self._code: dict[str, int] = {}
-        rows = [self._coded(cut(text)) for document in zip(*(texts for texts, _ in fields.values()), strict=True)
-                for text, cut in zip(document, self._cutters, strict=True)]
-        self._ends = np.cumsum([0, *map(len, rows)])
-        self._terms = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(self._ends[-1]))
-        self._idf = self._inverse_frequency()
-        self._totals = self._sums(self._idf, np.arange(self.documents))
+        self._kinds = [_kind(kind) for _, kind in fields.values()]
+        self._code = {"": 0}  # no text has this term: it marks where a query's next kind begins
+        rows = self._coded([texts for texts, _ in fields.values()])
+        terms = np.fromiter(chain.from_iterable(rows), dtype=np.int32)
+        ends = np.cumsum([0, *map(len, rows)])[::len(fields)]
+        self._idf = self._inverse_frequency(terms, np.diff(ends))
+        self._lay_out([terms[start:end] for start, end in pairwise(ends)], [*map(len, rows)])
+        self._unseen = float(np.log1p(self.documents))
+        every = np.arange(self.documents)
+        totals = self._added(np.ones(self._width, dtype=np.bool_), every)[:, : len(fields)].T
+        self._totals = np.ascontiguousarray(np.maximum(totals, _LEAST))
+        self._entry = lru_cache(_KEPT)(self._entry_of)
 
     def overlap(self, text: str, codes: Codes) -> Overlap:
         """Share the query `text` with the documents `codes`; terms never seen count against the query's recall."""
-        weight = np.zeros(len(self._idf), dtype=np.float32)
-        unseen = float(np.log1p(self.documents))
-        cuts = {cut: cut(text) for cut in dict.fromkeys(self._cutters)}
-        sums: dict[Terms, float] = {}
-        for cut, terms in cuts.items():
-            known = [self._code[term] for term in terms if term in self._code]
-            weight[known] = self._idf[known]
-            sums[cut] = float(self._idf[known].sum() + unseen * (len(terms) - len(known)))
-        totals = [sums[cut] for cut in self._cutters]
-        mean = totals[0] / max(len(cuts[self._cutters[0]]), 1)
-        shared = self._sums(weight, codes)
-        recall = np.minimum(shared / np.maximum(totals, 1e-9), 1.0)
-        return Overlap(recall, np.minimum(shared / np.maximum(self._totals[codes], 1e-9), 1.0), mean)
+        terms = self._terms(text)
+        known = [[code for code in every if code.__class__ is int] for every in terms]
+        flat: Any = np.array([0, *known[0], 0, *known[1], 0, *known[2]], dtype=np.int64)
+        first, second, _ = map(len, known)
+        # Behind a zero each kind is added up as if it stood alone.
+        found = np.add.reduceat(self._idf.take(flat), [0, 1 + first, 2 + first + second])
+        weights = found.tolist()
+        for kind, (every, seen) in enumerate(zip(terms, known, strict=True)):
+            if len(seen) < len(every):
+                weights[kind] = float(found[kind] + self._unseen * (len(every) - len(seen)))
+        shared, width, kind = self._sums(flat, text, codes), len(self.names), self._kinds[0]
+        shares = np.empty((2, width, len(codes)), dtype=np.float64)
+        fields = shared[:, :width].T
+        np.divide(fields, np.array([max(weights[kind], _LEAST) for kind in self._kinds])[:, None], out=shares[0])
+        np.divide(fields, self._totals.take(codes, axis=1), out=shares[1])
+        return Overlap(np.minimum(shares, 1.0, out=shares).reshape(2 * width, -1),
+                       weights[kind] / max(len(terms[kind]), 1), shared[:, width].astype(np.float32))
 
-    def _coded(self, terms: list[str]) -> list[int]:
-        code = self._code
-        return [code.setdefault(term, len(code)) for term in terms]
+    def _terms(self, text: str) -> list[dict[int | str, None]]:
+        """Kind by kind the distinct terms of a query: codes, or as they are written where no document has them."""
+        stems: list[str] = []
+        words: list[int | str] = []
+        grams: list[int | str] = []
+        for word in self._reader.words(text):
+            found, coded, pieces = self._entry(word)
+            stems += found
+            words += coded
+            grams += pieces
+        get = self._code.get
+        return [dict.fromkeys(words), dict.fromkeys(grams),
+                dict.fromkeys([get(pair, pair) for pair in self._reader.pairs(stems)])]
 
-    def _inverse_frequency(self) -> NDArray[np.float32]:
-        """log(1 + n / df) with df the number of documents that hold the term in any field."""
-        width = len(self.names)
-        owner = np.repeat(np.arange(self.documents), np.diff(self._ends[::width]))
-        once = np.unique(self._terms.astype(np.int64) * max(self.documents, 1) + owner)
+    def _entry_of(self, word: str) -> _Entry:
+        stems, grams = self._reader.cut(word)
+        get = self._code.get
+        return stems, tuple(get(stem, stem) for stem in stems), tuple(get(gram, gram) for gram in grams)
+
+    def _sums(self, flat: Codes, text: str, codes: Codes) -> NDArray[np.float64]:
+        """(n, n_fields + 1): what each field shares with the terms `flat`, and the lexical score."""
+        asked = np.zeros(self._width, dtype=np.bool_)
+        asked[flat] = True
+        said = {} if self._scores is None else self._scores.said(text)
+        if not said:
+            return self._added(asked, codes)
+        scored = np.array([*said], dtype=np.int64) + len(self._code)
+        asked[scored] = True
+        if max(said.values()) == 1:
+            return self._added(asked, codes)
+        times = np.empty(self._width, dtype=np.float32)  # read where it is written, at what is asked for
+        times[flat], times[scored] = 1.0, [*said.values()]
+        return self._added(asked, codes, times)
+
+    def _added(self, asked: NDArray[np.bool_], codes: Codes, times: NDArray[np.float32] | None = None) -> NDArray[
+            np.float64]:
+        """(n, n_fields + 1) weights of the terms that are asked for; of the last column as often as they are said.
+
+        An idf has 24 bits and lies between log 2 and log(1 + n): sums of them are exact, in whatever order.
+        """
+        stretches, width = self._stretches, len(self.names) + 1
+        terms = np.concatenate([stretches[code] for code in codes.tolist()])
+        place = asked.take(terms).nonzero()[0]
+        ends = self._lengths.take(codes, axis=0).cumsum()
+        field = ends.searchsorted(place, side="right")
+        shift = (self._ends.take(codes) - ends[width - 1::width]).repeat(width)
+        held = self._weights.take(place + shift.take(field))
+        if times is not None:
+            held *= times.take(terms.take(place))
+        sums: NDArray[np.float64] = np.bincount(field, held, minlength=len(ends)).astype(np.float64, copy=False)
+        return sums.reshape(len(codes), width)
+
+    def _coded(self, columns: list[Sequence[str]]) -> list[list[int]]:
+        """Document by document, field by field, the codes of its terms; a text of two fields is read once."""
+        code, rows = self._code, []
+        for texts in zip(*columns, strict=True):
+            read = {text: self._reader(text) for text in dict.fromkeys(texts)}
+            for text, kind in zip(texts, self._kinds, strict=True):
+                rows.append([code.setdefault(term, len(code)) for term in read[text][kind]])
+        return rows
+
+    def _inverse_frequency(self, terms: NDArray[np.int32], lengths: Codes) -> NDArray[np.float32]:
+        """log(1 + n / df) with df the number of documents that hold the term in any field; 0 for the mark."""
+        owner = np.repeat(np.arange(self.documents), lengths)
+        once = np.unique(terms.astype(np.int64) * max(self.documents, 1) + owner)
         counts = np.bincount(once // max(self.documents, 1), minlength=len(self._code))
-        return np.log1p(self.documents / np.maximum(counts, 1)).astype(np.float32)
+        idf = np.log1p(self.documents / np.maximum(counts, 1)).astype(np.float32)
+        idf[0] = 0.0
+        return idf
 
-    def _sums(self, weight: NDArray[np.float32], codes: NDArray[Any]) -> NDArray[np.float64]:
-        """(n, n_fields): the weight summed over each field's terms."""
-        width = len(self.names)
-        starts, lengths = self._ends[codes * width], self._ends[(codes + 1) * width] - self._ends[codes * width]
-        before = np.cumsum(lengths) - lengths
-        places = np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
-        running = np.concatenate([[0.0], np.cumsum(weight[self._terms[places]], dtype=np.float64)])
-        bounds = self._ends[codes[:, None] * width + np.arange(width + 1)] - (starts - before)[:, None]
-        sums: NDArray[np.float64] = np.diff(running[bounds], axis=1)
-        return sums
+    def _lay_out(self, fields: list[NDArray[np.int32]], lengths: list[int]) -> None:
+        """One stretch a document: the terms of its fields, then those of the lexical score; and a weight for each."""
+        first = len(self._code)
+        rows = self._scores.rows if self._scores is not None else [
+            (np.empty(0, np.int32), np.empty(0, np.float32))] * self.documents
+        self._width = first + (0 if self._scores is None else self._scores.width)
+        self._stretches = [np.concatenate([one, terms + np.int32(first)]).astype(np.int64) for one, (terms, _)
+                           in zip(fields, rows, strict=True)]
+        self._weights = np.concatenate([part for one, (_, weights) in zip(fields, rows, strict=True)
+                                        for part in (self._idf[one], weights)])
+        scored = np.array([[len(terms)] for terms, _ in rows], dtype=np.int64)
+        self._lengths = np.hstack([np.array(lengths, dtype=np.int64).reshape(self.documents, -1), scored])
+        self._ends = self._lengths.sum(axis=1).cumsum()
 
 
-def _parts(text: str, compounds: Compounds) -> list[str]:
-    found = _WORD.findall(folded(text))
-    return [part for word in found for part in compounds.get(singular(word), (word,))] if compounds else found
-
-
-def _stem(word: str) -> str:
-    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
-        word = word[:-1]
-    return word[:_STEM]
+def _kind(name: str) -> int:
+    if name not in Terms._fields:
+        raise InputError("no such kind of terms", where="reranking fields", expected=", ".join(Terms._fields),
+                         found=name, hint=nearest(name, Terms._fields))
+    return Terms._fields.index(name)

@@ -57,7 +57,7 @@ class MlpReranker:
         """(n,) float64 predicted grades, up to a constant."""
         held = self._held()
         matrix = checked_features(features, width=len(held["centre"]))
-        inputs = np.clip((matrix - held["centre"]) / held["scale"], -8.0, 8.0)
+        inputs = np.minimum(np.maximum((matrix - held["centre"]) / held["scale"], -8.0), 8.0)
         inner = np.maximum(inputs @ held["first_weights"] + held["first_bias"], 0.0)
         raw = inner @ held["second_weights"] + held["second_bias"] + held["score_slope"] * inputs[:, SCORE]
         return np.round(raw, 9)

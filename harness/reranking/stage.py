@@ -143,4 +143,5 @@ def _present(codes: Any, scores: Any) -> tuple[Codes, Floats]:
     if code.ndim != 1 or code.shape != score.shape:
         raise InputError("candidates and scores differ in length", where="rerank", expected=f"{code.shape}",
                          found=score.shape)
-    return code[code >= 0], score[code >= 0]
+    held = code >= 0
+    return (code, score) if held.all() else (code[held], score[held])

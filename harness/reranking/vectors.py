@@ -7,6 +7,7 @@ the directions of its own training queries and loses on others.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -47,17 +48,18 @@ def checked_list(vectors: NDArray[np.float32], query_vector: Any, codes: Any, sc
     """One query's vector, candidate codes and scores: right shapes, finite, codes known and distinct."""
     query = np.asarray(query_vector, dtype=np.float32)
     code, score = np.asarray(codes, dtype=np.int64), np.asarray(scores, dtype=np.float64)
-    if query.shape != vectors.shape[1:] or not np.isfinite(query).all():
+    if query.shape != vectors.shape[1:] or not _finite(query):
         raise InputError("query vector does not fit", where="features", found=query.shape,
                          expected=f"{vectors.shape[1]} finite numbers")
     if code.ndim != 1 or code.shape != score.shape:
         raise InputError("candidates and scores differ in length", where="features", expected=f"{code.shape}",
                          found=score.shape)
-    if not np.isfinite(score).all():
+    if not _finite(score):
         raise InputError("a first-stage score is not finite", where="features",
                          row=int(np.argmin(np.isfinite(score))) + 1, expected="a finite number")
-    if code.size and (code.min() < 0 or code.max() >= len(vectors) or len(np.unique(code)) < len(code)):
-        raise InputError("candidate codes are wrong", where="features", found=code.tolist(),
+    known = code.tolist()
+    if known and (min(known) < 0 or max(known) >= len(vectors) or len(set(known)) < len(known)):
+        raise InputError("candidate codes are wrong", where="features", found=known,
                          expected=f"distinct codes from 0 to {len(vectors) - 1}")
     return query, code, score
 
@@ -74,6 +76,11 @@ def band_edges(dimension: int, bands: int = 6) -> NDArray[np.intp]:
 
 def softmax(values: NDArray[np.float64], *, sharpness: float = 1.0) -> NDArray[np.float64]:
     """Positive weights of sum 1, larger where `values` are; equal for equal values."""
-    raised = np.exp(sharpness * (values - values.max()))
-    weights: NDArray[np.float64] = raised / raised.sum()
+    raised = np.exp(sharpness * (values - np.maximum.reduce(values)))
+    weights: NDArray[np.float64] = raised / np.add.reduce(raised)
     return weights
+
+
+def _finite(values: NDArray[Any]) -> bool:
+    """Whether all are; their squares add up to a finite number unless one is not, or very large."""
+    return isfinite(values.dot(values)) or bool(np.isfinite(values).all())

@@ -204,9 +204,9 @@ def test_a_trial_that_crashes_leaves_no_evidence(bench):
 
 
 def test_workers_are_refused(bench):
-    """With xdist the outcomes would be counted in another process: the run does not start."""
+    """With xdist's option the outcomes would be counted in another process: the run does not start."""
     plugin = "def pytest_addoption(parser):\n    parser.addoption('--numprocesses', default=None)\n"
-    result = bench.run(PASSING, plugin=plugin, words=("--numprocesses", "2"))
+    result = bench.run(PASSING, plugin=plugin, words=("-p", "no:xdist", "--numprocesses", "2"))
     assert result.ret == pytest.ExitCode.USAGE_ERROR and not bench.file.exists()
     result.stderr.fnmatch_lines(["*gates run in one process*"])
 

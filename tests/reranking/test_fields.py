@@ -8,14 +8,24 @@ import numpy as np
 import pytest
 
 from harness.errors import InputError
-from harness.reranking.fields import TermFields, grams, pairs, words
+from harness.reranking.fields import TermFields
+from harness.reranking.terms import TermReader
 
 TITLES = ["numpy sort", "pandas DataFrame sort_values", "", "scipy stats"]
+READ = TermReader()
 BODIES = ["Sorts an array, stable sorting.", "Sort by the values", "nothing here", ""]
 
 
 def fields() -> TermFields:
-    return TermFields({"title": (TITLES, words), "body": (BODIES, words), "phrase": (BODIES, pairs)})
+    return TermFields({"title": (TITLES, "words"), "body": (BODIES, "words"), "phrase": (BODIES, "pairs")}, READ)
+
+
+def words(text: str) -> list[str]:
+    return READ(text).words
+
+
+def pairs(text: str) -> list[str]:
+    return READ(text).pairs
 
 
 def slow(text: str) -> tuple[list[list[float]], list[list[float]]]:
@@ -63,16 +73,22 @@ def test_identifiers_meet_their_words():
     """camelCase, underscores and plurals meet the plain word."""
     split = {"sortedarray": ("sorted", "array")}
     for spelling in ("sort_values sortedArrays HTTP_server", "SORT_VALUES SORTEDARRAYS http_Server"):
-        assert words(spelling, compounds=split) == ["sort", "value", "sorted", "array", "http", "server"]
+        assert TermReader(compounds=split)(spelling).words == ["sort", "value", "sorted", "array", "http", "server"]
 
 
 def test_short_names_share_pieces():
     """`argsort` shares pieces with `sort`; whole words would not."""
-    assert set(grams("argsort")) & set(grams("sort")) >= {"#sor", "#ort"}
+    assert set(READ("argsort").grams) & set(READ("sort").grams) >= {"#sor", "#ort"}
     assert not set(words("argsort")) & set(words("sort"))
 
 
 def test_uneven_fields_are_refused():
     """Every field has one text a document."""
     with pytest.raises(InputError, match="differ in length"):
-        TermFields({"title": (["a"], words), "body": (["a", "b"], words)})
+        TermFields({"title": (["a"], "words"), "body": (["a", "b"], "words")}, READ)
+
+
+def test_an_unknown_kind_of_terms_is_refused():
+    """A kind that no reader makes is a one-line error with the nearest name."""
+    with pytest.raises(InputError, match=r"no such kind of terms.*nearest: words"):
+        TermFields({"title": (["a"], "word")}, READ)

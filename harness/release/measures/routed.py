@@ -117,7 +117,7 @@ def _beyond(found: RoutedObserved, rows: Bools, check: Check, seed: int) -> Read
     if rows.any():
         values[rows] = sum(over_random(gains[:, step], (found.decisions[rows] == step).astype(np.float64))
                            for step in (1, 2))
-    return _mean(values, found, rows, check, seed)
+    return _mean(values, found, rows, check, seed, support=(-2.0, 2.0))  # a gain less the mean gain
 
 
 def _kept(found: RoutedObserved, rows: Bools, check: Check, _: int) -> Reading:
