@@ -68,8 +68,9 @@ class CandidateTerms:
         idf = self._idf[term]
         held = {"lexical": postings.weights, "body": idf, "summary": idf * postings.summary,
                 "title": idf * postings.title}
-        self._terms = term[order]
-        self._ends = np.concatenate([[0], np.cumsum(np.bincount(postings.docs, minlength=size))])
+        self._lengths = np.bincount(postings.docs, minlength=size)
+        self._ends = np.cumsum(self._lengths)
+        self._stretches = np.split(term[order].astype(np.int64), self._ends[:-1])
         self._values = [held[kind][order] for kind in self.kinds]
         self._words = lru_cache(_KEPT)(lambda token: tuple(
             code for word in words(token, compounds=vocabulary.compounds)
@@ -102,20 +103,19 @@ class CandidateTerms:
         found = [code for token in _TOKEN.findall(folded(text)) for code in self._words(token)]
         if not found:
             return [[0.0] * len(codes) for _ in self.kinds]
-        asked = np.zeros(self._width, dtype=np.int32)
-        for code in found:
-            asked[code] += 1  # a word said twice counts twice
-        starts, ends = self._ends[codes], self._ends[codes + 1]
+        asked = np.zeros(self._width, dtype=np.bool_)
+        asked[found] = True
         # Stretches of memory, read one after another: a search among all postings would wait for it at every step.
-        flat = np.concatenate([self._terms[start:end] for start, end in
-                               zip(starts.tolist(), ends.tolist(), strict=True)])
-        times = asked.take(flat)
-        hits = times.nonzero()[0]
-        before = (ends - starts).cumsum()
-        doc = before.searchsorted(hits, side="right")
-        place, times = hits + (ends - before).take(doc), times.take(hits)
-        made: list[Any] = [np.bincount(doc, weights=values.take(place) * times, minlength=len(codes))
-                           for values in self._values]
+        flat = np.concatenate([self._stretches[code] for code in codes.tolist()])
+        hits = asked.take(flat).nonzero()[0]
+        ends = self._lengths.take(codes).cumsum()
+        doc = ends.searchsorted(hits, side="right")
+        place = hits + (self._ends.take(codes) - ends).take(doc)
+        held = [values.take(place) for values in self._values]
+        if len(set(found)) < len(found):  # a word said twice counts twice
+            times = np.bincount(found).take(flat.take(hits))
+            held = [one * times for one in held]
+        made: list[Any] = [np.bincount(doc, weights=one, minlength=len(codes)) for one in held]
         if self.kinds != ("lexical",):
             total = float(self._idf[found].sum())
             made = [one if kind == "lexical" else one / total for kind, one in zip(self.kinds, made, strict=True)]
