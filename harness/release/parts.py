@@ -83,12 +83,13 @@ class Costs(Model):
 class RouterPart(Model):
     """How many candidates each query has reranked, decided from cheap signals within a budget of extra latency.
 
-    The reranker's `depth` is the full stage, `cheap` the early exit's. `also` are spends that are measured and never
-    decided. A live router needs `costs_ms`; a trace of one's own brings its times.
+    `full` is the full stage's spend (the reranker's `depth` unless given), `cheap` the early exit's. `also` are spends
+    that are measured and never decided. A live router needs `costs_ms`; a trace of one's own brings its times.
     """
 
-    signals: tuple[str, ...] = ("entropy", "margin", "nl_confidence", "length", "lexical_lead", "body_lead")
-    cheap: int = Field(20, ge=1, le=1000, strict=True)
+    signals: tuple[str, ...] = ("entropy", "margin", "nl_confidence", "length", "lexical_lead")
+    cheap: int = Field(10, ge=1, le=1000, strict=True)
+    full: int | None = Field(None, ge=2, le=1000, strict=True)
     also: tuple[Annotated[int, Field(ge=1, le=100, strict=True)], ...] = ()
     costs_ms: Costs | None = None
     budget_ms: float | None = Field(0.2, gt=0, allow_inf_nan=False)
@@ -122,9 +123,11 @@ class Parts(Model):
     def _router_over_reranker(self) -> Parts:
         if self.router is not None and self.reranker is None:
             raise ValueError("a router decides what a reranker gets, and there is no reranker")
-        if self.router is not None and self.reranker is not None and self.router.cheap >= self.reranker.depth:
-            raise ValueError(f"router.cheap {self.router.cheap} is not below the reranker's depth "
-                             f"{self.reranker.depth}")
+        if self.router is not None and self.reranker is not None:
+            _, cheap, full = self.steps
+            if not cheap < full <= self.reranker.depth:
+                raise ValueError(f"router.cheap {cheap}, router.full {full} and the reranker's depth "
+                                 f"{self.reranker.depth} do not ascend")
         if self.router is not None and self.router.costs_ms is None:
             raise ValueError("a live router needs costs_ms: signals, rerank, candidate, word (docs/routing.md)")
         return self
@@ -133,7 +136,7 @@ class Parts(Model):
     def steps(self) -> tuple[int, int, int]:
         """What the rule decides between: nothing, the early exit's candidates, the full stage's."""
         assert self.router is not None and self.reranker is not None
-        return 0, self.router.cheap, self.reranker.depth
+        return 0, self.router.cheap, self.router.full or self.reranker.depth
 
     @property
     def ladder(self) -> tuple[int, ...]:

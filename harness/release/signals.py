@@ -20,11 +20,12 @@ from harness.release.candidate_terms import KINDS, CandidateTerms
 from harness.release.parts import MADE
 from harness.retrieval.protocols import Codes
 
-__all__ = ["DEFAULT", "HITS", "TEMPERATURE", "SignalMaker"]
+__all__ = ["DEFAULT", "HITS", "TEMPERATURE", "WORDS", "SignalMaker"]
 
 HITS = 20  # first hits that the signals look at
+WORDS = 10  # of which as many have the query's words looked up: half the time, and nearly all that words tell
 TEMPERATURE = 0.05  # of the entropy, in cosine
-DEFAULT = ("entropy", "margin", "nl_confidence", "length", "lexical_lead", "body_lead")
+DEFAULT = ("entropy", "margin", "nl_confidence", "length", "lexical_lead")
 _SHARED = tuple(f"{kind}_lead" for kind in KINDS)
 
 
@@ -37,7 +38,7 @@ class SignalMaker:
         terms: For the signals that end in `_lead`.
         temperature: Of the entropy, in the unit of the first stage's scores.
 
-    `lexical_lead` is in units of the best BM25 score among the hits, the other leads are shares of the query's weight.
+    `lexical_lead` is in units of the best BM25 score among the first ten hits, the other leads are shares of the query's weight.
 
     >>> maker = SignalMaker(("entropy", "margin", "length"))
     >>> maker.one("sort rows", np.array([4, 2]), np.array([0.75, 0.5])).round(3).tolist()
@@ -53,7 +54,7 @@ class SignalMaker:
         lacking = "terms" if set(names) & set(_SHARED) and terms is None else lacking
         if lacking:
             raise InputError("a signal lacks what it is made of", where="signals", expected=lacking, found=list(names))
-        self._modules = None if modules is None else np.asarray(modules, dtype=np.int64)
+        self._modules = np.asarray(modules, dtype=np.int64) if "company" in names else None
         self._terms, self._temperature = terms, temperature
 
     @classmethod
@@ -82,7 +83,7 @@ class SignalMaker:
             module = self._modules[found].tolist()
             made["company"] = module.count(module[0]) / len(module)
         if self._terms is not None and len(found):
-            made |= self._words(text, found)
+            made |= self._words(text, found[:WORDS])
         return np.array([made.get(name, 0.0) for name in self.names])
 
     def batch(self, texts: Sequence[str], codes: Any, scores: Any) -> Floats:

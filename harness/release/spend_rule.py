@@ -49,12 +49,12 @@ class SpendRule:
     def load(cls, manifest: Manifest, world: World, folders: Mapping[str, Path]) -> Self:
         """The rule that the part `router` holds. Raises InputError for a file that is not what was written."""
         parts = manifest.parts
-        assert parts is not None and parts.router is not None and parts.reranker is not None
+        assert parts is not None
         files = [folders["router"] / name for name in (ROUTER, GATE)]
         router = Int8Router.from_json(files[0].read_bytes(), where=files[0])
         gate = TwoStageGate.from_json(files[1].read_bytes(), where=files[1])
         return cls(SignalMaker.load(world, folders, router.names), router, gate,
-                   (0, parts.router.cheap, parts.reranker.depth), folders["router"])
+                   parts.steps, folders["router"])
 
     def spends(self, texts: Sequence[str], hits: Hits) -> list[int]:
         """(n,) candidates to rerank of each query, by its text and the first stage's hits."""

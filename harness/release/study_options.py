@@ -19,12 +19,11 @@ __all__ = ["CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "HarvestedStud
 class RoutedStudy(Model):
     """The spend rule of a recorded release: a trace with a row a query, and how a router is fitted to it.
 
-    `full` is the spend of the full stage; the largest one of the trace unless given.
+    The router's full stage is the largest spend of the trace unless it gives one.
     """
 
     spends: Source | None = None
     router: RouterPart = RouterPart()
-    full: int | None = Field(None, ge=1, strict=True)
 
 
 class PairedStudy(Model):

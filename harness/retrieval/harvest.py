@@ -6,7 +6,7 @@ Measured against the baseline in quality, against the default setting in time; w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -134,9 +134,11 @@ def harvest(
     warm = timed_warm(index, vectors[picked[: amounts.warm]], settings, repeats=amounts.warm_repeats, clock=clock,
                       rng=rng)
     del index  # its map would keep the pages
-    cold = timed_cold(index_path, vectors[picked[: amounts.cold]], settings, repeats=amounts.cold_repeats, clock=clock,
-                      load=load, drop=drop, rng=rng)
-    cells = _cells(settings, settings.index(standing), gains, warm, cold)
+    again = _told_apart(warm, settings.index(standing), _sure(len(settings)))
+    cold = timed_cold(index_path, vectors[picked[: amounts.cold]], [settings[at] for at in again],
+                      repeats=amounts.cold_repeats, clock=clock, load=load, drop=drop, rng=rng)
+    cells = _cells(settings, settings.index(standing), gains, warm, {} if cold is None else dict(zip(again, cold.best,
+                                                                                                  strict=True)))
     return Harvest(cells, standing, limits, choose(cells, standing, limits))
 
 
@@ -210,13 +212,29 @@ def _values(values: Floats, n: int, name: str) -> Floats:
     return column
 
 
-def _cells(settings: Sequence[Setting], standing: int, gains: Sequence[tuple[Estimate, Estimate]], warm: Timed,
-           cold: Timed | None) -> tuple[Cell, ...]:
-    # Each setting but the default is compared with it: the miss rate is shared out among them.
-    sure = 1.0 - (1.0 - _CONFIDENCE) / max(len(settings) - 1, 1)
+def _sure(settings: int) -> float:
+    """Each setting but the default is compared with it: the miss rate is shared out among them."""
+    return 1.0 - (1.0 - _CONFIDENCE) / max(settings - 1, 1)
 
-    def against(times: Floats, at: int) -> Estimate:
-        return quantile_difference(times[at], times[standing], 0.95, confidence=sure, unit="ms")
+
+def _told_apart(warm: Timed, standing: int, sure: float) -> list[int]:
+    """Settings worth a cold start: the default, those that differ from it when warm, and the fastest.
+
+    No other can be taken, or disagree, whatever it does cold; and a cold request takes as long as hundreds warm.
+    """
+    default = warm.best[standing]
+    against = [quantile_difference(times, default, 0.95, confidence=sure, unit="ms") for times in warm.best]
+    shown = {at for at, one in enumerate(against) if one.low > 0.0 or one.high < 0.0}
+    fastest = min(range(len(against)), key=lambda at: against[at].value)
+    return sorted(shown | {standing, fastest})
+
+
+def _cells(settings: Sequence[Setting], standing: int, gains: Sequence[tuple[Estimate, Estimate]], warm: Timed,
+           cold: Mapping[int, Floats]) -> tuple[Cell, ...]:
+    sure = _sure(len(settings))
+
+    def against(times: Floats, default: Floats) -> Estimate:
+        return quantile_difference(times, default, 0.95, confidence=sure, unit="ms")
 
     def ratio(times: Floats) -> float:
         low, high = np.quantile(times, [0.95, 0.99])
@@ -224,6 +242,6 @@ def _cells(settings: Sequence[Setting], standing: int, gains: Sequence[tuple[Est
 
     return tuple(
         Cell(setting, delta, overlap, quantile_interval(warm.best[at], 0.95, confidence=_CONFIDENCE, unit="ms"),
-             against(warm.best, at), against(warm.worst, at), None if cold is None else against(cold.best, at),
-             ratio(warm.best[at]))
+             against(warm.best[at], warm.best[standing]), against(warm.worst[at], warm.worst[standing]),
+             against(cold[at], cold[standing]) if at in cold else None, ratio(warm.best[at]))
         for at, (setting, (delta, overlap)) in enumerate(zip(settings, gains, strict=True)))

@@ -60,7 +60,8 @@ class Cell:
         p95: Warm p95, ms, best of repeats.
         warm: Its difference from the default's, ms.
         worst: The same difference of the worst of repeats: where a tail that comes and goes shows.
-        cold: The difference with pages dropped; None where they could not be dropped.
+        cold: The difference with pages dropped; None where they could not be dropped, and for a setting that neither
+            differs from the default when warm nor is the fastest, which nothing cold could decide on.
         tail: p99 / p95, warm.
     """
 

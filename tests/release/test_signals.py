@@ -11,7 +11,7 @@ from fixtures.tiny_corpus import tiny_world
 from harness.errors import InputError
 from harness.release.candidate_terms import KINDS, CandidateTerms
 from harness.release.parts import MADE
-from harness.release.signals import DEFAULT, HITS, TEMPERATURE, SignalMaker
+from harness.release.signals import DEFAULT, HITS, TEMPERATURE, WORDS, SignalMaker
 from harness.retrieval.bm25 import Bm25
 from harness.retrieval.texts import words
 from harness.routing.signals import SIGNALS, company, entropy, lead, margin
@@ -77,7 +77,7 @@ def test_fast_signals_are_the_library_s(maker, given_):
     np.testing.assert_array_equal(found["margin"], margin(score))
     np.testing.assert_array_equal(found["company"], company(np.where(top >= 0, modules[top], -1)))
     words_of = np.array([np.where(row >= 0, by_words(lexical, text, row), -np.inf)
-                         for text, row in zip(texts, top, strict=True)], dtype=np.float64)
+                         for text, row in zip(texts, top[:, :WORDS], strict=True)], dtype=np.float64)
     best = np.maximum(words_of.max(axis=1), 0.0)
     wanted = lead(words_of) / np.where(best > 0.0, best, np.inf)
     np.testing.assert_allclose(found["lexical_lead"], wanted, atol=1e-5)

@@ -23,7 +23,7 @@ release: own-router
 seed: 11
 data: {qrels: {trec: qrels.txt}}
 recorded: {candidate: {run: {trec: own.run}}}
-studies: {routed: {spends: {parquet: trace.parquet}, router: {signals: [entropy, margin, lexical_lead]}}}
+studies: {routed: {spends: {parquet: trace.parquet}, router: {cheap: 20, signals: [entropy, margin, lexical_lead]}}}
 policy:
   - {measure: "beyond chance nDCG@10", by: lcb, at_least: 0.0}
 """
@@ -68,7 +68,7 @@ def test_a_policy_without_a_trace_is_one_line(folder):
 
 def test_a_spend_that_the_trace_lacks_is_one_line(folder):
     """The early exit must have been measured."""
-    (folder / "own.yaml").write_text(MANIFEST.replace("router: {", "router: {cheap: 30, "))
+    (folder / "own.yaml").write_text(MANIFEST.replace("cheap: 20", "cheap: 30"))
     with pytest.raises(InputError, match="no such spend"):
         observe(load_manifest(folder / "own.yaml"))
 

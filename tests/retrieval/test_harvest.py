@@ -126,6 +126,15 @@ def test_noise_is_never_chosen(even):
     assert {choice.verdict for choice in found} == {"INCONCLUSIVE"}
 
 
+def test_a_cold_start_is_timed_where_it_can_decide(sound, even):
+    """Settings told apart from the default when warm, the fastest, and the default itself: no other is timed cold."""
+    assert {cell.setting.ef for cell in sound.cells if cell.cold is not None} == {20, 30, 40}
+    for found in even:
+        told = {cell.setting for cell in found.cells if cell.cold is not None}
+        shown = {cell.setting for cell in found.cells if cell.warm.low > 0.0 or cell.warm.high < 0.0}
+        assert told >= shown | {DEFAULT} and len(told - shown) <= 2 < len(found.cells)
+
+
 def test_a_rule_that_takes_the_lowest_p95_picks_noise(even):
     """The twin without an interval leaves the default in those draws: the noise was there to be picked."""
     lowest = [min(harvested.cells, key=lambda cell: cell.p95.value).setting for harvested in even]

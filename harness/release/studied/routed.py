@@ -33,7 +33,8 @@ __all__ = ["RoutedObserved", "decide", "observe", "recorded", "routed_of", "want
 
 Steps = NDArray[np.int64]
 Tell = Callable[[str], None]
-TIMED = 1000  # judged queries that are served in every pass; the others take the median of their spend
+TIMED = 600  # judged queries that are served in every pass; the others take the median of their spend
+COLD = 30  # of them are served once more on a cold index, a fifth of a second each
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ def observe(loaded: Loaded, built: Built, candidate: Observed,
                          expected="one, for a policy that measures it")
     tell("measuring every spend on the judged queries")
     table = spend_table(manifest, built.world, built.folders, spends=manifest.parts.ladder, fold="judge",
-                        requests=TIMED, tell=tell)
+                        requests=TIMED, cold=COLD, tell=tell)
     fit = SpendTable.from_parquet(built.folders["spends"] / SPENDS)
     return routed_of(table, fit, FittedRouter.load(built.folders["router"]), manifest.parts.steps,
                      served=_served(release, table))
@@ -124,7 +125,7 @@ def recorded(loaded: Loaded, tell: Tell) -> RoutedObserved:
                          expected="a Parquet file with a row a query", found="live parts are not given either")
     tell("fitting the router on the trace")
     table = SpendTable.from_parquet(loaded.folder / options.spends.path)
-    ladder = (0, options.router.cheap, options.full or table.spends[-1])
+    ladder = (0, options.router.cheap, options.router.full or table.spends[-1])
     found = fit_router(table, options.router, ladder, seed=loaded.manifest.seed)
     return routed_of(table.where(table.judged), table.where(~table.judged), found, ladder)
 
