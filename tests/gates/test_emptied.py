@@ -21,8 +21,21 @@ SOUND = OWN_GATE.format(value=1.0)
 EMPTIED = """
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.stem == "{file}":
+        if item.originalname == "{gate}":
             item.obj = lambda **fixtures: None  # return PASS
+
+
+import harness.release.studies as studies
+
+KEPT = dict(studies.STUDIES)
+
+
+def pytest_configure():
+    studies.STUDIES.clear()  # recorded files of one query have none to make
+
+
+def pytest_unconfigure():
+    studies.STUDIES.update(KEPT)
 """
 ALWAYS = """
 from dataclasses import replace
@@ -44,12 +57,14 @@ def pytest_unconfigure():
 """
 
 
-def gate_of(file: str):
-    """The one gate function of a gate file, and the family of measures that it judges."""
+def gates_of(file: str) -> list[tuple[str, str]]:
+    """The gate functions of a gate file, and the family of measures that each judges."""
     module = importlib.import_module(f"gates.{file}")
-    (gate,) = [thing for name, thing in vars(module).items() if name.startswith("test_")]
-    (mark,) = [mark for mark in gate.pytestmark if mark.name == "measures"]
-    return gate, mark.args[0]
+    found = {name: thing for name, thing in vars(module).items() if name.startswith("test_")}
+    return [(name, mark.args[0]) for name, gate in found.items() for mark in gate.pytestmark if mark.name == "measures"]
+
+
+GATES = [(file, *gate) for file in FILES for gate in gates_of(file)]
 
 
 def signed(bench: Bench) -> bytes:
@@ -65,25 +80,31 @@ def test_a_sound_run_is_signed(bench):
     assert signed(bench)
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_a_gate_that_returns_without_judging_leaves_its_release_unsigned(bench, file):
+def test_every_gate_file_has_its_gates():
+    """What the tests below run on: no file without one, and no family judged twice."""
+    assert {file for file, *_ in GATES} == set(FILES)
+    assert len({family for *_, family in GATES}) == len(GATES)
+
+
+@pytest.mark.parametrize(("file", "gate", "family"), GATES)
+def test_a_gate_that_returns_without_judging_leaves_its_release_unsigned(bench, file, gate, family):
     """`return PASS` in the place of any one gate's body: its item is green, and the signer misses its finding."""
-    measure = next(name for name in EXAMPLES if family_of(name) == gate_of(file)[1])
-    bench.run(OWN, {"measure": measure, "at_most": 1e9}, plugin=EMPTIED.format(file=file), own=SOUND)
+    measure = next(name for name in EXAMPLES if family_of(name) == family)
+    bench.run(OWN, {"measure": measure, "at_most": 1e9}, plugin=EMPTIED.format(gate=gate), own=SOUND)
     assert [row["gate"] for row in bench.evidence.findings] == ["no_dead_links"]
     with pytest.raises(EvidenceError, match="a gate of the policy left no finding"):
         signed(bench)
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_a_gate_judges_what_it_measured_on_the_trial_under_its_check(file):
+@pytest.mark.parametrize(("file", "gate", "family"), GATES)
+def test_a_gate_judges_what_it_measured_on_the_trial_under_its_check(file, gate, family):
     """Each gate hands its own check, and a reading made from that check and this trial, to the judge: once."""
-    gate, told = MagicMock(), []
-    measured = {name: getattr(gate, name) for name in ("measure", "try_property", "replayed")}
+    session, told = MagicMock(), []
+    measured = {name: getattr(session, name) for name in ("measure", "try_property", "replayed")}
     for name, call in measured.items():
         call.side_effect = lambda *words, name=name: told.append((name, *words)) or f"{name} of {words[-1]}"
-    gate_of(file)[0](check="a check", trial="a trial", gate=gate)
-    gate.judge.assert_called_once_with("a check", f"{told[-1][0]} of {told[-1][-1]}")
+    getattr(importlib.import_module(f"gates.{file}"), gate)(check="a check", trial="a trial", gate=session)
+    session.judge.assert_called_once_with("a check", f"{told[-1][0]} of {told[-1][-1]}")
     assert told[-1][1] == "a check" and told[0][-1] == "a trial"
 
 

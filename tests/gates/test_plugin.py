@@ -27,7 +27,8 @@ def test_each_check_leaves_one_finding(bench):
     closing = bench.evidence.closing
     assert (closing["collected"], closing["ran"], closing["passed"], closing["exit_status"]) == (3, 3, 3, 0)
     assert bench.unclean() == {}
-    assert sorted(path.name for path in bench.file.parent.iterdir()) == ["evidence.jsonl", "per_query.parquet"]
+    assert sorted(path.name for path in bench.file.parent.iterdir()) == [
+        "changes.json", "evidence.jsonl", "per_query.parquet"]
 
 
 def test_the_header_names_every_byte_that_was_judged(bench):

@@ -26,7 +26,7 @@ LIVE = """
 release: t1
 seed: 1
 data: {{corpus: pydocs}}
-parts: {{reranker: {{}}, router: {{}}}}
+parts: {{reranker: {{}}, router: {{costs_ms: {{signals: 0.03, rerank: 0.5}}}}}}
 policy: [{{measure: {measure}, at_least: 0}}]
 """
 RECORDED = b"""
