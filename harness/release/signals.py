@@ -38,8 +38,8 @@ class SignalMaker:
         terms: For the signals that end in `_lead`.
         temperature: Of the entropy, in the unit of the first stage's scores.
 
-    `lexical_lead` is in units of the best BM25 score among the first ten hits, the other leads are shares of the query's
-    weight.
+    `lexical_lead` is in units of the best BM25 score among the first ten hits, the other leads are shares of the
+    query's weight.
 
     >>> maker = SignalMaker(("entropy", "margin", "length"))
     >>> maker.one("sort rows", np.array([4, 2]), np.array([0.75, 0.5])).round(3).tolist()
