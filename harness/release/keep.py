@@ -8,24 +8,28 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.store import atomic_write_text, atomic_writer
+from harness.gating.requests import Requests
+from harness.gating.roc import roc
 from harness.metrics.evaluate import per_query
 from harness.release.measures import family_of
 from harness.release.measures.quality import values_of
 from harness.release.observed import TaskObserved, Trial
 from harness.release.policy import Check
 from harness.release.studied.harvested import HarvestObserved, write_config
+from harness.release.studied.routed import RoutedObserved
 
-__all__ = ["INDEX", "PER_QUERY", "STAGES", "TRACE", "keep_records"]
+__all__ = ["INDEX", "PER_QUERY", "ROC", "STAGES", "TRACE", "keep_records"]
 
-PER_QUERY, TRACE, INDEX, STAGES = "per_query.parquet", "trace.parquet", "index.json", "stages.json"
+PER_QUERY, TRACE, INDEX, STAGES, ROC = "per_query.parquet", "trace.parquet", "index.json", "stages.json", "roc.json"
 _SHOWN = ("R@5", "RR", "nDCG@10", "Success@50")
 
 
 def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
-    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and four more as far as they apply.
+    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and five more as far as they apply.
 
     `trace.parquet` holds latencies, `index.json` cells and agreement, `stages.json` mean measures before and after
-    the second stage, by task, and `latency_harvest_config.json` the settings of a graph that were tried.
+    the second stage, by task, `roc.json` the gain that the spend rule captures at every share, and
+    `latency_harvest_config.json` the settings of a graph that were tried.
     """
     import pandas as pd
 
@@ -44,9 +48,7 @@ def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
     stages = {name: _before_after(task) for name, task in trial.candidate.tasks.items() if task.before is not None}
     if stages:
         atomic_write_text(folder / STAGES, json.dumps(stages) + "\n")
-    harvested = trial.candidate.studies.get("harvested")
-    if isinstance(harvested, HarvestObserved):
-        write_config(harvested.harvest, folder)
+    _keep_studies(trial, folder)
     index = trial.candidate.index
     if index is not None:
         facts = {"cells": index.cells.tolist(), "agreement": np.sort(index.agreement).round(6).tolist()}
@@ -57,6 +59,23 @@ def _before_after(task: TaskObserved) -> dict[str, list[float]]:
     assert task.before is not None
     return {name: [round(float(per_query(run, task.qrels, name).mean()), 6) for run in (task.before, task.run)]
             for name in _SHOWN}
+
+
+def _keep_studies(trial: Trial, folder: Path) -> None:
+    harvested, routed = (trial.candidate.studies.get(name) for name in ("harvested", "routed"))
+    if isinstance(harvested, HarvestObserved):
+        write_config(harvested.harvest, folder)
+    if isinstance(routed, RoutedObserved):
+        atomic_write_text(folder / ROC, json.dumps(_roc(routed)) + "\n")
+
+
+def _roc(found: RoutedObserved) -> dict[str, list[float] | float]:
+    """The curves of a full rerank by share, θ* on them (its early exits apart), and how far it is to an oracle.
+
+    `standing` is 0 at chance and 1 at an oracle; 0 too where an oracle has no room.
+    """
+    curves = roc(Requests.of(found.entropy, found.distilled, found.gains[:, 2], found.costs[:, 2]), found.gate.theta)
+    return {name: np.round(np.nan_to_num(values), 6).tolist() for name, values in curves._asdict().items()}
 
 
 def _is_quality(check: Check) -> bool:

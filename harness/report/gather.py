@@ -12,9 +12,11 @@ from pathlib import Path
 from harness.data.canonical import strict_json
 from harness.errors import InputError
 from harness.release.judge import Finding
+from harness.release.keep import ROC
 from harness.release.studied.harvested import CONFIG
 from harness.report.harvest_picture import harvest_svg
 from harness.report.pictures import bars_svg, ecdf_svg, histogram_svg
+from harness.report.routing_pictures import roc_svg
 from harness.retrieval.harvest import Harvest
 
 __all__ = ["pictures_of"]
@@ -36,7 +38,22 @@ def pictures_of(folder: Path, findings: Sequence[Finding]) -> dict[str, str]:
     tried = folder / CONFIG
     if tried.is_file():
         pictures["Latency harvest"] = harvest_svg(Harvest.from_json(tried.read_bytes(), where=tried))
+    if (folder / ROC).is_file():
+        pictures |= _roc(folder / ROC)
     return pictures
+
+
+def _roc(path: Path) -> dict[str, str]:
+    """Gain captured by share reranked: the router between chance and an oracle, and the place of θ*."""
+    held = strict_json(path.read_bytes(), where=path)
+    try:
+        curves = {name: held[name] for name in ("router", "entropy", "random", "oracle")}
+        at, standing = (float(held["at_share"]), float(held["at_gain"])), float(held["standing"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError("not the curves of a spend rule", where=path, found=str(error),
+                         expected="share, router, entropy, random, oracle, at_share, at_gain, standing") from None
+    title = f"Gain by share reranked: θ* stands {standing:.0%} of the way from chance to an oracle"
+    return {title: roc_svg(held["share"], curves, at=at, title=title)}
 
 
 def _before_after(path: Path) -> dict[str, str]:

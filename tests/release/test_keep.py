@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fixtures.studies import with_studies
 from fixtures.trials import sound
-from harness.release.keep import INDEX, PER_QUERY, STAGES, TRACE, keep_records
+from harness.errors import InputError
+from harness.release.keep import INDEX, PER_QUERY, ROC, STAGES, TRACE, keep_records
 from harness.release.measures.quality import values_of
 from harness.release.observed import Trial
 from harness.release.policy import Row, checks_of
+from harness.report.gather import pictures_of
 from tests.release.small import FULL, served, small
 
 
@@ -70,3 +73,18 @@ def test_a_policy_without_quality_keeps_no_table(trial, tmp_path):
     """No empty file that reads as a run without queries."""
     keep_records(trial, rows("agreement@10"), tmp_path)
     assert not (tmp_path / PER_QUERY).exists()
+
+
+def test_the_spend_rule_is_kept_as_its_curves(tmp_path):
+    """The report draws the router between chance and an oracle from what was kept; a torn file is one line."""
+    keep_records(with_studies(sound()), (), tmp_path)
+    kept = json.loads((tmp_path / ROC).read_text())
+    place = kept["at_share"]
+    by_chance, best = (np.interp(place, kept["share"], kept[name]) for name in ("random", "oracle"))
+    assert by_chance < kept["at_gain"] < best
+    assert kept["standing"] == pytest.approx((kept["at_gain"] - by_chance) / (best - by_chance), abs=0.02)
+    (title,) = [name for name in pictures_of(tmp_path, ()) if name.startswith("Gain by share")]
+    assert f"{kept['standing']:.0%}" in title
+    (tmp_path / ROC).write_text(json.dumps({"share": kept["share"]}))
+    with pytest.raises(InputError, match="not the curves of a spend rule"):
+        pictures_of(tmp_path, ())
