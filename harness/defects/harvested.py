@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from harness.defects.catalogue import Dose, defect
 from harness.estimate import Estimate
-from harness.release.measures.harvested import shown_warm
 from harness.release.observed import Trial
 from harness.release.studied.harvested import HarvestObserved
 from harness.retrieval.harvest_cells import Cell
@@ -47,12 +46,11 @@ def cold_turns_about(trial: Trial, dose: Dose) -> Trial:
     record = trial.candidate.studies.get("harvested")
     if not isinstance(record, HarvestObserved) or dose.severity == 0.0:
         return trial
-    shown = [cell for cell in shown_warm(record.harvest) if cell.cold is not None]
+    shown = [cell for cell in record.harvest.cells if cell.cold is not None and cell.setting != record.harvest.default]
     first = max(1, round(dose.severity * len(shown))) if shown else 0
     order = dose.rng(len(shown)).permutation(len(shown))[:first].tolist()
     turned = {shown[place].setting for place in order}
-    cells = tuple(replace(cell, cold=_opposed(cell)) if cell.setting in turned else cell
-                  for cell in record.harvest.cells)
+    cells = tuple(_opposed(cell) if cell.setting in turned else cell for cell in record.harvest.cells)
     return _with(trial, replace(record, harvest=replace(record.harvest, cells=cells)))
 
 
@@ -75,9 +73,17 @@ def _moved(estimate: Estimate, by: float) -> Estimate:
     return estimate._replace(value=estimate.value + by, low=estimate.low + by, high=estimate.high + by)
 
 
-def _opposed(cell: Cell) -> Estimate | None:
-    """The cold difference with the warm one's sign turned about."""
+def _opposed(cell: Cell) -> Cell:
+    """The cell with a warm difference that is shown, and a cold one that is shown the other way."""
     cold = cell.cold
-    if cold is None or cell.warm.value * cold.value <= 0.0:
-        return cold
-    return cold._replace(value=-cold.value, low=-cold.high, high=-cold.low)
+    if cold is None:
+        return cell
+    way = -1.0 if cell.warm.value <= 0.0 else 1.0
+    return replace(cell, warm=_sided(cell.warm, way), cold=_sided(cold, -way))
+
+
+def _sided(one: Estimate, way: float) -> Estimate:
+    """As wide as it was, and clear of 0 on one side."""
+    half = max((one.high - one.low) / 2.0, 1e-3)
+    far = way * max(abs(one.value), 2.0 * half)
+    return one._replace(value=far, low=far - half, high=far + half)

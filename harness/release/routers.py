@@ -69,6 +69,8 @@ class FittedRouter(NamedTuple):
 
 def fit_router(table: SpendTable, part: RouterPart, ladder: Ladder, *, seed: int) -> FittedRouter:
     """Teacher, tables and gate from the fit fold of a table. Raises InputError for too few queries, or no budget."""
+    if table.judged.all():
+        raise InputError("nothing to learn from", where="spend table", column="fold", expected="rows with fold fit")
     fit = table.where(~table.judged)
     matrix, (_, cheap, full) = signals_of(fit, part.signals), ladder
     gain, cost = fit.gain(full), fit.rerank_ms[:, fit.at(full)]
@@ -90,10 +92,11 @@ def overhead_of(table: SpendTable) -> float:
 
 def signals_of(table: SpendTable, names: tuple[str, ...]) -> Floats:
     """(n, F) of the named signals. Raises InputError with the nearest name for one that the table lacks."""
-    for name in names:
-        if name not in table.signals:
-            raise InputError("no such signal", where="spend table", column=name,
-                             expected=f"one of {', '.join(table.signals)}", hint=nearest(name, table.signals))
+    lacking = [name for name in names if name not in table.signals]
+    if lacking:
+        raise InputError("no such signal in the spend table", where="router", column="signals",
+                         expected=f"some of {', '.join(table.signals)}", found=", ".join(lacking),
+                         hint=nearest(lacking[0], table.signals))
     return np.column_stack([table.signals[name] for name in names])
 
 

@@ -115,14 +115,21 @@ def spends_of(columns: Columns) -> tuple[int, ...]:
         raise InputError("missing column", where=columns.source, column=missing,
                          expected=f"{', '.join(NEEDED)}, and at every spend {GAINS} and {RERANKS}",
                          hint=nearest(missing, [name for name in names if name not in needed]))
-    known = list(dict.fromkeys([*needed, *overlaps, *MAYBE, *(f"{SIGNAL}{name}" for name in SIGNALS)]))
+    _all_known(columns, names, [*needed, *overlaps, *MAYBE, *(f"{SIGNAL}{name}" for name in SIGNALS)])
+    return spends
+
+
+def _all_known(columns: Columns, names: list[str], given: list[str]) -> None:
+    known = list(dict.fromkeys(given))
     for name in names:
         if names.count(name) > 1:
             raise InputError("column stands twice", where=columns.source, column=name, expected="each name once")
+        if name.startswith("__index_level"):
+            raise InputError("the frame's index was written as a column", where=columns.source, column=name,
+                             expected="to_parquet(…, index=False)")
         if name not in known and not (name.startswith(SLICE) and len(name) > len(SLICE)):
             raise InputError("unknown column", where=columns.source, column=name, hint=nearest(name, known),
                              expected=f"{SLICE}NAME or one of {', '.join(known)}")
-    return spends
 
 
 def once(tasks: Ids, queries: Ids, source: object) -> None:

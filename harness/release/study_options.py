@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.release.parts import RouterPart
 from harness.release.schema import Model, Source
@@ -24,6 +24,12 @@ class RoutedStudy(Model):
 
     spends: Source | None = None
     router: RouterPart = RouterPart()
+
+    @model_validator(mode="after")
+    def _a_parquet_file(self) -> RoutedStudy:
+        if self.spends is not None and self.spends.parquet is None:
+            raise ValueError("a trace of spends is a Parquet file: {parquet: FILE}")
+        return self
 
 
 class PairedStudy(Model):

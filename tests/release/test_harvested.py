@@ -66,12 +66,14 @@ def harvested_again(record: Harvest, cells) -> Harvest:
 
 
 def test_signs_are_counted_where_a_difference_is_shown_warm():
-    """Two of three settings are shown faster warm; turned about when cold, each counts; unknown cold is doubt."""
+    """Two of three settings are shown faster warm and cold; turned about when cold, each counts; noise has no sign."""
     record = harvested_of().harvest
     check = row("sign disagreements", by="value")
     assert read(with_record(harvested_of()), check).estimate[:4] == (0.0, 0.0, 0.0, 2)
     turned = tuple(replace(cell, cold=cell.cold._replace(value=0.4, low=0.2, high=0.6)) for cell in record.cells)
     assert read(with_record(HarvestObserved(replace(record, cells=turned))), check).estimate.value == 2.0
+    blurred = tuple(replace(cell, cold=cell.cold._replace(value=0.4, low=-5.0, high=6.0)) for cell in record.cells)
+    assert read(with_record(HarvestObserved(replace(record, cells=blurred))), check).estimate.n == 0
     finding = judge(check, read(with_record(harvested_of(cold=False)), check))
     assert finding.verdict is Verdict.INCONCLUSIVE and finding.reading.estimate.n == 0
 

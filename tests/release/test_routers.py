@@ -82,7 +82,7 @@ def test_the_signals_time_counts_against_the_budget():
 
 def test_a_signal_that_the_table_lacks_is_one_line():
     """It names the nearest that is there."""
-    with pytest.raises(InputError, match=r"no such signal; .*nearest: entropy"):
+    with pytest.raises(InputError, match=r"no such signal in the spend table; .*found '?entropi.*nearest: entropy"):
         signals_of(spend_table(), ("entropi",))
 
 

@@ -109,3 +109,23 @@ def test_no_study_is_no_pass():
     """A trial without the record raises: absence never reads as a number."""
     with pytest.raises(InputError, match="no study of the spend rule"):
         read(replace(sound(), candidate=replace(sound().candidate, studies={})), row("rerank share"))
+
+
+@pytest.mark.parametrize(("old", "new", "line"), [
+    ("{parquet: trace.parquet}", "{csv: trace.csv}", "a trace of spends is a Parquet file"),
+    ("[entropy, margin, lexical_lead]", "[entropy, company, body_lead]",
+     "expected some of .*found 'company, body_lead'")])
+def test_what_a_trace_cannot_give_is_one_line(folder, old, new, line):
+    """Another format, and signals that it lacks, all of them at once."""
+    (folder / "own.yaml").write_text(MANIFEST.replace(old, new))
+    with pytest.raises(InputError, match=line):
+        observe(load_manifest(folder / "own.yaml"))
+
+
+@pytest.mark.parametrize(("fold", "line"), [("judge", "expected rows with fold fit"), ("fit", "rows with fold judge")])
+def test_a_trace_of_one_fold_is_one_line(folder, fold, line):
+    """There must be something to learn from, and something to judge."""
+    table = spend_table()
+    table.where(table.judged == (fold == "judge")).to_parquet(folder / "trace.parquet")
+    with pytest.raises(InputError, match=line):
+        observe(load_manifest(folder / "own.yaml"))

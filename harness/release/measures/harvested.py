@@ -2,7 +2,7 @@
 
 `harvest p95 change` is the chosen setting's warm p95 minus the default's, in ms; `harvest nDCG@10 loss` the baseline's
 quality minus the chosen setting's; `harvest Jaccard@10` the overlap of their first ten hits; `harvest sign
-disagreements` counts settings whose difference is shown when warm and points the other way when cold.
+disagreements` counts settings whose difference is shown warm and shown cold, and points two ways.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.release.studied.harvested import HARVEST, HarvestObserved
 from harness.retrieval.harvest import Harvest
 from harness.retrieval.harvest_cells import Cell
 
-__all__ = ["EXAMPLES", "owns", "read", "shown_warm"]
+__all__ = ["EXAMPLES", "owns", "read"]
 
 EXAMPLES = ("harvest p95 change", "harvest sign disagreements", "harvest nDCG@10 loss", "harvest Jaccard@10")
 
@@ -55,10 +55,17 @@ def read(trial: Trial, check: Check) -> Reading:
     return Reading(estimate, details=details, note=found.choice.reason)
 
 
-def shown_warm(found: Harvest) -> list[Cell]:
-    """Settings other than the default whose warm p95 is shown to differ from its, either way."""
-    return [cell for cell in found.cells if cell.setting != found.default
-            and (cell.warm.high < 0.0 or cell.warm.low > 0.0)]
+def _shown_both(found: Harvest) -> list[Cell]:
+    """Settings other than the default whose p95 is shown to differ from its, either way, warm and cold.
+
+    A difference that noise explains has no sign to agree with: cold requests scatter by milliseconds.
+    """
+    return [cell for cell in found.cells
+            if cell.setting != found.default and _shown(cell.warm) and _shown(cell.cold)]
+
+
+def _shown(one: Estimate | None) -> bool:
+    return one is not None and (one.high < 0.0 or one.low > 0.0)
 
 
 def _p95(_: Harvest, cell: Cell) -> Estimate:
@@ -67,7 +74,7 @@ def _p95(_: Harvest, cell: Cell) -> Estimate:
 
 def _signs(found: Harvest, _: Cell) -> Estimate:
     """NaN where no difference is shown, or nothing is known of a cold start: no agreement was seen."""
-    shown = [cell for cell in shown_warm(found) if cell.cold is not None]
+    shown = _shown_both(found)
     against = sum(cell.cold is not None and cell.warm.value * cell.cold.value <= 0.0 for cell in shown)
     value = float(against) if shown else np.nan
     return Estimate(value, value, value, len(shown), 0.9, "counted", "settings")

@@ -145,7 +145,7 @@ def _mean_extra(found: RoutedObserved, rows: Bools, check: Check, _: int) -> Rea
     if len(x) < 2:
         return Reading(_counted(np.nan, len(x), check, "ms"))
     law = cost_law(found.table.where(found.table.timed) if found.table.timed.any() else found.table)
-    note = (f"measured: signals {law.signals:.4f}, rerank {law.rerank:.4f}, candidate {law.candidate:.5f}, "
+    note = (f"measured, in ms: signals {law.signals:.4f}, rerank {law.rerank:.4f}, candidate {law.candidate:.5f}, "
             f"word {law.word:.5f}")
     return Reading(mean_interval(x, clusters=found.table.clusters[rows], confidence=check.confidence, unit="ms"),
                    note=note)

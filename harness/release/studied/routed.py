@@ -126,6 +126,11 @@ def recorded(loaded: Loaded, tell: Tell) -> RoutedObserved:
     tell("fitting the router on the trace")
     table = SpendTable.from_parquet(loaded.folder / options.spends.path)
     ladder = (0, options.router.cheap, options.router.full or table.spends[-1])
+    if not table.judged.any():
+        raise InputError("nothing to judge", where=loaded.folder / options.spends.path, column="fold",
+                         expected="rows with fold judge")
+    for spend in ladder:  # told before anything is fitted
+        table.at(spend)
     found = fit_router(table, options.router, ladder, seed=loaded.manifest.seed)
     return routed_of(table.where(table.judged), table.where(~table.judged), found, ladder)
 
