@@ -29,5 +29,4 @@ def miscalibrated_scores(trial: Trial, dose: Dose) -> Trial:
         p = np.clip(side.predicted, 1e-3, 1.0 - 1e-3)
         surer = 1.0 / (1.0 + (1.0 - p) / p * np.exp(-_LOGITS))
         tasks[name] = (replace(side, predicted=np.where(dose.share(len(queries))[code], surer, side.predicted)), other)
-    studies = {**trial.candidate.studies, "calibrated": replace(record, tasks=tasks)}
-    return replace(trial, candidate=replace(trial.candidate, studies=studies))
+    return trial.with_study("calibrated", replace(record, tasks=tasks))

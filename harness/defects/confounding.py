@@ -102,8 +102,7 @@ def _log(trial: Trial, dose: Dose, change: Callable[[DecisionLog, Dose], Decisio
     log = trial.candidate.studies.get(STUDY)
     if not isinstance(log, DecisionLog) or dose.severity == 0.0:
         return trial
-    studies = {**trial.candidate.studies, STUDY: change(log, dose)}
-    return replace(trial, candidate=replace(trial.candidate, studies=studies))
+    return trial.with_study(STUDY, change(log, dose))
 
 
 def _followed(log: DecisionLog, dose: Dose) -> DecisionLog:

@@ -27,5 +27,4 @@ def bands_too_narrow(trial: Trial, dose: Dose) -> Trial:
         kept = len(rows) - round(0.5 * dose.severity * len(rows))
         if len(rows):
             scores[rows] = np.minimum(scores[rows], np.sort(scores[rows])[max(kept, 1) - 1])
-    studies = {**trial.candidate.studies, "covered": replace(record, scores=scores)}
-    return replace(trial, candidate=replace(trial.candidate, studies=studies))
+    return trial.with_study("covered", replace(record, scores=scores))

@@ -51,7 +51,7 @@ def cold_turns_about(trial: Trial, dose: Dose) -> Trial:
     order = dose.rng(len(shown)).permutation(len(shown))[:first].tolist()
     turned = {shown[place].setting for place in order}
     cells = tuple(_opposed(cell) if cell.setting in turned else cell for cell in record.harvest.cells)
-    return _with(trial, replace(record, harvest=replace(record.harvest, cells=cells)))
+    return trial.with_study("harvested", replace(record, harvest=replace(record.harvest, cells=cells)))
 
 
 def _chosen(trial: Trial, dose: Dose, change: Callable[[Cell], Cell]) -> Trial:
@@ -61,12 +61,7 @@ def _chosen(trial: Trial, dose: Dose, change: Callable[[Cell], Cell]) -> Trial:
         return trial
     found = record.harvest
     cells = tuple(change(cell) if cell.setting == found.choice.setting else cell for cell in found.cells)
-    return _with(trial, replace(record, harvest=replace(found, cells=cells)))
-
-
-def _with(trial: Trial, record: HarvestObserved) -> Trial:
-    studies = {**trial.candidate.studies, "harvested": record}
-    return replace(trial, candidate=replace(trial.candidate, studies=studies))
+    return trial.with_study("harvested", replace(record, harvest=replace(found, cells=cells)))
 
 
 def _moved(estimate: Estimate, by: float) -> Estimate:

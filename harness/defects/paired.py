@@ -26,8 +26,7 @@ def slow_beside_baseline(trial: Trial, dose: Dose) -> Trial:
     slow = dose.rng(n).permutation(n) < 0.6 * n
     times = {name: np.where(slow, (column + dose.severity) * (1.0 + 999.0 * dose.severity), column)
              for name, column in record.candidate.items()}
-    studies = {**trial.candidate.studies, "paired": replace(record, candidate=times)}
-    return replace(trial, candidate=replace(trial.candidate, studies=studies))
+    return trial.with_study("paired", replace(record, candidate=times))
 
 
 @defect("another_ranking", caught_by=overlaps, goes="down",

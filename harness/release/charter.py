@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
+
+from harness.release.schema import Model
 
 __all__ = ["Charter", "Escalation", "Override", "Severity", "seconds_of"]
 
@@ -22,11 +24,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=200, strict=True), AfterVa
 _Span = Annotated[str, Field(pattern=r"^\d{1,6}[smhd]$", strict=True)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Override(_Model):
+class Override(Model):
     """Who may set a verdict or a rollback aside, what exactly that is, and how many of them must agree."""
 
     who: _Name
@@ -34,7 +32,7 @@ class Override(_Model):
     needs: int = Field(1, ge=1, le=100, strict=True)
 
 
-class Escalation(_Model):
+class Escalation(Model):
     """Who is called when an alert of a severity, or a graver one, stays open for so long."""
 
     severity: Severity
@@ -42,7 +40,7 @@ class Escalation(_Model):
     to: _Name
 
 
-class Charter(_Model):
+class Charter(Model):
     """The section `contract:` of a manifest.
 
     >>> Charter(owners=("search team",), overrides=(Override(who="release managers", may="hold a rollback", needs=2),))

@@ -14,7 +14,7 @@ from harness.errors import InputError
 from harness.reranking.protocols import Codes, FeatureSource, Matrix
 from harness.reranking.stage import Lists, RerankStage
 
-__all__ = ["FOLDS", "CrossFitted", "Remembered", "cross_fitted"]
+__all__ = ["FOLDS", "CrossFitted", "Remembered", "cross_fitted", "folds_of"]
 
 FOLDS = 5
 
@@ -56,6 +56,21 @@ class Remembered:
         return self._made[key]
 
 
+def folds_of(clusters: Any, *, folds: int = FOLDS) -> list[tuple[Codes, Codes]]:
+    """(others, mine) positions of each fold of whole clusters: as many folds as asked for, or as there are clusters.
+
+    Raises InputError for fewer than two clusters: nothing can be held out.
+    """
+    from sklearn.model_selection import GroupKFold
+
+    names = np.asarray(clusters, dtype=str)
+    parts = min(max(folds, 2), len(np.unique(names)))
+    if parts < 2:
+        raise InputError("too few clusters to hold some out", where="cross-fitting", found=parts,
+                         expected="at least 2 different clusters")
+    return list(GroupKFold(parts).split(names, groups=names))
+
+
 def cross_fitted(make: Callable[[], RerankStage], lists: Lists, *, folds: int = FOLDS,
                  tell: Callable[[str], None] = lambda _: None) -> CrossFitted:
     """Fit a stage for each fold of whole clusters, on all the other folds.
@@ -69,16 +84,10 @@ def cross_fitted(make: Callable[[], RerankStage], lists: Lists, *, folds: int = 
     Raises:
         InputError: Fewer than two clusters: nothing can be held out.
     """
-    from sklearn.model_selection import GroupKFold
-
-    clusters = np.asarray(lists.clusters, dtype=str)
-    parts = min(max(folds, 2), len(np.unique(clusters)))
-    if parts < 2:
-        raise InputError("too few clusters to hold some out", where="cross_fitted", found=parts,
-                         expected="at least 2 different clusters")
-    part, stages = np.empty(len(clusters), dtype=np.int64), []
-    for fold, (others, mine) in enumerate(GroupKFold(parts).split(clusters, groups=clusters)):
-        tell(f"cross-fitting the reranker: fold {fold + 1} of {parts}")
+    part, stages = np.empty(len(lists.clusters), dtype=np.int64), []
+    held_out = folds_of(lists.clusters, folds=folds)
+    for fold, (others, mine) in enumerate(held_out):
+        tell(f"cross-fitting the reranker: fold {fold + 1} of {len(held_out)}")
         part[mine] = fold
         stages.append(make().fit(_only(lists, others)))
     return CrossFitted(tuple(stages), part)

@@ -6,7 +6,7 @@ Live parts and recorded files end in the same values, so that no measure can tel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -180,6 +180,11 @@ class Trial:
     seed: int
     details: Mapping[str, float | str] = field(default_factory=dict)
     banked: str | None = None
+
+    def with_study(self, name: str, record: object) -> Trial:
+        """The trial with the candidate's record of a study in the place of what it had."""
+        studies = {**self.candidate.studies, name: record}
+        return replace(self, candidate=replace(self.candidate, studies=studies))
 
     @property
     def against(self) -> str:

@@ -11,10 +11,11 @@ from harness.release.policy import Finite
 from harness.release.schema import Model
 from harness.routing.signals import SIGNALS
 
-__all__ = ["MADE", "Costs", "EncoderPart", "IndexPart", "Parts", "RerankerPart", "RetrieverPart", "RouterPart",
+__all__ = ["MADE", "USUAL", "Costs", "EncoderPart", "IndexPart", "Parts", "RerankerPart", "RetrieverPart", "RouterPart",
            "SequencePart"]
 
 MADE = tuple(name for name in SIGNALS if name != "overlap")  # which would take a second retrieval
+USUAL = ("entropy", "margin", "nl_confidence", "length", "lexical_lead")
 Milliseconds = Annotated[float, Field(ge=0.0, le=60_000.0, allow_inf_nan=False)]
 
 
@@ -87,7 +88,7 @@ class RouterPart(Model):
     that are measured and never decided. A live router needs `costs_ms`; a trace of one's own brings its times.
     """
 
-    signals: tuple[str, ...] = ("entropy", "margin", "nl_confidence", "length", "lexical_lead")
+    signals: tuple[str, ...] = USUAL
     cheap: int = Field(10, ge=1, le=1000, strict=True)
     full: int | None = Field(None, ge=2, le=1000, strict=True)
     also: tuple[Annotated[int, Field(ge=1, le=100, strict=True)], ...] = ()

@@ -16,10 +16,12 @@ import pandas as pd
 
 from harness.data.corpus import World
 from harness.data.store import atomic_write_text, atomic_writer
+from harness.data.tables import read_parquet
 from harness.errors import InputError, nearest
 from harness.gating.requests import Requests
 from harness.gating.two_stage import TwoStageGate
 from harness.records import Floats
+from harness.release.crossfit import folds_of
 from harness.release.manifest import Manifest
 from harness.release.parts import Costs, RouterPart
 from harness.release.spends import SpendTable
@@ -32,7 +34,6 @@ __all__ = ["GATE", "ROUTER", "SPENDS", "TEACHER", "FittedRouter", "Ladder", "cos
 
 ROUTER, GATE, TEACHER, REQUESTS, SPENDS = ("router_distilled_int8.json", "theta_star_production.json", "teacher",
                                            "gate_requests.parquet", "spends.parquet")
-FOLDS = 5
 Ladder = tuple[int, int, int]
 _COLUMNS = ("entropy", "predicted_gain", "gain", "cost_ms", "cheap_gain", "cheap_cost_ms")
 
@@ -57,7 +58,7 @@ class FittedRouter(NamedTuple):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote, each file validated. Raises InputError."""
-        frame = pd.read_parquet(folder / REQUESTS)
+        frame = read_parquet(folder / REQUESTS).to_pandas()
         if tuple(frame.columns) != _COLUMNS:
             raise InputError("not the requests of a gate", where=folder / REQUESTS, expected=", ".join(_COLUMNS),
                              found=", ".join(map(str, frame.columns)))
@@ -147,10 +148,8 @@ def cost_law(table: SpendTable) -> Costs:
 
 def _unseen(fit: SpendTable, matrix: Floats, part: RouterPart, cost: Floats, *, full: int, seed: int) -> Floats:
     """(n,) gain that int8 tables fitted on the other folds predict; folds are whole modules."""
-    from sklearn.model_selection import GroupKFold
-
     gain, predicted = fit.gain(full), np.zeros(len(matrix))
-    for seen, left in GroupKFold(FOLDS).split(matrix, groups=fit.clusters):
+    for seen, left in folds_of(fit.clusters):
         teacher = RouterTeacher(seed).fit(matrix[seen], part.signals, gain[seen], cost[seen])
         predicted[left] = distill(teacher, matrix[seen], part.signals).predict(matrix[left]).gain
     return predicted

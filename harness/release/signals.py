@@ -17,7 +17,7 @@ from harness.data.corpus import World
 from harness.errors import InputError, nearest
 from harness.records import Floats
 from harness.release.candidate_terms import KINDS, CandidateTerms
-from harness.release.parts import MADE
+from harness.release.parts import MADE, USUAL
 from harness.retrieval.protocols import Codes
 
 __all__ = ["DEFAULT", "HITS", "TEMPERATURE", "WORDS", "SignalMaker"]
@@ -25,7 +25,7 @@ __all__ = ["DEFAULT", "HITS", "TEMPERATURE", "WORDS", "SignalMaker"]
 HITS = 20  # first hits that the signals look at
 WORDS = 10  # of which as many have the query's words looked up: half the time, and nearly all that words tell
 TEMPERATURE = 0.05  # of the entropy, in cosine
-DEFAULT = ("entropy", "margin", "nl_confidence", "length", "lexical_lead")
+DEFAULT = USUAL  # of a manifest that names none
 _SHARED = tuple(f"{kind}_lead" for kind in KINDS)
 
 

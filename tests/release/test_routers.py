@@ -13,7 +13,6 @@ from harness.errors import InputError
 from harness.gating.checking import optimality_gap
 from harness.release.parts import RouterPart
 from harness.release.routers import GATE, ROUTER, FittedRouter, fit_router, overhead_of, signals_of
-from harness.release.signals import DEFAULT
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +91,23 @@ def test_a_budget_that_nothing_meets_says_the_smallest():
         fit_router(spend_table(), RouterPart(signals=SIGNALS, budget_ms=0.01), LADDER, seed=11)
 
 
-def test_a_manifest_without_signals_gets_the_usual_ones():
-    """The part's own words name what the maker makes by default."""
-    assert RouterPart().signals == DEFAULT
+def test_a_trace_of_few_modules_is_cross_fitted_by_as_many():
+    """Three modules make three folds; one module, of which nothing can be held out, is one line and no traceback."""
+    table = spend_table()
+    few = replace(table, clusters=np.array([f"module{row % 3}" for row in range(len(table))], dtype=object))
+    assert fit_router(few, RouterPart(signals=SIGNALS), LADDER, seed=11).requests.n == (~table.judged).sum()
+    one = replace(table, clusters=np.full(len(table), "module", dtype=object))
+    with pytest.raises(InputError, match="too few clusters to hold some out"):
+        fit_router(one, RouterPart(signals=SIGNALS), LADDER, seed=11)
+
+
+def test_requests_that_are_torn_are_one_line(frozen, tmp_path):
+    """A file cut short under a Parquet name names itself."""
+    import shutil
+
+    folder = tmp_path / "router"
+    shutil.copytree(frozen, folder)
+    whole = (folder / "gate_requests.parquet").read_bytes()
+    (folder / "gate_requests.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"gate_requests\.parquet.*not readable as Parquet"):
+        FittedRouter.load(folder)

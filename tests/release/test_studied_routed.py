@@ -107,7 +107,7 @@ def test_rounding_stays_within_the_stated_bound():
 
 def test_no_study_is_no_pass():
     """A trial without the record raises: absence never reads as a number."""
-    with pytest.raises(InputError, match="no study of the spend rule"):
+    with pytest.raises(InputError, match="the study was not made; expected RoutedObserved"):
         read(replace(sound(), candidate=replace(sound().candidate, studies={})), row("rerank share"))
 
 

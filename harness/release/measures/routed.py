@@ -58,19 +58,12 @@ def owns(measure: str) -> bool:
 
 def read(trial: Trial, check: Check) -> Reading:
     """Read one measure off the study. Raises InputError where the study was not made, or knows no such slice."""
-    found = _study(trial)
+    from harness.release.studied.routed import RoutedObserved
+    from harness.release.studies import study  # loads live parts
+
+    found = study(trial, "routed", RoutedObserved)
     rows = _rows(found, check)
     return replace(_READERS[check.measure](found, rows, check, trial.seed), details=_details(found, rows))
-
-
-def _study(trial: Trial) -> RoutedObserved:
-    from harness.release.studied.routed import RoutedObserved
-
-    found = trial.candidate.studies.get("routed")
-    if not isinstance(found, RoutedObserved):
-        raise InputError("no study of the spend rule", where=trial.candidate.release,
-                         expected="parts.router, or studies.routed.spends", found=None)
-    return found
 
 
 def _rows(found: RoutedObserved, check: Check) -> Bools:
