@@ -47,8 +47,8 @@ def needed_parts(manifest: Manifest) -> tuple[str, ...]:
     own, sequence = first_stage_is_own(manifest), parts.sequence is not None
     reranked = parts.reranker is not None
     full = reranked and parts.reranker is not None and parts.reranker.features == "full"
-    dense = parts.retriever.impl in {"dense", "rrf"} or reranked or sequence
-    lexical = parts.retriever.impl in {"bm25", "rrf"} or full
+    dense = parts.retriever.impl in {"dense", "rrf", "blend"} or reranked or sequence
+    lexical = parts.retriever.impl in {"bm25", "rrf", "blend"} or full or parts.speller is not None
     routed = parts.router is not None
     wanted = {"world": True, "encoder": dense, "index": dense and (sequence or not own), "lexical": lexical,
               "sequence": sequence, "reranker": reranked, "spends": routed, "router": routed}
@@ -71,6 +71,8 @@ def part_inputs(loaded: Loaded) -> dict[str, dict[str, Any]]:
     index = common | {"encoder": encoder, "index": parts.index.model_dump()}
     lexical = common | {"world": world}
     first = {"index": index, "lexical": lexical, "retriever": parts.retriever.model_dump()}
+    if parts.speller is not None:
+        first["speller"] = parts.speller.model_dump()
     inputs: dict[str, dict[str, Any]] = {"world": world, "encoder": encoder, "index": index, "lexical": lexical}
     if parts.sequence is not None:
         inputs["sequence"] = common | {"index": index, "sequence": parts.sequence.model_dump()}

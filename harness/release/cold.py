@@ -36,7 +36,7 @@ def cold_searches(live: LiveRelease, folder: Path | None, requests: Sequence[tup
         stayed, or could not be told to be gone: a time that may be warm is not called cold.
     """
     times = np.full(len(requests), np.nan)
-    if folder is None or live.first.index is None or live.first.part.impl not in {"dense", "rrf"}:
+    if folder is None or live.first.index is None or live.first.part.impl not in {"dense", "rrf", "blend"}:
         return times
     path = folder / "index.faiss"
     for at, (task, place) in enumerate(requests):
@@ -45,8 +45,9 @@ def cold_searches(live: LiveRelease, folder: Path | None, requests: Sequence[tup
         first = replace(live.first, index=FaissIndex.load(path, mmap=True))
         with one_thread():
             start = perf_counter()
-            vector = first.vectors([task.texts[place]])
-            without(first.hits([task.texts[place]], vector, k=DEPTH + 1), task.own[place : place + 1])
+            asked = first.mended([task.texts[place]])
+            vector = first.vectors(asked)
+            without(first.hits(asked, vector, k=DEPTH + 1), task.own[place : place + 1])
             times[at] = 1e3 * (perf_counter() - start)
         del first  # its map would keep the pages of the next request
     return times

@@ -74,17 +74,18 @@ class LiveRelease:
         if task.contexts is not None:
             raise InputError("a reading order has no query texts", where=f"task {task.name}",
                              expected="a sequence retriever")
-        vectors = self.first.vectors(task.texts)
-        hits = without(self.first.hits(task.texts, vectors, k=DEPTH + 1), task.own)
+        texts = self.first.mended(task.texts)
+        vectors = self.first.vectors(texts)
+        hits = without(self.first.hits(texts, vectors, k=DEPTH + 1), task.own)
         hits = Hits(hits.codes[:, :DEPTH], hits.scores[:, :DEPTH])
         best = hits.scores[:, 0].astype(np.float64) if self.first.part.impl == "dense" else None
         before = run_of(hits.codes, hits.scores, task.query_ids, self.world.corpus.ids)
         if self.second is None:
             return Answers(before, None, best)
         modules = task.clusters if task.name in MODULE_TASKS else [None] * len(task)
-        spends = self.spends(task.texts, hits)
+        spends = self.spends(texts, hits)
         rows = [self._reordered(text, vector, Hits(one, row), module, spend=spend) for text, vector, one, row, module,
-                spend in zip(task.texts, vectors, hits.codes, hits.scores, modules, spends, strict=True)]
+                spend in zip(texts, vectors, hits.codes, hits.scores, modules, spends, strict=True)]
         codes, scores = (np.stack(columns) for columns in zip(*rows, strict=True))
         return Answers(run_of(codes, scores, task.query_ids, self.world.corpus.ids), before, best)
 
@@ -92,6 +93,7 @@ class LiveRelease:
         """One query, each stage timed, on one thread."""
         with one_thread():
             start = perf_counter()
+            (text,) = self.first.mended([text])
             vector = self.first.vectors([text])
             encoded = perf_counter()
             hits = without(self.first.hits([text], vector, k=DEPTH + 1), np.array([own]))

@@ -12,7 +12,7 @@ from harness.release.schema import Model
 from harness.routing.signals import SIGNALS
 
 __all__ = ["MADE", "USUAL", "Costs", "EncoderPart", "IndexPart", "Parts", "RerankerPart", "RetrieverPart", "RouterPart",
-           "SequencePart"]
+           "SequencePart", "SpellerPart"]
 
 MADE = tuple(name for name in SIGNALS if name != "overlap")  # which would take a second retrieval
 USUAL = ("entropy", "margin", "nl_confidence", "length", "lexical_lead")
@@ -53,9 +53,12 @@ class RerankerPart(Model):
 
 
 class RetrieverPart(Model):
-    """A whole first stage instead of encoder and index: `dense`, `bm25`, a hybrid, or the user's own system."""
+    """A whole first stage instead of encoder and index: `dense`, `bm25`, a hybrid, or the user's own system.
 
-    impl: Literal["dense", "bm25", "rrf", "callable", "command", "http"] = "dense"
+    `rrf` fuses ranks, `blend` scores; `weights` are those of words and of vectors.
+    """
+
+    impl: Literal["dense", "bm25", "rrf", "blend", "callable", "command", "http"] = "dense"
     target: str | None = None
     timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False, strict=True)
     weights: tuple[Finite, Finite] = (1.0, 1.0)
@@ -66,6 +69,13 @@ class RetrieverPart(Model):
         if own != (self.target is not None):
             raise ValueError(f"retriever {self.impl} {'needs' if own else 'takes no'} target")
         return self
+
+
+class SpellerPart(Model):
+    """Mends words of a query that the corpus does not know; a word that fewer than `least` documents say mends none."""
+
+    impl: Literal["vocabulary"] = "vocabulary"
+    least: int = Field(2, ge=1, strict=True)
 
 
 class Costs(Model):
@@ -114,6 +124,7 @@ class Parts(Model):
     """The live parts of a release."""
 
     retriever: RetrieverPart = RetrieverPart()
+    speller: SpellerPart | None = None
     encoder: EncoderPart = EncoderPart()
     index: IndexPart = IndexPart()
     sequence: SequencePart | None = None

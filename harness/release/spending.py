@@ -174,6 +174,7 @@ def _serve(live: LiveRelease, maker: SignalMaker, plan: _Plan, held: _Measured, 
     """One query at every spend, into its row."""
     task, place, stage = plan.asked[at]
     text, own = task.texts[place], int(task.own[place])
+    (asked,) = live.first.mended([text])  # the speller's time is the encoding's
     module = task.clusters[place] if task.name in MODULE_TASKS else None
     for step, spend in enumerate(plan.ladder):
         answer = replace(live, second=stage, depth=spend, rule=None).search(text, own=own, module=module)
@@ -183,7 +184,7 @@ def _serve(live: LiveRelease, maker: SignalMaker, plan: _Plan, held: _Measured, 
             held.rerank_ms[at, step] = min(held.rerank_ms[at, step], answer.rerank_ms)
             continue
         start = perf_counter()  # at spend 0 the signals are made where they are when serving: right after the search
-        held.signals[at] = maker.one(text, answer.before.codes[0], answer.before.scores[0])
+        held.signals[at] = maker.one(asked, answer.before.codes[0], answer.before.scores[0])
         held.signals_ms[at] = min(held.signals_ms[at], 1e3 * (perf_counter() - start))
 
 

@@ -24,6 +24,7 @@ from harness.retrieval.hits import without
 from harness.retrieval.indexes import FaissIndex
 from harness.retrieval.lsa import LsaEncoder
 from harness.retrieval.protocols import Encoder, Hits, Retriever, Vectors
+from harness.retrieval.speller import Speller
 
 __all__ = ["FUSED", "GRID", "MODULE_TASKS", "FirstStage", "document_vectors", "encoder_of", "first_stage",
            "learnable", "lists_to_learn", "load_encoder", "make_index", "rerank_stage"]
@@ -36,7 +37,7 @@ MODULE_TASKS = {"see_also"}  # where the query's own page is known; in known_ite
 
 @dataclass(frozen=True, eq=False)
 class FirstStage:
-    """Finds candidates. `encoder` and `index` are None for a first stage without vectors."""
+    """Finds candidates. `encoder` and `index` are None for a first stage without vectors, `speller` if none mends."""
 
     part: RetrieverPart
     ids: tuple[str, ...]
@@ -44,6 +45,11 @@ class FirstStage:
     index: FaissIndex | None
     lexical: Retriever | None
     own: Any = None
+    speller: Speller | None = None
+
+    def mended(self, texts: Sequence[str]) -> Sequence[str]:
+        """Queries as they are asked: with a speller, each unknown word in the spelling of a known one."""
+        return texts if self.speller is None else self.speller.all(texts)
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """(n, d) query vectors; (n, 0) where there is no encoder."""
@@ -57,11 +63,13 @@ class FirstStage:
         if self.part.impl == "bm25":
             assert self.lexical is not None
             return self.lexical.retrieve(texts, k=k)
-        if self.part.impl == "rrf":
-            from harness.retrieval.hybrid import fuse
+        if self.part.impl in {"rrf", "blend"}:
+            from harness.retrieval.hybrid import blend, fuse
 
             assert self.index is not None and self.lexical is not None
             legs = [self.lexical.retrieve(texts, k=max(k, FUSED)), self.index.search(vectors, k=max(k, FUSED))]
+            if self.part.impl == "blend":
+                return blend(*legs, k=k, weights=self.part.weights)
             return fuse(legs, k=k, weights=self.part.weights)
         hits: Hits = self.own.retrieve(texts, k=k)
         return hits
@@ -116,7 +124,8 @@ def first_stage(manifest: Manifest, world: World, folders: Mapping[str, Path]) -
                                  timeout_s=parts.retriever.timeout_s)
     encoder = load_encoder(parts.encoder, folders["encoder"]) if "encoder" in folders else None
     index = FaissIndex.load(folders["index"] / "index.faiss") if "index" in folders else None
-    return FirstStage(parts.retriever, world.corpus.ids, encoder, index, lexical, own)
+    speller = None if parts.speller is None else Speller.load(folders["lexical"], least=parts.speller.least)
+    return FirstStage(parts.retriever, world.corpus.ids, encoder, index, lexical, own, speller)
 
 
 def rerank_stage(manifest: Manifest, world: World, folders: Mapping[str, Path]) -> RerankStage:
@@ -138,13 +147,14 @@ def lists_to_learn(world: World, first: FirstStage, *, depth: int) -> Lists:
     columns: dict[str, list[Any]] = {name: [] for name in names}
     place = {name: code for code, name in enumerate(world.corpus.ids)}
     for task in learnable(world):
-        vectors = first.vectors(task.texts)
-        hits = without(first.hits(task.texts, vectors, k=depth + 1), task.own)
+        asked = first.mended(task.texts)
+        vectors = first.vectors(asked)
+        hits = without(first.hits(asked, vectors, k=depth + 1), task.own)
         codes, scores = hits.codes[:, :depth], hits.scores[:, :depth]
         graded: Qrels = task.qrels
         grades = {(str(graded.queries[q]), place[str(graded.docs[d])]): int(g) for q, d, g
                   in zip(graded.query, graded.doc, graded.relevance, strict=True) if str(graded.docs[d]) in place}
-        texts += task.texts
+        texts += asked
         columns["vectors"].append(vectors)
         columns["codes"] += list(codes)
         columns["scores"] += list(scores)

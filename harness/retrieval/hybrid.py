@@ -1,4 +1,4 @@
-"""Several rankings become one by reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009).
+"""Several rankings become one: by ranks (reciprocal rank fusion, Cormack, Clarke & Büttcher, SIGIR 2009), or by scores.
 
 A weak leg is not harmless: it raises recall far down and can push good hits out of the first ten.
 """
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import InputError
+from harness.records import Floats
 from harness.retrieval.hits import checked_depth
-from harness.retrieval.protocols import Hits, Retriever
+from harness.retrieval.protocols import Codes, Hits, Retriever, Vectors
 
-__all__ = ["HybridRetriever", "fuse"]
+__all__ = ["HybridRetriever", "blend", "fuse"]
 
 
 def fuse(rankings: Sequence[Hits], *, k: int, weights: Sequence[float] | None = None, constant: float = 60.0) -> Hits:
@@ -45,6 +46,31 @@ def fuse(rankings: Sequence[Hits], *, k: int, weights: Sequence[float] | None = 
     return fused
 
 
+def blend(lexical: Hits, dense: Hits, *, k: int, weights: Sequence[float] | None = None) -> Hits:
+    """The `k` documents with the highest weighted sum of lexical and dense score, lexical scores as shares of the best.
+
+    What a leg did not find counts as much as its last hit, the most that it can have scored there. Scores say more than
+    ranks do of how far apart two hits are (Bruch, Gai & Ingber, TOIS 42:1, 2023).
+
+    >>> words = Hits(np.array([[1, 2]]), np.array([[8.0, 2.0]], np.float32))
+    >>> vectors = Hits(np.array([[2, 3]]), np.array([[0.9, 0.5]], np.float32))
+    >>> found = blend(words, vectors, k=3)
+    >>> found.codes, found.scores
+    (array([[1, 2, 3]]), array([[1.5 , 1.15, 0.75]], dtype=float32))
+    """
+    shares = _weights([lexical, dense], weights)
+    best = np.where(lexical.codes[:, :1] >= 0, lexical.scores[:, :1], np.float32(1.0)).astype(np.float64)
+    legs = [(lexical.codes, lexical.scores / best * shares[0]), (dense.codes, dense.scores * float(shares[1]))]
+    n = len(lexical.codes)
+    codes = np.full((n, checked_depth(k)), -1, dtype=np.int64)
+    scores = np.full((n, k), -np.inf, dtype=np.float32)
+    for row in range(n):
+        found, total = _summed([(places[row], values[row]) for places, values in legs])
+        order = np.lexsort((-found, -total))[:k]
+        codes[row, : len(order)], scores[row, : len(order)] = found[order], total[order]
+    return Hits(codes, scores)
+
+
 @dataclass(frozen=True, eq=False)
 class HybridRetriever:
     """Retrievers asked side by side, their rankings to `depth` fused; equal weights unless given."""
@@ -58,6 +84,19 @@ class HybridRetriever:
         """The `k` best of the fused rankings."""
         rankings = [leg.retrieve(texts, k=max(k, self.depth)) for leg in self.legs]
         return fuse(rankings, k=k, weights=self.weights, constant=self.constant)
+
+
+def _summed(legs: Sequence[tuple[Codes, Floats]]) -> tuple[Codes, Vectors]:
+    """Documents of any leg, ascending, and their sums; a leg's last score stands for what it did not find."""
+    held = [(places[places >= 0], values[places >= 0]) for places, values in legs]
+    found, at = np.unique(np.concatenate([places for places, _ in held]), return_inverse=True)
+    total, first = np.zeros(len(found)), 0
+    for places, values in held:
+        last = float(values[-1]) if len(values) else 0.0
+        total += last
+        total[at[first : first + len(places)]] += values - last
+        first += len(places)
+    return found, total.astype(np.float32)
 
 
 def _weights(rankings: Sequence[Hits], weights: Sequence[float] | None) -> Sequence[float]:

@@ -194,7 +194,8 @@ def _scales(live: LiveRelease, task: Task) -> dict[str, str]:
 
     if live.rule is None:
         return {}
-    found = without(live.first.hits(task.texts, live.first.vectors(task.texts), k=DEPTH + 1), task.own)
+    texts = live.first.mended(task.texts)
+    found = without(live.first.hits(texts, live.first.vectors(texts), k=DEPTH + 1), task.own)
     spends = live.spends(task.texts, Hits(found.codes[:, :DEPTH], found.scores[:, :DEPTH]))
     return {name: f"spend={spend}" for name, spend in zip(task.query_ids, spends, strict=True)}
 

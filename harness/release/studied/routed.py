@@ -154,8 +154,9 @@ def _served(release: LiveRelease, table: SpendTable) -> Steps:
     found: dict[tuple[str, str], int] = {}
     for name in dict.fromkeys(table.tasks.tolist()):
         task = release.world.task(name).judge()
-        hits = without(release.first.hits(task.texts, release.first.vectors(task.texts), k=DEPTH + 1), task.own)
+        texts = release.first.mended(task.texts)
+        hits = without(release.first.hits(texts, release.first.vectors(texts), k=DEPTH + 1), task.own)
         cut = Hits(hits.codes[:, :DEPTH], hits.scores[:, :DEPTH])
         found |= {(name, query): spend for query, spend
-                  in zip(task.query_ids, release.spends(task.texts, cut), strict=True)}
+                  in zip(task.query_ids, release.spends(texts, cut), strict=True)}
     return np.array([found[task, query] for task, query in zip(table.tasks, table.queries, strict=True)])
