@@ -12,7 +12,8 @@ from harness.defects.changes import with_integrity
 from harness.release.measures.integrity import RUN_MANIFEST_KEYS
 from harness.release.observed import IntegrityObserved, Trial
 
-__all__ = ["changed_after_freeze", "manifest_with_gaps", "seed_drift", "unseeded_step"]
+__all__ = ["changed_after_freeze", "manifest_with_gaps", "seed_drift", "unseeded_step",
+           "unsigned_baseline"]
 
 
 @defect("manifest_with_gaps", caught_by=lambda measure: measure == "run manifest gaps", goes="up",
@@ -69,6 +70,19 @@ def seed_drift(trial: Trial, dose: Dose) -> Trial:
         replayed = {name: _other(digest) if dose.severity > 0.0 and place else digest
                     for place, (name, digest) in enumerate(facts.replayed.items())}
         return replace(facts, run_manifest=frozen, replayed=replayed)
+
+    return with_integrity(trial, change)
+
+
+@defect("unsigned_baseline", caught_by=lambda measure: measure == "unsigned baseline", goes="up", grades=(1.0,),
+        signal="the baseline, and what its attestation lacks")
+def unsigned_baseline(trial: Trial, dose: Dose) -> Trial:
+    """The release is held against something that nobody signed: a favourable baseline of one's own making."""
+
+    def change(facts: IntegrityObserved) -> IntegrityObserved:
+        broken = {name: (False, "no bundle") if dose.severity > 0.0 else found for name, found
+                  in facts.standing.items()}
+        return replace(facts, standing=broken)
 
     return with_integrity(trial, change)
 

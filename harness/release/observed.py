@@ -92,12 +92,15 @@ class IntegrityObserved:
         stated: Name → sha256 as frozen.
         found: Name → sha256 of the bytes that were measured.
         replayed: Digest of all rankings, name of the process → digest; all must be equal.
+        standing: Baseline → whether it is signed as it was measured here, and by whom or why not; empty where nobody
+            looked.
     """
 
     run_manifest: Mapping[str, Any]
     stated: Mapping[str, str]
     found: Mapping[str, str]
     replayed: Mapping[str, str]
+    standing: Mapping[str, tuple[bool, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

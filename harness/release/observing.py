@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from harness.release.measures import family_of
 from harness.release.observed import IndexObserved, IntegrityObserved, Observed, TaskObserved, Trial
 from harness.release.recording import recorded_trial
 from harness.release.replay import Replay, rankings_digest
+from harness.release.standing import standing_of
 from harness.release.studies import studied, studied_files
 from harness.retrieval.indexes import FaissIndex
 
@@ -50,7 +52,7 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
         candidate = replace(observe_live(loaded, built, tell=tell), files=files)
         baseline = _baseline(loaded, tell)
         tell("repeating the rankings in another process")
-        integrity = _integrity(folder, replay.finish(folder, candidate))
+        integrity = replace(_integrity(folder, replay.finish(folder, candidate)), standing=_standing(loaded))
         candidate = replace(candidate, studies=studied(loaded, built, candidate, baseline, tell))
         trace = _timed(loaded, candidate, tell)  # last: no process of ours is at work beside it now
     finally:
@@ -77,6 +79,14 @@ def _baseline(loaded: Loaded, tell: Tell) -> Observed | None:
     parts, stored = frozen(other, tell=tell)
     return replace(observe_live(other, parts, tell=tell, tasks=compared, measured=False),
                    files=artifact_sums(stored)[1])
+
+
+def _standing(loaded: Loaded) -> dict[str, tuple[bool, str]]:
+    """The live baseline and whether it is signed as it was frozen here; nothing where no row of the policy asks."""
+    if not any(check.measure == "unsigned baseline" for check in loaded.manifest.checks):
+        return {}
+    other = baseline_of(loaded)
+    return {other.manifest.release: standing_of(other, ARTIFACTS / other.manifest.release, now=datetime.now(UTC))}
 
 
 def frozen(loaded: Loaded, *, tell: Tell) -> tuple[Built, Path]:

@@ -7,7 +7,7 @@ finding. Nothing here measures or judges.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -127,14 +127,23 @@ class Check:
 
 
 def checks_of(rows: Sequence[Row]) -> tuple[Check, ...]:
-    """Every check that a policy asks for, in the policy's order; a repeated check is an error."""
-    checks = tuple(check for row in rows for check in _checks(row))
-    seen: set[str] = set()
-    for check in checks:
-        if check.id in seen:
+    """Every check that a policy asks for, in the policy's order; a repeated check is an error.
+
+    A measure may be asked for again with another limit, as a goal beside what is required: the later check carries its
+    limit in its id.
+
+    >>> [check.id for check in checks_of([Row(measure="R@5", at_least=0.3), Row(measure="R@5", at_least=0.4)])]
+    ['all-R@5-value', 'all-R@5-value-0.4']
+    """
+    checks: dict[str, Check] = {}
+    for check in (check for row in rows for check in _checks(row)):
+        first = checks.get(check.id)
+        if first is not None and first.limit is not None and check.limit is not None and first.limit != check.limit:
+            check = replace(check, id=f"{check.id}-{check.limit.bound:g}")  # noqa: PLW2901 the same check, told apart
+        if check.id in checks:
             raise ValueError(f"the check {check.id!r} stands twice in the policy")
-        seen.add(check.id)
-    return checks
+        checks[check.id] = check
+    return tuple(checks.values())
 
 
 def weakened(before: Sequence[Row], after: Sequence[Row]) -> list[str]:

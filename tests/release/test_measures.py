@@ -313,6 +313,8 @@ def with_integrity(**changes) -> Trial:
     ("digest mismatches", {"stated": {"a": "1", "b": "2"}, "found": {"a": "1", "b": "3"}}, 1, 2, "b"),
     ("digest mismatches", {"stated": {"a": "1"}, "found": {"a": "1", "new": "2"}}, 1, 2, "new"),
     ("digest mismatches", {"stated": {"a": "1", "gone": "2"}, "found": {"a": "1"}}, 1, 2, "gone"),
+    ("unsigned baseline", {"standing": {"base": (True, "signed by me")}}, 0, 1, "signed by me"),
+    ("unsigned baseline", {"standing": {"base": (False, "no bundle")}}, 1, 1, "base: no bundle"),
     ("replay differences", {"replayed": {"here": "x", "there": "x"}}, 0, 2, ""),
     ("replay differences", {"replayed": {"here": "x", "there": "y", "again": "x"}}, 1, 3, "there"),
 ])  # fmt: skip
@@ -325,7 +327,7 @@ def test_faults_of_identity_are_counted_and_named(measure, changes, faults, n, n
 
 @pytest.mark.parametrize(("measure", "changes"), [
     ("replay differences", {"replayed": {}}), ("replay differences", {"replayed": {"this process": "x"}}),
-    ("digest mismatches", {"stated": {}, "found": {}}),
+    ("digest mismatches", {"stated": {}, "found": {}}), ("unsigned baseline", {"standing": {}}),
 ])  # fmt: skip
 def test_nothing_compared_is_nothing_shown(measure, changes):
     """One process repeats nothing and no file matches nothing: n = 0, INCONCLUSIVE."""

@@ -36,8 +36,8 @@ def test_an_own_gate_is_a_check_without_a_limit():
 
 
 @pytest.mark.parametrize("rows", [
-    [Row(measure="R@5", at_least=0.3), Row(measure="R@5", at_least=0.2)],
-    [Row(measure="R@5", at_least=0.3), Row(measure="R@5", at_most=0.9)],
+    [Row(measure="R@5", at_least=0.3), Row(measure="R@5", at_least=0.3)],
+    [Row(measure="R@5", at_least=0.3), Row(measure="R@5", at_least=0.2), Row(measure="R@5", at_least=0.2)],
     [Row(gate="mine"), Row(gate="mine")],
     [Row(measure="R@5", at_least=0.3, slices=("all", "hard")), Row(measure="R@5", at_least=0.3, slices=("hard",))],
 ])  # fmt: skip
@@ -45,6 +45,14 @@ def test_the_same_check_twice_is_an_error(rows):
     """Two findings of one id could not be told apart."""
     with pytest.raises(ValueError, match="stands twice"):
         checks_of(rows)
+
+
+def test_a_goal_beside_what_is_required_is_a_check_of_its_own():
+    """The later limit stands in the id; both are asked for, and dropping either, or swapping them, demands less."""
+    required, goal = Row(measure="R@5", at_least=0.3), Row(measure="R@5", at_least=0.4, required=False, why="a goal")
+    assert [check.id for check in checks_of([required, goal])] == ["all-R@5-value", "all-R@5-value-0.4"]
+    assert weakened([required, goal], [required]) and weakened([required, goal], [goal])
+    assert weakened([required, goal], [goal, required])
 
 
 @pytest.mark.parametrize("difference", [{"by": "lcb"}, {"task": "other"}, {"slices": ("hard",)}])

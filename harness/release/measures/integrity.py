@@ -12,7 +12,7 @@ from harness.release.policy import Check
 
 __all__ = ["EXAMPLES", "RUN_MANIFEST_KEYS", "owns", "read"]
 
-EXAMPLES = ("run manifest gaps", "config drift", "digest mismatches", "replay differences")
+EXAMPLES = ("run manifest gaps", "config drift", "digest mismatches", "replay differences", "unsigned baseline")
 RUN_MANIFEST_KEYS = ("release", "CONFIG_HASH", "seed", "data", "artifacts", "versions", "python", "git_commit",
                      "threads", "few_shot_ids", "prompt_hash")
 
@@ -31,7 +31,8 @@ def read(trial: Trial, check: Check) -> Reading:
     faults, n = _drifted(trial, facts) if check.measure == "config drift" else _COUNTS[check.measure](facts)
     count = float(len(faults))
     estimate = Estimate(count, count, count, n, check.confidence, "counted", "faults")
-    return Reading(estimate, note=", ".join(faults[:3]))
+    told = [said for signed, said in facts.standing.values() if signed] if check.measure == "unsigned baseline" else []
+    return Reading(estimate, note=", ".join(faults[:3] or told))
 
 
 def _gaps(facts: IntegrityObserved) -> tuple[list[str], int]:
@@ -58,6 +59,11 @@ def _differences(facts: IntegrityObserved) -> tuple[list[str], int]:
     return [name for name, digest in digests if digest != digests[0][1]], n
 
 
+def _unsigned(facts: IntegrityObserved) -> tuple[list[str], int]:
+    return [f"{name}: {said}" for name, (signed, said) in facts.standing.items() if not signed], len(facts.standing)
+
+
 _COUNTS: dict[str, Callable[[IntegrityObserved], tuple[list[str], int]]] = {
     "run manifest gaps": _gaps, "digest mismatches": _mismatches, "replay differences": _differences,
+    "unsigned baseline": _unsigned,
 }
