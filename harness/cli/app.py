@@ -33,6 +33,8 @@ VERBS: Mapping[str, Verb] = {
     "gates": Verb("harness.cli.gates", "Release", "run every gate of a manifest and write the evidence"),
     "sign": Verb("harness.cli.sign", "Release", "re-derive the verdict from the evidence and sign the release"),
     "verify": Verb("harness.cli.verify", "Release", "check a signed release: signature, digests, every verdict"),
+    "approve": Verb("harness.cli.approve", "Release", "sign that an item of the checklist is in order"),
+    "status": Verb("harness.cli.status", "Release", "the checklist: done, missing, by whom, when, what next"),
     "keygen": Verb("harness.cli.keygen", "Release", "make a signing key"),
     "freeze": Verb("harness.cli.freeze", "Release", "build a release's artifacts with digests and run manifest"),
     "contract": Verb("harness.cli.contract", "Release", "write the release contract from the evidence, or check it"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.cli.approve_files import approvals_beside
 from harness.cli.verify import bundle_bytes, hash_now, trust_beside
 from harness.data.store import atomic_write_bytes, sha256_bytes, unlisted
 from harness.errors import EvidenceError, SignoffError
@@ -116,7 +117,8 @@ def checked(loaded: Loaded, found: Made, places: Places) -> list[Path]:
 def verified_bundle(loaded: Loaded, bundle: Path, artifacts: Path) -> Verified:
     """The signed bundle, verified as `signoff verify` does, under the trust that lies beside the manifest."""
     return verify(bundle_bytes(bundle, loaded.path), manifest=loaded, subjects=hash_now(loaded, artifacts),
-                  trust=trust_beside(loaded) or development_trust(), now=datetime.now(UTC), where=bundle)
+                  trust=trust_beside(loaded) or development_trust(), now=datetime.now(UTC),
+                  approvals=approvals_beside(loaded), where=bundle)
 
 
 def _verified(loaded: Loaded, places: Places) -> Verified | None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.approve_files import approvals_beside, believed_by
 from harness.cli.common import JsonFlag, console, print_json
 from harness.cli.signing import materials_of, missing_signatures, own_place, signing_keys, still_needed
 from harness.cli.verify import TRUST_FILE, bundle_bytes, hash_now
@@ -34,7 +35,7 @@ def command(
     second: Annotated[bool, typer.Option("--countersign", help="Add a signature to a bundle that verifies.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sign a release whose evidence passes: 10 refused, 11 inconclusive, 12 evidence not to be believed."""
+    """Sign a release that passed and is approved: 10 refused, 11 inconclusive or unapproved, 12 not to be believed."""
     loaded = load_manifest(manifest)
     release, target = loaded.manifest.release, bundle or bundle_path(loaded)
     folder = artifacts or Path("artifacts") / release
@@ -42,12 +43,20 @@ def command(
         signed, keys, needed = _countersigned(loaded, target, folder, key)
     else:
         source = evidence or Path("reports") / release / "evidence.jsonl"
-        raw, subjects = _read(source, manifest), hash_subjects(loaded, folder)
-        keys, beside = signing_keys(loaded, key)
-        own_place(target, loaded)
-        signed = sign_release(loaded, raw, subjects, keys, now=datetime.now(UTC), where=source)
-        needed = missing_signatures(materials_of(keys), beside)
+        signed, keys, needed = _signed(loaded, source, target, folder, key)
     _tell(loaded, atomic_write_bytes(target, signed), keys, needed, as_json=as_json)
+
+
+def _signed(loaded: Loaded, source: Path, target: Path, artifacts: Path, paths: list[Path] | None
+            ) -> tuple[bytes, list[SigningKey], int]:
+    """The bundle, the keys that signed it, and how many signatures it still lacks."""
+    raw, subjects = _read(source, loaded.path), hash_subjects(loaded, artifacts)
+    keys, beside = signing_keys(loaded, paths)
+    own_place(target, loaded)
+    filed = approvals_beside(loaded)
+    signed = sign_release(loaded, raw, subjects, keys, now=datetime.now(UTC), approvals=filed,
+                          trust=believed_by(beside, filed), where=source)
+    return signed, keys, missing_signatures(materials_of(keys), beside)
 
 
 def _countersigned(loaded: Loaded, target: Path, artifacts: Path, paths: list[Path] | None
@@ -60,7 +69,7 @@ def _countersigned(loaded: Loaded, target: Path, artifacts: Path, paths: list[Pa
     keys, _ = signing_keys(loaded, paths)
     raw = bundle_bytes(target, loaded.path)
     before = verify(raw, manifest=loaded, subjects=hash_now(loaded, artifacts), trust=replace(trust, threshold=1),
-                    now=datetime.now(UTC), where=target)
+                    now=datetime.now(UTC), approvals=approvals_beside(loaded), where=target)
     for key in keys:
         raw = countersign(raw, key, where=target)
     signed = {one.material for one in trust.keys if one.name in before.signers}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.approve_files import approvals_beside, believed_by
 from harness.cli.verify import trust_beside
 from harness.data.store import atomic_write_bytes
 from harness.errors import InputError
@@ -36,7 +37,9 @@ def sign_and_verify(run: GateRun, key: Path | None) -> str:
     keys, trust = signing_keys(loaded, [key] if key is not None else None)
     own_place(target, loaded)
     now = datetime.now(UTC)
-    raw = sign_release(loaded, run.raw, subjects, keys, now=now, where=run.folder / "evidence.jsonl")
+    filed = approvals_beside(loaded)
+    raw = sign_release(loaded, run.raw, subjects, keys, now=now, approvals=filed, trust=believed_by(trust, filed),
+                       where=run.folder / "evidence.jsonl")
     if trust is None and keys[0].development:
         trust = development_trust()
     checked = "verified"
@@ -45,7 +48,7 @@ def sign_and_verify(run: GateRun, key: Path | None) -> str:
     else:
         missing = missing_signatures(materials_of(keys), trust)
         verify(raw, manifest=loaded, subjects=subjects, trust=replace(trust, threshold=trust.threshold - missing),
-               now=now, release=loaded.manifest.release, where=target)
+               now=now, release=loaded.manifest.release, approvals=filed, where=target)
         checked += f", but for {still_needed(missing, loaded)}" if missing else ""
     atomic_write_bytes(target, raw)
     kind = "DEVELOPMENT KEY: shows integrity, not authority" if keys[0].development else f"key {keys[0].name}"

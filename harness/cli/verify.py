@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli.approve_files import approvals_beside
 from harness.cli.base import base_of, trust_of
 from harness.cli.common import JsonFlag, console, print_json
 from harness.errors import EvidenceError, InputError, SignoffError
@@ -21,6 +22,10 @@ from harness.release.verify import Verified, verify
 __all__ = ["TRUST_FILE", "bundle_bytes", "command", "hash_now", "trust_beside"]
 
 TRUST_FILE = "trust.yaml"
+_Base = Annotated[str | None, typer.Option(
+    metavar="REF", help="Hold it to policy, checklist, data, baseline and trust of this git ref.")]
+_Approvals = Annotated[Path | None, typer.Option(
+    metavar="FILE", help="Default: signed/RELEASE.approvals.jsonl by the manifest.")]
 
 
 def command(
@@ -28,22 +33,22 @@ def command(
     *,
     bundle: Annotated[Path | None, typer.Option(help="Default: signed/RELEASE.intoto.jsonl by the manifest.")] = None,
     trust: Annotated[Path | None, typer.Option(help="Default: trust.yaml by the manifest.")] = None,
-    base: Annotated[str | None, typer.Option(metavar="REF", help="Hold it to policy, data, baseline and trust "
-                                                                           "of this git ref.")] = None,
+    base: _Base = None,
     release: Annotated[str | None, typer.Option(help="The release expected. Default: the manifest's.")] = None,
     max_age: Annotated[float | None, typer.Option(metavar="DAYS", min=0.0, help="Default: as trust says.")] = None,
     artifacts: Annotated[Path | None, typer.Option(help="Default: artifacts/RELEASE.")] = None,
+    approvals: _Approvals = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Verify a signed release; whatever keeps it from being believed is one line and exit code 12."""
     try:
         loaded = load_manifest(manifest)
         believed, held = _trust(loaded, trust, base), None if base is None else base_of(base, loaded)
-        source = bundle or bundle_path(loaded)
-        folder = artifacts or Path("artifacts") / loaded.manifest.release
+        source, folder = bundle or bundle_path(loaded), artifacts or Path("artifacts") / loaded.manifest.release
         verified = verify(
             bundle_bytes(source, manifest), manifest=loaded, subjects=hash_now(loaded, folder),
-            trust=believed.aged(max_age), now=datetime.now(UTC), release=release, base=held, where=source)
+            trust=believed.aged(max_age), now=datetime.now(UTC), release=release, base=held,
+            approvals=approvals_beside(loaded, approvals), where=source)
     except SignoffError as error:
         if as_json:
             print_json({"verified": False, "reason": str(error), "exit_code": int(error.exit_code)})
@@ -91,6 +96,8 @@ def _document(verified: Verified, trust: Trust) -> dict[str, Any]:
         "subjects": dict(verified.subjects), "run_id": verified.run_id, "config_hash": verified.config_hash,
         "evidence_sha256": verified.evidence_sha256, "measured_at": time_text(verified.measured_at),
         "signed_at": time_text(verified.signed_at), "notes": verified.notes,
+        "approvals": [{"item": one.item.item, "who": [by.key.name for by in one.approvals],
+                       "when": [time_text(by.when) for by in one.approvals]} for one in verified.approvals],
     }
 
 
@@ -103,6 +110,8 @@ def _tell(verified: Verified, trust: Trust) -> None:
         f"  {len(verified.subjects)} subjects unchanged; {len(verified.findings)} findings judged again from their "
         f"numbers: {len(verified.findings) - len(undecided)} PASS, {len(undecided)} excused",
         *(f"  excused {one.verdict.name} {one.check.id}: {one.reason} ({one.check.why})" for one in undecided),
+        *(f"  approved {one.item.item}: "
+          + ", ".join(f"{by.key.name} {time_text(by.when)}" for by in one.approvals) for one in verified.approvals),
         *(f"  note: {note}" for note in verified.notes),
     ]
     for line in lines:

@@ -7,12 +7,13 @@ or an error with the exit code of what is wrong (10 refused, 11 inconclusive, 12
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
 from pathlib import Path
 
 from harness.data.store import sha256_bytes, sha256_file, sha256_tree
 from harness.errors import EvidenceError, InputError
+from harness.release.approvals import NOTHING_FILED, Filed
+from harness.release.approvals_counted import approved_or_inconclusive
 from harness.release.bundle import (
     GATE_RESULT,
     RELEASE,
@@ -28,6 +29,7 @@ from harness.release.evidence import Evidence, read_evidence
 from harness.release.judge import Finding, Verdict, decide
 from harness.release.keys import SigningKey
 from harness.release.manifest import Loaded
+from harness.release.moments import in_order
 from harness.release.predicates import (
     InconclusiveError,
     RefusedError,
@@ -39,16 +41,16 @@ from harness.release.predicates import (
 )
 from harness.release.recheck import compare_digests, recheck, settled
 from harness.release.recording import recorded_files
+from harness.release.trust import Trust
 
-__all__ = ["SKEW", "InconclusiveError", "RefusedError", "bundle_path", "countersign", "hash_subjects", "in_order",
-           "manifest_named", "sign_release"]
-
-SKEW = timedelta(minutes=5)
+__all__ = ["InconclusiveError", "RefusedError", "bundle_path", "countersign", "hash_subjects", "manifest_named",
+           "sign_release"]
 
 
 def sign_release(manifest: Loaded, evidence_raw: bytes, subjects: Subjects, keys: Sequence[SigningKey], *,
-                 now: datetime, where: object = "evidence") -> bytes:
-    """The signed bundle of a release that passes; each of `keys` signs each statement.
+                 now: datetime, approvals: Filed = NOTHING_FILED, trust: Trust | None = None,
+                 where: object = "evidence") -> bytes:
+    """The signed bundle of a release that passes and is approved; each of `keys` signs each statement.
 
     Args:
         manifest: The release's manifest as it stands.
@@ -56,9 +58,12 @@ def sign_release(manifest: Loaded, evidence_raw: bytes, subjects: Subjects, keys
         subjects: Name → sha256 of the manifest and every artifact, hashed now.
         keys: At least one signing key.
         now: The moment of signing, with its offset.
+        approvals: The release's file of approvals, where there is one.
+        trust: Who may approve: needed where the manifest's checklist asks people.
         where: Names the evidence in errors.
 
-    Raises: RefusedError, InconclusiveError, or EvidenceError where the evidence cannot be believed.
+    Raises: RefusedError, InconclusiveError (also where an approval is missing), or EvidenceError where the evidence or
+    the approvals cannot be believed.
     """
     if not keys:
         raise InputError("no signing key", where="sign", expected="at least one")
@@ -72,6 +77,7 @@ def sign_release(manifest: Loaded, evidence_raw: bytes, subjects: Subjects, keys
     in_order(("measured", time_of(evidence.header["started"], what="started", where=where)),
              ("finished", time_of(evidence.closing["finished"], what="finished", where=where)), ("signed", now),
              where=where)
+    approved_or_inconclusive(approvals, manifest=manifest, trust=trust, now=now)
     gates = gate_result(evidence, manifest, findings)
     said = release_result(gates, signed_at=now, signers=[key.name for key in keys],
                           development=any(key.development for key in keys))
@@ -85,14 +91,6 @@ def countersign(raw: bytes, key: SigningKey, *, where: object = "bundle") -> byt
     if any(keyid == key.keyid for one in sealed for keyid, _ in one.signatures):
         raise EvidenceError("signed by this key already", where=where, expected="another key", found=key.name)
     return b"".join(seal(one.payload, [key], also=one.signatures).line for one in sealed)
-
-
-def in_order(*moments: tuple[str, datetime], where: object) -> None:
-    """Named moments follow each other, within the clocks' skew. Raises EvidenceError naming the first that does not."""
-    for (name, earlier), (then, later) in pairwise(moments):
-        if earlier > later + SKEW:
-            raise EvidenceError("from the future", where=where, expected=f"{name} before {then} ({later.isoformat()})",
-                                found=earlier.isoformat())
 
 
 def manifest_named(raw: bytes) -> tuple[str, str] | None:

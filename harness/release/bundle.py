@@ -19,7 +19,7 @@ from harness.errors import EvidenceError, InputError
 from harness.release.keys import SigningKey
 
 __all__ = ["GATE_RESULT", "MAX_BYTES", "PAYLOAD_TYPE", "PREDICATES", "RELEASE", "STATEMENT", "TEST_RESULT", "Sealed",
-           "Statement", "Subjects", "open_bundle", "parse_statement", "seal", "statement_bytes"]
+           "Statement", "Subjects", "open_bundle", "open_envelope", "parse_statement", "seal", "statement_bytes"]
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -96,7 +96,7 @@ def open_bundle(raw: bytes, *, where: object = "bundle") -> tuple[Sealed, ...]:
         raise EvidenceError("cut short", where=where, expected="a line end after the last statement")
     if len(lines) != len(PREDICATES):
         raise EvidenceError("wrong number of statements", where=where, expected=str(len(PREDICATES)), found=len(lines))
-    return tuple(_open(line, f"{where}, line {number}") for number, line in enumerate(lines, start=1))
+    return tuple(open_envelope(line, where=f"{where}, line {number}") for number, line in enumerate(lines, start=1))
 
 
 def parse_statement(payload: bytes, *, where: object) -> Statement:
@@ -115,7 +115,8 @@ def parse_statement(payload: bytes, *, where: object) -> Statement:
     return Statement(value["predicateType"], value["predicate"], subjects)
 
 
-def _open(line: bytes, where: str) -> Sealed:
+def open_envelope(line: bytes, *, where: str) -> Sealed:
+    """One envelope from its line, without the line end; nothing verified, no payload read. Raises EvidenceError."""
     value = _fields(_strict(line, where), {"payload", "payloadType", "signatures"}, where, "DSSE envelope")
     if value["payloadType"] != PAYLOAD_TYPE:
         raise EvidenceError("wrong payloadType", where=where, expected=PAYLOAD_TYPE, found=value["payloadType"])

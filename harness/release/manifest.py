@@ -18,6 +18,7 @@ from harness.data.canonical import digest_of
 from harness.data.store import require_file
 from harness.errors import InputError, nearest
 from harness.release.charter import Charter
+from harness.release.checklist import Checklist, asked_for
 from harness.release.parts import Parts
 from harness.release.policy import Check, Row, checks_of
 from harness.release.schema import Model, Name, Sha256, Source
@@ -73,6 +74,7 @@ class Manifest(Model):
     latency_requests: int = Field(500, ge=1, strict=True)
     policy: tuple[Row, ...] = Field(min_length=1)
     contract: Charter | None = None
+    checklist: Checklist = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
@@ -86,10 +88,11 @@ class Manifest(Model):
             raise ValueError("a recorded manifest needs data.qrels")
         if self.parts is not None and self.data.qrels is not None:
             raise ValueError("live parts need a corpus or a beir folder, not qrels alone")
-        needs = [row.measure for row in self.policy if row.measure and row.measure.startswith(("delta ", "Jaccard@"))]
+        needs = [row.measure for row in self.policy
+                 if row.measure and row.measure.startswith(("delta ", "Jaccard@", "unsigned baseline"))]
         if needs and not self.has_baseline:
             raise ValueError(f"{needs[0]!r} needs a baseline, and the manifest names none")
-        checks_of(self.policy)
+        asked_for(self.checklist, checks_of(self.policy))
         return self
 
     @property
@@ -104,8 +107,11 @@ class Manifest(Model):
 
     @property
     def config_hash(self) -> str:
-        """CONFIG_HASH: sha256 of the canonical JSON of the whole manifest, defaults included."""
-        return digest_of(self.model_dump(mode="json", by_alias=True))
+        """CONFIG_HASH: sha256 of the canonical JSON of the whole manifest, defaults included.
+
+        A manifest without a checklist keeps the digest that it had before there were any.
+        """
+        return digest_of(self.model_dump(mode="json", by_alias=True, exclude=None if self.checklist else {"checklist"}))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from harness.errors import EvidenceError
 from harness.release.bundle import Sealed
 from harness.release.trust import Trust, TrustedKey
 
-__all__ = ["signers_of"]
+__all__ = ["keys_of", "signers_of"]
 
 
 def signers_of(sealed: Sequence[Sealed], trust: Trust, *, where: object) -> tuple[TrustedKey, ...]:
@@ -17,7 +17,7 @@ def signers_of(sealed: Sequence[Sealed], trust: Trust, *, where: object) -> tupl
     A signature by an unknown key is refused rather than passed over: a bundle carries nothing that nobody checked.
     """
     known = {key.keyid: key for key in trust.keys}
-    sets = [_signers(one, known, f"{where}, line {number}") for number, one in enumerate(sealed, start=1)]
+    sets = [keys_of(one, known, where=f"{where}, line {number}") for number, one in enumerate(sealed, start=1)]
     for number, keys in enumerate(sets, start=1):
         distinct = len({key.material for key in keys})
         if distinct < trust.threshold:
@@ -32,7 +32,8 @@ def signers_of(sealed: Sequence[Sealed], trust: Trust, *, where: object) -> tupl
     return sets[0]
 
 
-def _signers(one: Sealed, known: Mapping[str, TrustedKey], where: str) -> tuple[TrustedKey, ...]:
+def keys_of(one: Sealed, known: Mapping[str, TrustedKey], *, where: str) -> tuple[TrustedKey, ...]:
+    """The keys of `known` (by key id) that signed one envelope, each signature held to it. Raises EvidenceError."""
     ids = [keyid for keyid, _ in one.signatures]
     if len(set(ids)) < len(ids):
         raise EvidenceError("a key id signs twice", where=where, expected="each once",

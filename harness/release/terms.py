@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from harness.data.canonical import digest_of
 from harness.errors import EvidenceError, InputError
 from harness.release.bundle import Subjects
+from harness.release.checklist import demands_fewer
 from harness.release.manifest import Loaded, Manifest
 from harness.release.policy import Check, Guard, Row, checks_of, weakened
 from harness.release.predicates import policy_digest
@@ -58,6 +59,7 @@ def same_policy(gates: Mapping[str, Any], manifest: Loaded, base: Base | None, *
         raise EvidenceError(f"signed under another policy than its manifest's ({how})", where=where,
                             expected=policy_digest(now), found=policy_digest(rows))
     return () if base is None else (*_beside_base(rows, base.manifest.policy, where),
+                                    *_same_list(base.manifest, manifest.manifest, where),
                                     *_same_ground(base.manifest, manifest.manifest, where))
 
 
@@ -98,6 +100,16 @@ def demands_less(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
         if guard is not None and guard != other_guard:
             lines.append(f"{name}: its guard was changed")
     return sorted(lines)
+
+
+def _same_list(base: Manifest, now: Manifest, where: object) -> tuple[str, ...]:
+    if base.checklist == now.checklist:
+        return ()
+    less = demands_fewer(base.checklist, now.checklist, old=base.checks, new=now.checks)
+    if less:
+        raise EvidenceError(f"its checklist demands less than the base branch's: {'; '.join(less)}", where=where,
+                            expected="the base's checklist, or one that demands more")
+    return ("its checklist differs from the base branch's and demands no less",)
 
 
 def _same_ground(base: Manifest, now: Manifest, where: object) -> tuple[str, ...]:

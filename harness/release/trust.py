@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,12 +52,13 @@ class Trust:
     """What a verifier demands of signatures.
 
     Attributes:
-        keys: Trusted public keys.
+        keys: Public keys that are trusted to sign releases, and to approve.
         threshold: Distinct keys (by material) that must have signed each statement.
         max_age_days: Age of the evidence from which on it is too old.
         allow_development: Whether statements by the development key are believed.
         integrity_only: No trust file was given: the signature shows that nothing changed, not who stands for it.
         source: Where this was read.
+        approvers: Further public keys, trusted to approve items of a checklist and nothing else.
     """
 
     keys: tuple[TrustedKey, ...]
@@ -66,6 +67,7 @@ class Trust:
     allow_development: bool = False
     integrity_only: bool = False
     source: str = "trust"
+    approvers: tuple[TrustedKey, ...] = ()
 
     def __post_init__(self) -> None:
         if self.threshold < 1:
@@ -95,6 +97,7 @@ class _Trust(_Model):
     threshold: Annotated[int, Field(ge=1)] = 1
     max_age_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = MAX_AGE_DAYS
     allow_development: bool = False
+    approvers: list[_Key] = []
 
 
 def load_trust(path: Path | str) -> Trust:
@@ -111,15 +114,14 @@ def parse_trust(raw: bytes, *, where: object, read: Callable[[str], bytes]) -> T
     except ValidationError as error:
         raise first_error(error, _Trust, where=where, node=node) from None
     keys = tuple(_trusted(one, read, where) for one in model.keys)
-    for what, values in (("name", [key.name for key in keys]), ("key id", [key.keyid for key in keys])):
-        twice = next((value for value, times in Counter(values).items() if times > 1), None)
-        if twice is not None:
-            raise InputError(f"a {what} stands twice", where=where, column="keys", expected="each once", found=twice)
+    approvers = tuple(_trusted(one, read, where) for one in model.approvers)
+    _named_once((*keys, *approvers), where)
     distinct = len({key.material for key in keys})
     if model.threshold > distinct:
         raise InputError("the threshold can never be met", where=where, column="threshold",
                          expected=f"at most {distinct}, the number of distinct keys", found=model.threshold)
-    return Trust(keys, model.threshold, float(model.max_age_days), model.allow_development, source=str(where))
+    return Trust(keys, model.threshold, float(model.max_age_days), model.allow_development, source=str(where),
+                 approvers=approvers)
 
 
 def development_trust(folder: Path = DEVELOPMENT_FOLDER) -> Trust:
@@ -129,6 +131,13 @@ def development_trust(folder: Path = DEVELOPMENT_FOLDER) -> Trust:
         raise EvidenceError("no key to trust", where=path, expected="a trust file, or a development key made here")
     key = TrustedKey(DEVELOPMENT, parse_public(_read(path), where=path))
     return Trust((key,), allow_development=True, integrity_only=True, source=str(path))
+
+
+def _named_once(keys: Sequence[TrustedKey], where: object) -> None:
+    for what, values in (("name", [key.name for key in keys]), ("key id", [key.keyid for key in keys])):
+        twice = next((value for value, times in Counter(values).items() if times > 1), None)
+        if twice is not None:
+            raise InputError(f"a {what} stands twice", where=where, column="keys", expected="each once", found=twice)
 
 
 def _trusted(one: _Key, read: Callable[[str], bytes], where: object) -> TrustedKey:

@@ -14,6 +14,8 @@ The rules, in this order; the first that is broken is the reason.
  7. Verdict: PASS, derived again; the generic statements say nothing else.
  8. Time: measured, finished, signed, now, in this order; not older than the trust allows.
  9. Replay: not a run that was admitted before, not older than the one admitted last.
+10. Approvals: every human item of the manifest's checklist is approved, over this manifest, by as many distinct keys as
+    it needs, of those whom the trust lets approve.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from typing import Any
 
 from harness.data.store import sha256_bytes
 from harness.errors import EvidenceError, InputError
-from harness.release.attest import in_order
+from harness.release.approvals import NOTHING_FILED, Filed
+from harness.release.approvals_counted import Standing, approved_or_invalid
 from harness.release.bundle import (
     GATE_RESULT,
     PREDICATES,
@@ -40,6 +43,7 @@ from harness.release.bundle import (
 from harness.release.evidence import Evidence, read_evidence
 from harness.release.judge import Finding, Verdict, decide
 from harness.release.manifest import Loaded
+from harness.release.moments import in_order
 from harness.release.predicates import evidence_bytes, gate_result, outcome_of_tests, release_result, time_of
 from harness.release.recheck import compare_digests, recheck, settled
 from harness.release.signatures import signers_of
@@ -65,6 +69,7 @@ class Verified:
         signed_at: When it was signed.
         evidence_sha256: Digest of the evidence file.
         config_hash: The manifest's CONFIG_HASH.
+        approvals: How the human items of the checklist stand, all of them approved.
         notes: What the reader should know besides.
     """
 
@@ -80,6 +85,7 @@ class Verified:
     evidence_sha256: str
     config_hash: str
     notes: tuple[str, ...] = ()
+    approvals: tuple[Standing, ...] = ()
 
     @property
     def undecided(self) -> tuple[Finding, ...]:
@@ -89,7 +95,7 @@ class Verified:
 
 def verify(raw: bytes, *, manifest: Loaded, subjects: Subjects, trust: Trust, now: datetime, release: str | None = None,
            base: Base | None = None, seen: Collection[str] = (), not_before: datetime | None = None,
-           where: object = "bundle") -> Verified:
+           approvals: Filed = NOTHING_FILED, where: object = "bundle") -> Verified:
     """Hold a bundle against everything the module's docstring lists.
 
     Args:
@@ -102,12 +108,12 @@ def verify(raw: bytes, *, manifest: Loaded, subjects: Subjects, trust: Trust, no
         base: The base branch's manifest, to be held beside this one; by default there is none.
         seen: Run ids that were admitted before.
         not_before: When the evidence of the release admitted last was measured.
+        approvals: The release's file of approvals, where there is one.
         where: Names the bundle in errors.
 
     Raises: EvidenceError (exit code 12), one line, for whatever keeps it from being believed.
     """
-    if now.utcoffset() is None:
-        raise InputError("no offset", where="now", expected="a time with its offset", found=now.isoformat())
+    _with_offset(now)
     sealed = open_bundle(raw, where=where)
     signers = signers_of(sealed, trust, where=where)
     statements = _statements(sealed, where)
@@ -127,7 +133,13 @@ def verify(raw: bytes, *, manifest: Loaded, subjects: Subjects, trust: Trust, no
     return Verified(
         gates["release"], evidence.header["run_id"], findings, dict(subjects), tuple(key.name for key in signers),
         any(key.development for key in signers) or statements[2].predicate["signoff"]["development"],
-        trust.integrity_only, measured_at, signed_at, gates["evidenceSha256"], evidence.header["config_hash"], notes)
+        trust.integrity_only, measured_at, signed_at, gates["evidenceSha256"], evidence.header["config_hash"], notes,
+        approved_or_invalid(approvals, manifest=manifest, trust=trust, now=now))
+
+
+def _with_offset(now: datetime) -> None:
+    if now.utcoffset() is None:
+        raise InputError("no offset", where="now", expected="a time with its offset", found=now.isoformat())
 
 
 def _statements(sealed: Sequence[Sealed], where: object) -> tuple[Statement, ...]:
