@@ -6,7 +6,8 @@ one column an action, named by a prefix and the action (`pi_17`); the logged act
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,8 @@ from harness.estimators.counterfactual_outcome import Outcome, cross_fitted_outc
 from harness.estimators.counterfactual_robust import Direct, direct_method, doubly_robust
 from harness.estimators.logged_control import LogControl, logged_control
 
-__all__ = ["MOST_CELLS", "MOST_LEVELS", "ModelColumns", "Robust", "control_findings", "robust_values"]
+__all__ = ["MOST_CELLS", "MOST_LEVELS", "ModelColumns", "Robust", "actions_of", "control_findings", "features_of",
+           "policy_of", "robust_values", "taken_of"]
 
 MOST_CELLS = 200_000_000  # rows times features of the model: 1.6 GB
 MOST_LEVELS = 50
@@ -79,7 +81,8 @@ def robust_values(
     Raises InputError by file, row and column: an action without a column, probabilities that do not sum to 1, a target
     that is not its action's column, text of more than 50 values, a table beyond 2e8 cells.
     """
-    actions = _actions(table, roles, models)
+    other = {*roles.columns, *models.context, models.action}
+    actions = actions_of(table.names, models.prefix, other=other, where=table.path)
     batch = table.held([*roles.columns, *models.context, models.action, *actions.values()], progress)
     log = basics(batch, roles)
     model = _fitted(batch, roles, models, actions, rng)
@@ -96,10 +99,9 @@ def _fitted(
     batch: Batch, roles: Roles, models: ModelColumns, actions: dict[str, str], rng: np.random.Generator
 ) -> Outcome:  # fmt: skip
     """Predictions of every row by models that did not see it, once the columns are known to be one policy."""
-    log, taken = basics(batch, roles), _taken(batch, models, actions)
-    policy = [column_of_probabilities(batch, name, zero=True) for name in actions.values()]
-    _agreeing(batch, roles, log[2], policy, taken)
-    context = _features(batch, models.context)
+    log, taken = basics(batch, roles), taken_of(batch, models.action, actions, prefix=models.prefix)
+    policy = policy_of(batch, roles.target, log[2], actions, taken)
+    context = features_of(batch, models.context)
     wide = context.shape[1] + len(actions)
     if len(taken) * wide > MOST_CELLS:
         raise InputError("too large to model", where=batch.path, found=f"{len(taken)} rows, {wide} features",
@@ -114,34 +116,47 @@ def _beside(snips: Estimate, dr: Estimate, dm: Direct) -> Robust:
                   dr.high < snips.low or snips.high < dr.low)  # fmt: skip
 
 
-def _actions(table: LogTable, roles: Roles, models: ModelColumns) -> dict[str, str]:
-    """Action: the column of the target's probability of it."""
-    other = {*roles.columns, *models.context, models.action}
-    found = {name.removeprefix(models.prefix): name for name in table.names
-             if name.startswith(models.prefix) and name not in other}  # fmt: skip
+def actions_of(names: Sequence[str], prefix: str, *, other: Collection[str], where: Path | str) -> dict[str, str]:
+    """Action: the column of the target's probability of it; `other` columns have a role of their own.
+
+    Raises InputError, with the nearest column, where none begins with the prefix.
+
+    >>> actions_of(["pi", "pi_1", "pi_2"], "pi_", other={"pi"}, where="log")
+    {'1': 'pi_1', '2': 'pi_2'}
+    """
+    found = {name.removeprefix(prefix): name for name in names if name.startswith(prefix) and name not in other}
     if not found:
-        raise InputError("no column begins with this prefix", where=table.path, column=models.prefix,
+        raise InputError("no column begins with this prefix", where=where, column=prefix,
                          expected="one column an action, of the target's probability of it",
-                         hint=nearest(models.prefix, [name for name in table.names if name not in other]))  # fmt: skip
+                         hint=nearest(prefix, [name for name in names if name not in other]))  # fmt: skip
     return found
 
 
-def _taken(batch: Batch, models: ModelColumns, actions: dict[str, str]) -> NDArray[np.int64]:
-    """(rows,) index of the logged action among those that have a column."""
-    labels = column_of_labels(batch, models.action, "the logged action").astype(np.str_)
+def taken_of(batch: Batch, name: str, actions: Mapping[str, str], *, prefix: str) -> NDArray[np.int64]:
+    """(rows,) index of the logged action, column `name`, among those that have a column.
+
+    Raises InputError by row for an action that has none.
+    """
+    labels = column_of_labels(batch, name, "the logged action").astype(np.str_)
     distinct, code = np.unique(labels, return_inverse=True)
     place = {action: at for at, action in enumerate(actions)}
     index = np.array([place.get(one, -1) for one in distinct.tolist()], dtype=np.int64)[code]
     if index.min() < 0:
         at = int(np.argmin(index))
-        wanted = f"{models.prefix}{labels[at]}"
-        raise batch.fault("action without its column of target probabilities", models.action, at,
-                          f"a column {wanted}", str(labels[at]))  # fmt: skip
+        raise batch.fault("action without its column of target probabilities", name, at,
+                          f"a column {prefix}{labels[at]}", str(labels[at]))  # fmt: skip
     return index
 
 
-def _agreeing(batch: Batch, roles: Roles, target: Floats, policy: Sequence[Floats], taken: NDArray[np.int64]) -> None:
-    """The columns of the actions are one policy: they sum to 1, and say of the logged action what the target says."""
+def policy_of(
+    batch: Batch, name: str, target: Floats, actions: Mapping[str, str], taken: NDArray[np.int64]
+) -> list[Floats]:  # fmt: skip
+    """(rows,) the target's probability of each action: one policy.
+
+    Raises InputError by row, at the target's column `name`, where they do not sum to 1, or do not say of the logged
+    action what the target says.
+    """
+    policy = [column_of_probabilities(batch, one, zero=True) for one in actions.values()]
     total, own = np.zeros(len(target)), np.zeros(len(target))
     for at, column in enumerate(policy):
         total += column
@@ -152,11 +167,15 @@ def _agreeing(batch: Batch, roles: Roles, target: Floats, policy: Sequence[Float
     ):
         if wrong.any():
             at = int(np.argmax(wrong))
-            raise batch.fault(what, roles.target, at, expected, float(found[at]))
+            raise batch.fault(what, name, at, expected, float(found[at]))
+    return policy
 
 
-def _features(batch: Batch, names: Sequence[str]) -> Floats:
-    """(rows, features): numbers as they are, a column of 0 and 1 for each value of text."""
+def features_of(batch: Batch, names: Sequence[str]) -> Floats:
+    """(rows, features): numbers as they are, a column of 0 and 1 for each value of text.
+
+    Raises InputError for text of more than 50 values, and by row for what is missing.
+    """
     columns: list[Floats] = []
     for name in names:
         values = batch.columns[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.defects import (
     calibrated,
     confounding,
+    counterfactual,
     covered,
     harvested,
     index,
@@ -16,6 +17,7 @@ from harness.defects import (
     reranking,
     routed,
     scores,
+    surrogate,
 )
 from harness.defects.catalogue import DEFECTS, Defect
 from harness.errors import InputError, nearest
@@ -23,7 +25,7 @@ from harness.errors import InputError, nearest
 __all__ = ["DEFECTS", "ROOMS", "named", "owner", "owners"]
 
 ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, calibrated,
-         harvested, confounding)
+         harvested, confounding, counterfactual, surrogate)
 
 
 def owner(measure: str) -> Defect:

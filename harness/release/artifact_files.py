@@ -15,7 +15,7 @@ __all__ = ["FILES", "read_artifacts", "wanted_files"]
 FILES: Mapping[str, str] = {  # name below the release's folder → the family of measures that asks for it
     "router/router_distilled_int8.json": "routed", "router/theta_star_production.json": "routed",
     "latency_harvest_config.json": "harvested", "conformal_coverage_report.csv": "covered",
-    "counterfactual_audit_fixed.csv": "confounding"}
+    "counterfactual_audit_fixed.csv": "confounding", "policy_values.csv": "counterfactual"}
 
 
 def wanted_files(loaded: Loaded) -> tuple[str, ...]:
@@ -86,6 +86,12 @@ def _audit(path: Path, _: Loaded) -> None:
     read_audit(path)
 
 
+def _values(path: Path, _: Loaded) -> None:
+    from harness.release.studied.policy_file import read_values
+
+    read_values(path)
+
+
 def _text(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -96,4 +102,4 @@ def _text(path: Path) -> bytes:
 _READERS: Mapping[str, Callable[[Path, Loaded], None]] = {
     "router_distilled_int8.json": _router, "theta_star_production.json": _theta,
     "latency_harvest_config.json": _harvest, "conformal_coverage_report.csv": _coverage,
-    "counterfactual_audit_fixed.csv": _audit}
+    "counterfactual_audit_fixed.csv": _audit, "policy_values.csv": _values}

@@ -135,7 +135,8 @@ def _sources(loaded: Loaded) -> list[Source]:
     recorded, data = loaded.manifest.recorded, loaded.manifest.data
     sides = [] if recorded is None else [recorded.candidate, recorded.baseline]
     studies = loaded.manifest.studies
-    files = [data.qrels, data.slices, studies.routed.spends, studies.confounding.log]
+    files = [data.qrels, data.slices, studies.routed.spends, studies.confounding.log,
+             studies.confounding.truth]
     for side in sides:
         files += [] if side is None else [side.run, side.before, side.latency]
     return [source for source in files if source is not None]

@@ -16,12 +16,22 @@ from harness.errors import InputError
 from harness.release.build import Built
 from harness.release.manifest import Loaded
 from harness.release.observed import Observed, Trial
-from harness.release.studied import calibrated, confounded, covered, harvested, paired, routed
+from harness.release.studied import (
+    calibrated,
+    confounded,
+    counterfactual,
+    covered,
+    harvested,
+    paired,
+    routed,
+    surrogate,
+)
 
 __all__ = ["STUDIES", "studied", "studied_files", "study"]
 
 STUDIES: dict[str, ModuleType] = {"routed": routed, "paired": paired, "covered": covered, "calibrated": calibrated,
-                                  "harvested": harvested, "confounded": confounded}
+                                  "harvested": harvested, "confounded": confounded, "counterfactual": counterfactual,
+                                  "surrogate": surrogate}
 Record = TypeVar("Record")
 Tell = Callable[[str], None]
 

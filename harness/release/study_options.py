@@ -13,7 +13,7 @@ from harness.release.parts import RouterPart
 from harness.release.schema import Model, Source
 
 __all__ = ["CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "HarvestedStudy", "LogColumnsOption", "PairedStudy",
-           "RoutedStudy", "Studies"]
+           "RoutedStudy", "Studies", "SurrogateStudy"]
 
 
 class RoutedStudy(Model):
@@ -73,7 +73,7 @@ class LogColumnsOption(Model):
     """Which column of a user's log is what: `release.studied.decisions.LogColumns` says it of each."""
 
     reward: str = "reward"
-    propensity: str = "propensity"
+    propensity: str | None = "propensity"
     target: str = "target"
     action: str = "action"
     strata: tuple[str, ...] = Field(("nl_confidence", "length", "language"), min_length=1)
@@ -81,20 +81,57 @@ class LogColumnsOption(Model):
     unit: str | None = None
     slices: tuple[str, ...] = ()
     reference: str | None = None
+    context: tuple[str, ...] = ()
+    prefix: str | None = Field(None, min_length=1)
+    language: str | None = None
 
 
 class ConfoundingStudy(Model):
     """The log of decisions: the user's own, or one drawn over the measured queries.
 
     A drawn one asks each query `draws` times; `strength` says how much its policy heeds the context (0: not at all).
-    Strata of fewer than `least` decisions join their neighbours.
+    Strata of fewer than `least` decisions join their neighbours. `truth` is what the target policy earned itself, where
+    it has served too: a table with the log's columns of reward, unit and slices.
     """
 
     log: Source | None = None
+    truth: Source | None = None
     columns: LogColumnsOption = LogColumnsOption()
     draws: int = Field(4, ge=1, le=1000, strict=True)
     strength: float = Field(1.0, ge=0.0, le=5.0, allow_inf_nan=False)
     least: int = Field(50, ge=1, strict=True)
+
+
+class SurrogateStudy(Model):
+    """The latency surrogate: the user's own trace, or requests served under load.
+
+    Per state of the cache `train` requests fit it, `rows` calibrate it and as many are new; `own` of the warm ones are
+    at the release's own settings, one in flight. The others have `loads` in flight, ask for one of `topks`, walk the
+    graph at its own ef or `efs` times it, on the whole index or a share of `sizes`. `predictions` are timed.
+    """
+
+    trace: Source | None = None
+    coverage: float = Field(0.95, gt=0.5, lt=1.0, strict=True)
+    alpha: float = Field(0.05, gt=0.0, lt=0.5, strict=True)
+    rows: int = Field(1650, ge=19, le=1_000_000, strict=True)
+    train: int = Field(1200, ge=20, le=1_000_000, strict=True)
+    own: int = Field(600, ge=59, le=1_000_000, strict=True)
+    predictions: int = Field(400, ge=59, le=1_000_000, strict=True)
+    loads: tuple[Annotated[int, Field(ge=1, le=64, strict=True)], ...] = Field((1, 2, 4), min_length=1)
+    topks: tuple[Annotated[int, Field(ge=11, le=100, strict=True)], ...] = Field((60, 100), min_length=1)
+    efs: tuple[Annotated[float, Field(gt=0.0, le=100.0, allow_inf_nan=False)], ...] = (2.0,)
+    sizes: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.5,)
+
+    @model_validator(mode="after")
+    def _a_parquet_file(self) -> SurrogateStudy:
+        if self.trace is not None and self.trace.parquet is None:
+            raise ValueError("a trace of requests is a Parquet file: {parquet: FILE}")
+        return self
+
+    @property
+    def needed(self) -> int:
+        """Requests of a state that fill all three folds."""
+        return self.train + 2 * self.rows
 
 
 class Studies(Model):
@@ -106,3 +143,4 @@ class Studies(Model):
     covered: CoveredStudy = CoveredStudy()
     calibrated: CalibratedStudy = CalibratedStudy()
     harvested: HarvestedStudy = HarvestedStudy()
+    surrogate: SurrogateStudy = SurrogateStudy()

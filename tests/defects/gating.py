@@ -20,6 +20,9 @@ from harness.release.policy import Check, Limit
 # Measure → a limit that a fair policy would set for the sound trial.
 LIMITS = {
     "R@5": ("at_least", 0.9, "lcb"), "RR": ("at_least", 0.8, "lcb"), "RR@10": ("at_least", 0.8, "value"),
+    "policy value": ("at_least", 0.35, "lcb"), "estimators disagree": ("at_most", 0.0, "value"),
+    "estimator gap z": ("at_most", 3.0, "value"),
+    "policy value error z": ("at_most", 3.0, "value"), "propensity calibration": ("at_most", 0.06, "ucb"),
     "R@100": ("at_least", 0.95, "lcb"),
     "Success@50": ("at_least", 0.95, "value"), "nDCG@10": ("at_least", 0.8, "lcb"), "AP": ("at_least", 0.6, "lcb"),
     "P@10": ("at_least", 0.15, "value"), "delta nDCG@10": ("at_least", 0.0, "lcb"),
@@ -39,6 +42,7 @@ LIMITS = {
     "largest cell share": ("at_most", 0.2, "value"),
     "run manifest gaps": ("at_most", 0.0, "value"), "digest mismatches": ("at_most", 0.0, "value"),
     "replay differences": ("at_most", 0.0, "value"), "config drift": ("at_most", 0.0, "value"),
+    "unsigned baseline": ("at_most", 0.0, "value"),
     "tied at cut@10": ("at_most", 0.01, "value"), "duplicated hits": ("at_most", 0.0, "value"),
     "non-finite scores": ("at_most", 0.0, "value"), "leaked judgements": ("at_most", 0.0, "value"),
     "same as baseline": ("at_most", 0.0, "value"),
@@ -52,6 +56,9 @@ LIMITS = {
     "unlogged share": ("at_most", 0.2, "ucb"), "control shift": ("at_most", 0.2, "ucb"),
     "negative control p": ("at_least", 0.05, "value"), "negative control effect": ("at_most", 0.3, "ucb"),
     "shuffled effect": ("at_most", 0.05, "ucb"), "unstratified p": ("at_most", 0.05, "value"),
+    "surrogate coverage": ("at_least", 0.95, "lcb"), "surrogate width ms": ("at_most", 20.0, "ucb"),
+    "surrogate sharpness": ("at_most", 1.0, "ucb"), "surrogate p95 bound ms": ("at_most", 4.78, "ucb"),
+    "surrogate ms": ("at_most", 1.0, "ucb"),
 }  # fmt: skip
 
 

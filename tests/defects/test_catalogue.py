@@ -83,7 +83,7 @@ ALONE = {  # family of the defect's measures → a measure of another family, wh
     "quality": "p95 total_ms", "latency": "nDCG@10", "index": "nDCG@10", "integrity": "p95 total_ms",
     "hygiene": "agreement@10", "regressions": "nDCG@10", "beside": "agreement@10", "covered": "nDCG@10",
     "calibrated": "p95 total_ms", "harvested": "nDCG@10",
-    "confounding": "nDCG@10", "routed": "nDCG@10",
+    "confounding": "nDCG@10", "counterfactual": "nDCG@10", "routed": "nDCG@10",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fixtures.contract import covered_of, harvested_of
-from fixtures.logs import sound_log
+from fixtures.logs import sound_log, sound_policies
 from fixtures.routed import fitted_router
 from harness.data.store import sha256_file
 from harness.errors import EvidenceError
@@ -20,6 +20,8 @@ from harness.release.studied.audit_file import write_audit
 from harness.release.studied.audited import audit
 from harness.release.studied.covered import write_report
 from harness.release.studied.harvested import write_config
+from harness.release.studied.policy_file import write_values
+from harness.release.studied.policy_values import policy_values
 from harness.report.contract import contract_markdown
 
 LIVE = """
@@ -53,11 +55,12 @@ def folder(tmp_path_factory) -> Path:
     write_report(covered_of(), made)
     log = sound_log()
     write_audit(made / "counterfactual_audit_fixed.csv", audit(log, rng=np.random.default_rng(1)))
+    write_values(made / "policy_values.csv", policy_values(sound_policies(), slices=("all", "hard")))
     return made
 
 
 def test_every_file_is_read_and_named_by_its_digest(folder):
-    """All five, in a fixed order, by the sha256 of their bytes; page and twin carry them."""
+    """All of them, in a fixed order, by the sha256 of their bytes; page and twin carry them."""
     found = read_artifacts(manifest("RR"), folder)
     assert found == {name: sha256_file(folder / name) for name in FILES}
     contract = ReleaseContract("t1", (), artifacts=found)

@@ -15,6 +15,7 @@ from harness.release.measures import (
     beside,
     calibrated,
     confounding,
+    counterfactual,
     covered,
     harvested,
     hygiene,
@@ -24,6 +25,7 @@ from harness.release.measures import (
     quality,
     regressions,
     routed,
+    surrogate,
 )
 from harness.release.observed import Trial
 from harness.release.policy import Check
@@ -35,7 +37,8 @@ _FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "ind
                                     "hygiene": hygiene, "regressions": regressions, "routed": routed,
                                     "beside": beside, "covered": covered, "calibrated": calibrated,
                                     "harvested": harvested,
-                                    "confounding": confounding}
+                                    "confounding": confounding, "counterfactual": counterfactual,
+                                    "surrogate": surrogate}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
 

@@ -18,6 +18,7 @@ from harness.errors import InputError
 from harness.estimators.strata import Strata, merge_sparse, quantile_bins, strata_of
 from harness.records import Floats
 from harness.release.spends import SpendTable
+from harness.release.studied.choices import Choices
 from harness.release.studied.decisions import BINS, LEAST, DecisionLog, Labels, shuffled_within
 
 __all__ = ["CONTROL", "LANGUAGE", "LENGTH", "at_spends", "by_rule", "context_of", "logged", "quarter",
@@ -57,7 +58,7 @@ def logged(table: SpendTable, *, target: Floats, rng: np.random.Generator, draws
         _units(table)[rows], np.array(table.spends)[taken].astype(np.str_), exposed,
         shuffled_within(exposed, cells, rng), table.quality[rows, taken], policy[np.arange(len(rows)), taken],
         target[rows, taken], cells, {CONTROL: table.quality[rows, 0]},
-        {name: held[rows] for name, held in table.slices.items()})
+        {name: held[rows] for name, held in table.slices.items()}, _choices(table, target, rows, taken))
 
 
 def spending_policy(strata: Strata, lean: Floats, *, spends: int, strength: float) -> Floats:
@@ -129,6 +130,15 @@ def _lengths(table: SpendTable) -> Labels:
         names = sorted(names, key=lambda name: float(np.mean(words, where=table.slices[name])) if table.slices[
             name].any() else np.inf)
     return _labels(table, names)
+
+
+def _choices(table: SpendTable, target: Floats, rows: NDArray[Any], taken: NDArray[Any]) -> Choices:
+    """What a log would hold beside: signals and language, never a measured quality; and what the target truly earns."""
+    language = context_of(table)[2]
+    known = [signal for signal in table.signals.values() if np.isfinite(signal).all()]
+    context = np.column_stack([*known, *(language == one for one in np.unique(language))])
+    return Choices(tuple(map(str, table.spends)), taken.astype(np.int64), context[rows], target[rows], language[rows],
+                   earned=(target * table.quality).sum(axis=1)[rows])
 
 
 def _units(table: SpendTable) -> Labels:

@@ -92,8 +92,9 @@ def _read(loaded: Loaded, options: ConfoundingStudy) -> DecisionLog:
                          expected="parquet, csv or jsonl")
     told = options.columns
     columns = LogColumns(**{name: getattr(told, name) for name in LogColumns._fields})
-    return DecisionLog.of(LogTable(kind, loaded.folder / name).held(columns.names), columns,
-                          rng=np.random.default_rng(loaded.manifest.seed), least=options.least)
+    table = LogTable(kind, loaded.folder / name)
+    held = table.held([*columns.names, *columns.beside(table.names)])
+    return DecisionLog.of(held, columns, rng=np.random.default_rng(loaded.manifest.seed), least=options.least)
 
 
 def _audited(loaded: Loaded, log: DecisionLog, tell: Tell) -> DecisionLog:

@@ -6,20 +6,20 @@ that the action cannot have moved, was brought in by something that the log does
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.data.log_table import Batch, column_of_labels, column_of_numbers
+from harness.data.log_table import Batch, column_of_labels, column_of_numbers, column_of_probabilities
 from harness.data.logs import Roles, basics
 from harness.data.tables import find_column
 from harness.errors import InputError, nearest
 from harness.estimators.strata import Strata, merge_sparse, quantile_bins, strata_of
 from harness.records import Floats
 from harness.release.observed import Bools, Trial
+from harness.release.studied.choices import Choices, Labels, choices_of, fitted_propensities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,6 @@ __all__ = ["BINS", "LEAST", "STUDY", "DecisionLog", "Labels", "LogColumns", "dec
 
 STUDY = "confounded"
 
-Labels = NDArray[Any]
 BINS = 10  # deciles, of a column of numbers
 LEAST = 50  # rows under which a stratum joins its neighbour
 
@@ -38,7 +37,7 @@ class LogColumns(NamedTuple):
 
     Attributes:
         reward: What the logged action earned.
-        propensity: The log's probability of it, in (0, 1].
+        propensity: The log's probability of it, in (0, 1]; None where it was not logged: it is then fitted.
         target: The target policy's probability of that same action, in [0, 1].
         action: What was done: text or whole numbers.
         strata: Known before the action, the most important first; numbers of more than ten values go by deciles.
@@ -46,10 +45,13 @@ class LogColumns(NamedTuple):
         unit: Rows of one value depend on each other (a user, a query); None where rows are independent.
         slices: Every value of these is a slice, `column=value`.
         reference: The action that changes nothing; None is the first in order.
+        context: Known before the action: what models of rewards and propensities read; empty is the strata.
+        prefix: Before an action's name: the column of the target's probability of it, for doubly robust values.
+        language: A propensity model each value of this column; None is `language`, where one of the others is it.
     """
 
     reward: str
-    propensity: str
+    propensity: str | None
     target: str
     action: str
     strata: tuple[str, ...]
@@ -57,12 +59,19 @@ class LogColumns(NamedTuple):
     unit: str | None = None
     slices: tuple[str, ...] = ()
     reference: str | None = None
+    context: tuple[str, ...] = ()
+    prefix: str | None = None
+    language: str | None = None
 
     @property
     def names(self) -> list[str]:
-        """Every column that is read, each once."""
-        return list(dict.fromkeys([*self[:4], *self.strata, *self.controls, *([self.unit] if self.unit else []),
-                                   *self.slices]))
+        """Every column that is read by its own name, each once: those of the prefix come beside."""
+        told = [*self[:4], *self.strata, *self.controls, self.unit, *self.slices, *self.context, self.language]
+        return list(dict.fromkeys(name for name in told if name))
+
+    def beside(self, known: Sequence[str]) -> list[str]:
+        """Those of the `known` columns that the prefix names too."""
+        return [name for name in known if self.prefix and name.startswith(self.prefix)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +89,7 @@ class DecisionLog:
         strata: Of the rows, by what was known before.
         controls: Name → (n,) numbers that no action can have moved.
         slices: Name → (n,) bool; `all` is always there.
+        choices: Contexts and every action's probability, where they are known.
     """
 
     units: Labels
@@ -92,6 +102,7 @@ class DecisionLog:
     strata: Strata
     controls: Mapping[str, Floats]
     slices: Mapping[str, Bools]
+    choices: Choices | None = None
 
     def __len__(self) -> int:
         return len(self.reward)
@@ -101,7 +112,8 @@ class DecisionLog:
         cut = {name: value[mask] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         return DecisionLog(**cut, strata=strata_of(self.strata.codes[mask]) if mask.any() else _NONE,
                            controls={name: values[mask] for name, values in self.controls.items()},
-                           slices={name: held[mask] for name, held in self.slices.items()})
+                           slices={name: held[mask] for name, held in self.slices.items()},
+                           choices=None if self.choices is None else self.choices.where(mask))
 
     def slice(self, name: str) -> DecisionLog:
         """The rows of a slice. Raises InputError for an unknown one, with the nearest, and for one without rows."""
@@ -130,7 +142,8 @@ class DecisionLog:
 
         Raises:
             InputError: A column that is not there (the nearest is named), no row, no control, a value that is missing
-                or no number, a propensity outside (0, 1], a reference that is no action of the log.
+                or no number, a propensity outside (0, 1], a reference that is no action of the log; as `choices_of`
+                and, where propensities were not logged, `fitted_propensities`.
 
         >>> import pandas as pd
         >>> frame = pd.DataFrame({"clicked": [1, 0, 1, 0], "p": 0.5, "pi": 0.5, "spend": [0, 20, 0, 20],
@@ -146,14 +159,15 @@ class DecisionLog:
         if not columns.controls or not columns.strata:
             raise InputError("nothing to audit by", where=batch.path,
                              expected="at least one column of strata, and a control that no action can have moved")
-        reward, propensity, target = basics(batch, Roles(*columns[:3]))
         actions = column_of_labels(batch, columns.action, "the action").astype(np.str_)
         cells = merge_sparse(strata_of(*(_cell(batch, name) for name in columns.strata)), least=least)
         exposed = (actions != _reference(batch, columns, actions)).astype(np.float64)
-        return cls(
-            column_of_labels(batch, columns.unit, "a unit") if columns.unit else np.arange(len(reward)), actions,
-            exposed, shuffled_within(exposed, cells, rng), reward, propensity, target, cells,
-            {name: column_of_numbers(batch, name) for name in columns.controls}, _slices(batch, columns.slices))
+        units = column_of_labels(batch, columns.unit, "a unit") if columns.unit else np.arange(len(actions))
+        shuffled = shuffled_within(exposed, cells, rng)
+        rows, choices = _rows(batch, columns, actions, units, rng)
+        return cls(units, actions, exposed, shuffled, *rows, cells,
+                   {name: column_of_numbers(batch, name) for name in columns.controls},
+                   _slices(batch, columns.slices), choices)
 
 
 _NONE = Strata(np.empty(0, dtype=np.int64), (), (), np.empty(0, dtype=np.int64))
@@ -184,6 +198,22 @@ def _batch(frame: pd.DataFrame) -> Batch:
     if not len(frame):
         raise InputError("no rows", where="log", expected="at least one decision")
     return Batch("log", {str(name): frame[name].to_numpy() for name in frame.columns}, lambda at: at + 1)
+
+
+def _rows(batch: Batch, columns: LogColumns, actions: Labels, units: Labels,
+          rng: np.random.Generator) -> tuple[tuple[Floats, Floats, Floats], Choices | None]:
+    """Reward, propensity and target, and what stands behind them; propensities that were not logged are fitted."""
+    if columns.propensity is not None:
+        rows = basics(batch, Roles(columns.reward, columns.propensity, columns.target))
+        return rows, choices_of(batch, columns, actions, target=rows[2])
+    target = column_of_probabilities(batch, columns.target, zero=True)
+    choices = choices_of(batch, columns, actions, target=target)
+    assert choices is not None and choices.context is not None
+    found = fitted_propensities(choices.context, choices.taken, actions=len(choices.names), levels=choices.levels,
+                                units=units, rng=rng)
+    own = found.chances[np.arange(len(target)), choices.taken]
+    return ((column_of_numbers(batch, columns.reward), own, target),
+            replace(choices, chances=found.chances, groups=found.groups))
 
 
 def _cell(batch: Batch, name: str) -> Labels:
