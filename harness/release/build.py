@@ -29,7 +29,8 @@ __all__ = ["Built", "build", "first_stage_is_own", "needed_parts", "part_inputs"
 _CODE = ("harness/retrieval", "harness/reranking", "harness/estimators", "harness/release/stages.py",
          "harness/release/build.py", "harness/release/reading.py")
 _ROUTED = ("harness/routing", "harness/gating", *(f"harness/release/{name}.py" for name in (
-    "routers", "signals", "candidate_terms", "crossfit", "spends", "spends_columns", "spending", "live", "parts")))
+    "routers", "signals", "candidate_terms", "crossfit", "spends", "spends_columns", "spending", "traffic", "live",
+    "parts")))
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,9 @@ class RouterPart(Model):
     """How many candidates each query has reranked, decided from cheap signals within a budget of extra latency.
 
     `full` is the full stage's spend (the reranker's `depth` unless given), `cheap` the early exit's. `also` are spends
-    that are measured and never decided. A live router needs `costs_ms`; a trace of one's own brings its times.
+    that are measured and never decided. `share` is a window for the full reranks, of the queries that the router is
+    fitted to or of `traffic`: the judged queries without their judgements. A live router needs `costs_ms`; a trace of
+    one's own brings its times.
     """
 
     signals: tuple[str, ...] = USUAL
@@ -106,6 +108,7 @@ class RouterPart(Model):
     budget_ms: float | None = Field(0.2, gt=0, allow_inf_nan=False)
     bind: Literal["mean", "p95"] = "mean"
     share: tuple[Finite, Finite] | None = None
+    share_of: Literal["fit", "traffic"] = "fit"
     headroom: float = Field(0.2, ge=0, lt=1, allow_inf_nan=False)
     delta: float = Field(0.1, ge=0, le=1, allow_inf_nan=False)
 
@@ -118,6 +121,12 @@ class RouterPart(Model):
             hint = f"; did you mean {near!r}?" if near else ""
             raise ValueError(f"signals are distinct names of {', '.join(MADE)}, entropy among them{hint}")
         return names
+
+    @model_validator(mode="after")
+    def _a_share_to_hold(self) -> RouterPart:
+        if self.share_of == "traffic" and self.share is None:
+            raise ValueError("share_of: traffic needs a share, [least, greatest]")
+        return self
 
 
 class Parts(Model):

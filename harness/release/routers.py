@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -25,15 +26,17 @@ from harness.release.crossfit import folds_of
 from harness.release.manifest import Manifest
 from harness.release.parts import Costs, RouterPart
 from harness.release.spends import SpendTable
+from harness.release.traffic import at_share, traffic_signals
 from harness.routing.distill import distill
 from harness.routing.int8 import Int8Router
 from harness.routing.teacher import RouterTeacher
 
-__all__ = ["GATE", "ROUTER", "SPENDS", "TEACHER", "FittedRouter", "Ladder", "cost_law", "fit_router",
+__all__ = ["GATE", "ROUTER", "SPENDS", "TEACHER", "TRAFFIC", "FittedRouter", "Ladder", "cost_law", "fit_router",
            "make_router", "make_spends", "overhead_of", "priced", "signals_of"]
 
-ROUTER, GATE, TEACHER, REQUESTS, SPENDS = ("router_distilled_int8.json", "theta_star_production.json", "teacher",
-                                           "gate_requests.parquet", "spends.parquet")
+ROUTER, GATE, TEACHER, REQUESTS, SPENDS, TRAFFIC = (
+    "router_distilled_int8.json", "theta_star_production.json", "teacher", "gate_requests.parquet", "spends.parquet",
+    "traffic.parquet")
 Ladder = tuple[int, int, int]
 _COLUMNS = ("entropy", "predicted_gain", "gain", "cost_ms", "cheap_gain", "cheap_cost_ms")
 
@@ -68,8 +71,13 @@ class FittedRouter(NamedTuple):
                    TwoStageGate.from_json((folder / GATE).read_bytes(), where=folder / GATE), Requests.of(**columns))
 
 
-def fit_router(table: SpendTable, part: RouterPart, ladder: Ladder, *, seed: int) -> FittedRouter:
-    """Teacher, tables and gate from the fit fold of a table. Raises InputError for too few queries, or no budget."""
+def fit_router(table: SpendTable, part: RouterPart, ladder: Ladder, *, seed: int,
+               traffic: Floats | None = None) -> FittedRouter:
+    """Teacher, tables and gate from the fit fold of a table. Raises InputError for too few queries, or no budget.
+
+    `traffic` are (m, F) signals of queries that nobody need have judged, for a share that is held there; by default
+    those of the table's judged queries.
+    """
     if table.judged.all():
         raise InputError("nothing to learn from", where="spend table", column="fold", expected="rows with fold fit")
     fit = table.where(~table.judged)
@@ -79,10 +87,11 @@ def fit_router(table: SpendTable, part: RouterPart, ladder: Ladder, *, seed: int
     predicted = _unseen(fit, matrix, part, cost, full=full, seed=seed)
     requests = Requests.of(matrix[:, part.signals.index("entropy")], predicted, gain, cost, cheap_gain=fit.gain(cheap),
                            cheap_cost_ms=fit.rerank_ms[:, fit.at(cheap)])
-    gate = TwoStageGate.fit(*requests[:4], budget_ms=part.budget_ms, bind=part.bind, share=part.share,
-                            delta=part.delta, headroom=part.headroom, overhead_ms=overhead_of(fit),
-                            cheap_gain=requests.cheap_gain, cheap_cost_ms=requests.cheap_cost_ms)
-    return FittedRouter(teacher, distill(teacher, matrix, part.signals), gate, requests)
+    router, fitted = distill(teacher, matrix, part.signals), partial(_gated, requests, part, overhead_of(fit))
+    if part.share_of == "fit" or part.share is None:
+        return FittedRouter(teacher, router, fitted(part.share), requests)
+    asked = signals_of(table.where(table.judged), part.signals) if traffic is None else traffic
+    return FittedRouter(teacher, router, at_share(fitted, router, asked, part.share), requests)
 
 
 def overhead_of(table: SpendTable) -> float:
@@ -109,14 +118,23 @@ def make_spends(manifest: Manifest, world: World, folders: Mapping[str, Path], f
     assert parts is not None and parts.router is not None and parts.router.costs_ms is not None
     table = spend_table(manifest, world, folders, spends=parts.steps, fold="fit", passes=1, cold=0)
     priced(table, parts.router.costs_ms).to_parquet(folder / SPENDS)
+    if parts.router.share_of == "traffic":
+        signals = traffic_signals(manifest, world, folders, parts.router.signals)
+        frame = pd.DataFrame(signals, columns=list(parts.router.signals))
+        with atomic_writer(folder / TRAFFIC) as file:
+            frame.to_parquet(file, index=False)
 
 
 def make_router(manifest: Manifest, folders: Mapping[str, Path], folder: Path) -> None:
     """The part `router`, from the part `spends`."""
     parts = manifest.parts
     assert parts is not None and parts.router is not None
+    traffic = None
+    if parts.router.share_of == "traffic":
+        frame = read_parquet(folders["spends"] / TRAFFIC).to_pandas()
+        traffic = frame[list(parts.router.signals)].to_numpy(dtype=np.float64)
     fit_router(SpendTable.from_parquet(folders["spends"] / SPENDS), parts.router, parts.steps,
-               seed=manifest.seed).save(folder)
+               seed=manifest.seed, traffic=traffic).save(folder)
 
 
 def priced(table: SpendTable, costs: Costs) -> SpendTable:
@@ -144,6 +162,13 @@ def cost_law(table: SpendTable) -> Costs:
     found, _ = nnls(np.vstack(rows), np.concatenate(list(table.rerank_ms[:, 1:].T)))
     rerank, candidate, word = np.round(found, 6).tolist()
     return Costs(signals=round(overhead_of(table), 6), rerank=rerank, candidate=candidate, word=word)
+
+
+def _gated(requests: Requests, part: RouterPart, overhead_ms: float, share: tuple[float, float] | None
+           ) -> TwoStageGate:
+    return TwoStageGate.fit(*requests[:4], budget_ms=part.budget_ms, bind=part.bind, share=share, delta=part.delta,
+                            headroom=part.headroom, overhead_ms=overhead_ms, cheap_gain=requests.cheap_gain,
+                            cheap_cost_ms=requests.cheap_cost_ms)
 
 
 def _unseen(fit: SpendTable, matrix: Floats, part: RouterPart, cost: Floats, *, full: int, seed: int) -> Floats:

@@ -11,6 +11,7 @@ import pytest
 from fixtures.routed import LADDER, SIGNALS, fitted_router, spend_table
 from harness.errors import InputError
 from harness.gating.checking import optimality_gap
+from harness.gating.requests import FULL
 from harness.release.parts import RouterPart
 from harness.release.routers import GATE, ROUTER, FittedRouter, fit_router, overhead_of, signals_of
 
@@ -111,3 +112,48 @@ def test_requests_that_are_torn_are_one_line(frozen, tmp_path):
     (folder / "gate_requests.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"gate_requests\.parquet.*not readable as Parquet"):
         FittedRouter.load(folder)
+
+
+def shifted():
+    """A table whose judged queries look more uncertain than those of the fit: a share fitted there is missed here."""
+    table = spend_table()
+    entropy = np.where(table.judged, np.minimum(1.0, table.signals["entropy"] + 0.25), table.signals["entropy"])
+    return replace(table, signals={**table.signals, "entropy": entropy})
+
+
+def full_share(table, part):
+    """The share of judged queries that the router of a table reranks in full."""
+    found, judged = fit_router(table, part, LADDER, seed=11), table.where(table.judged)
+    rows = signals_of(judged, SIGNALS)
+    return float((found.gate.decide(rows[:, 0], found.router.predict(rows).gain) == FULL).mean()), found
+
+
+def test_a_share_is_held_on_the_traffic_that_it_is_asked_of():
+    """Held on the fit queries it is missed where the traffic differs (the twin); asked of the traffic it is met."""
+    asked = {"signals": SIGNALS, "budget_ms": None, "share": (0.14, 0.16), "delta": 0.0}
+    met, found = full_share(shifted(), RouterPart(**asked, share_of="traffic"))
+    missed, _ = full_share(shifted(), RouterPart(**asked))
+    assert 0.14 <= met <= 0.16 and not 0.12 <= missed <= 0.18
+    assert optimality_gap(found.gate, found.requests).within  # and it is still the optimum of its own problem
+
+
+def test_the_share_of_the_traffic_looks_at_no_judgement():
+    """Other gains of the judged queries, the same gate to the byte."""
+    part = RouterPart(signals=SIGNALS, budget_ms=None, share=(0.14, 0.16), share_of="traffic", delta=0.0)
+    quality = shifted().quality.copy()
+    quality[shifted().judged] = quality[shifted().judged][:, ::-1]
+    one, two = (fit_router(table, part, LADDER, seed=11) for table in (shifted(), replace(shifted(), quality=quality)))
+    assert one.gate.digest == two.gate.digest
+
+
+def test_a_share_that_the_traffic_cannot_keep_is_one_line():
+    """Traffic of one kind is passed whole or not at all."""
+    with pytest.raises(InputError, match="no thresholds keep the share on the traffic"):
+        fit_router(spend_table(), RouterPart(signals=SIGNALS, budget_ms=None, share=(0.14, 0.16), share_of="traffic"),
+                   LADDER, seed=11, traffic=np.tile([0.9, 0.1, 0.9], (50, 1)))
+
+
+def test_a_share_of_traffic_needs_a_share():
+    """A window is not guessed."""
+    with pytest.raises(ValueError, match="needs a share"):
+        RouterPart(share_of="traffic")
