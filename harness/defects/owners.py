@@ -21,35 +21,42 @@ from harness.defects import (
 )
 from harness.defects.catalogue import DEFECTS, Defect
 from harness.errors import InputError, nearest
+from harness.release.policy import Direction
 
 __all__ = ["DEFECTS", "ROOMS", "named", "owner", "owners"]
+
+_PAST: dict[str, Direction] = {"up": "at_most", "down": "at_least"}
 
 ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, calibrated,
          harvested, confounding, counterfactual, surrogate)
 
 
-def owner(measure: str) -> Defect:
+def owner(measure: str, *, direction: Direction | None = None) -> Defect:
     """The first defect that the measure must refuse; a measure without one is an error: it could pass anything.
+
+    A gate is shown one whose number goes past its limit's `direction`; where none does, the first of any.
 
     >>> owner("delta nDCG@10").name, owner("agreement@10").name
     ('answers_to_another_query', 'under_probed')
     """
-    found = owners(measure)
+    found = owners(measure, direction=direction) or owners(measure)
     if found:
         return found[0]
     raise InputError("no planted defect is known for this measure", where="defects", expected="one it must refuse",
                      found=measure)
 
 
-def owners(measure: str, *, on: str = "all") -> tuple[Defect, ...]:
+def owners(measure: str, *, on: str = "all", direction: Direction | None = None) -> tuple[Defect, ...]:
     """All defects that a gate on the measure must refuse, the owner first; `on` is the gate's slice.
 
-    A defect that hides in a slice is the business of gates on slices alone. Empty for a measure without any.
+    A defect that hides in a slice is the business of gates on slices alone, one whose number rises of limits `at_most`,
+    one whose number falls of limits `at_least`: `direction` asks for those alone. Empty for a measure without any.
 
     >>> [one.name for one in owners("agreement@10")]
     ['under_probed']
     """
-    return tuple(one for one in DEFECTS.values() if one.caught_by(measure) and not (one.on_slices and on == "all"))
+    return tuple(one for one in DEFECTS.values() if one.caught_by(measure) and not (one.on_slices and on == "all")
+                 and direction in {None, _PAST[one.signal.goes]})
 
 
 def named(name: str) -> Defect:

@@ -49,6 +49,7 @@ LIMITS = {
     "regressions": ("at_most", 0.0, "value"), "pinned regressions": ("at_least", 20.0, "value"),
     "monotone faults": ("at_most", 0.0, "value"), "rounding excess": ("at_most", 0.0, "value"),
     "regret nDCG@10": ("at_least", -0.0005, "lcb"), "beyond chance nDCG@10": ("at_least", 0.0, "lcb"),
+    "beyond chance per rerank nDCG@10": ("at_least", 0.0, "lcb"),
     "lift kept": ("at_least", 0.25, "lcb"), "rerank share": ("at_most", 0.25, "ucb"),
     "mean extra ms": ("at_most", 0.25, "ucb"), "p95 extra ms": ("at_most", 2.0, "ucb"),
     "theta gap": ("at_most", 1e-6, "value"), "decision mismatches": ("at_most", 0.0, "value"),
@@ -56,7 +57,7 @@ LIMITS = {
     "unlogged share": ("at_most", 0.2, "ucb"), "control shift": ("at_most", 0.2, "ucb"),
     "negative control p": ("at_least", 0.05, "value"), "negative control effect": ("at_most", 0.3, "ucb"),
     "shuffled effect": ("at_most", 0.05, "ucb"), "unstratified p": ("at_most", 0.05, "value"),
-    "surrogate coverage": ("at_least", 0.95, "lcb"), "surrogate width ms": ("at_most", 20.0, "ucb"),
+    "surrogate coverage": ("at_least", 0.95, "lcb"), "surrogate width ms": ("at_most", 30.0, "ucb"),
     "surrogate sharpness": ("at_most", 1.0, "ucb"), "surrogate p95 bound ms": ("at_most", 4.78, "ucb"),
     "surrogate ms": ("at_most", 1.0, "ucb"),
 }  # fmt: skip

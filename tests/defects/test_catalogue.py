@@ -84,6 +84,7 @@ ALONE = {  # family of the defect's measures → a measure of another family, wh
     "hygiene": "agreement@10", "regressions": "nDCG@10", "beside": "agreement@10", "covered": "nDCG@10",
     "calibrated": "p95 total_ms", "harvested": "nDCG@10",
     "confounding": "nDCG@10", "counterfactual": "nDCG@10", "routed": "nDCG@10",
+    "surrogate": "nDCG@10",
 }  # fmt: skip
 
 
@@ -153,3 +154,13 @@ def test_an_index_that_cannot_be_under_probed_is_not_proven(fair):
         index, under_probed=np.full(len(index.agreement), np.nan), cells=np.empty(0, dtype=np.int64))))
     finding = gated("agreement@10", flat)
     assert finding.verdict is Verdict.INCONCLUSIVE and "under_probed was not refused" in finding.reason
+
+
+def test_a_limit_from_below_is_shown_a_defect_that_falls(fair):
+    """`rerank share` is held from both sides; what breaks the other side leaves this limit kept, and proves nothing."""
+    row = check("rerank share")
+    assert row.limit is not None and row.limit.direction == "at_most"
+    share = read(fair, row).estimate.value
+    falls, rises = (owner("rerank share", direction=side) for side in ("at_least", "at_most"))
+    assert read(falls.plant(fair, 1.0), row).estimate.value == 0.0 < share
+    assert read(rises.plant(fair, 1.0), row).estimate.value > share

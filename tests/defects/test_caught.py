@@ -20,7 +20,8 @@ from harness.release.observed import Trial
 from harness.release.policy import Limit
 from tests.defects.gating import LIMITS, check, equal, found
 
-PAIRS = [(one.name, measure, on) for measure in LIMITS for on in ("all", "hard") for one in owners(measure, on=on)
+PAIRS = [(one.name, measure, on) for measure in LIMITS for on in ("all", "hard") for one
+         in owners(measure, on=on, direction=LIMITS[measure][0])
          if one.on_slices == (on == "hard")]
 WHOLE = {"baseline_resubmitted", "seed_drift", "under_probed",
          "unsigned_baseline"}  # a share of these is no smaller case of the same

@@ -1,0 +1,1 @@
+"""How long a request will take, said beforehand: quantile boosters, conformalised apart for warm and cold caches."""
