@@ -117,7 +117,9 @@ def still_needed(missing: int, loaded: Loaded) -> str:
 def _trusted(key: SigningKey, trust: Trust) -> None:
     known = next((one for one in trust.keys if one.material == material_of(key.signer.public_key)), None)
     if known is None:
-        raise InputError("this key is not trusted, and nothing that it signs would verify", where=key.name,
+        approves = any(one.material == material_of(key.signer.public_key) for one in trust.approvers)
+        raise InputError("this key may approve items of a checklist, and sign no release" if approves else
+                         "this key is not trusted, and nothing that it signs would verify", where=key.name,
                          expected=f"a key of {trust.source}", found=key.keyid)
     if (key.development or known.development) and not trust.allow_development:
         raise InputError("a development key, which the trust file does not allow", where=key.name,

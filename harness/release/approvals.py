@@ -75,6 +75,7 @@ class Approval:
         config_hash: The manifest's CONFIG_HASH.
         item: The item that is approved.
         item_sha256: Digest of the item as it was asked.
+        asks: What was asked, in words.
         says: The person's own words.
         when: When it was signed.
         withdraws: Digests of the signer's own approvals that it takes back; empty where it approves.
@@ -87,6 +88,7 @@ class Approval:
     config_hash: str
     item: str
     item_sha256: str
+    asks: str
     says: str | None
     when: datetime
     withdraws: tuple[str, ...]
@@ -166,8 +168,8 @@ def _approval(line: bytes, release: str, trust: Trust, now: datetime, where: str
     when = time_of(said.when, what="when", where=where)
     in_order(("approved", when), ("now", now), where=where)
     (name, digest), = statement.subjects.items()
-    return Approval(key, name, digest, said.configHash, said.item, said.itemSha256, said.says, when,
-                    tuple(said.withdraws), sha256_bytes(sealed.payload))
+    return Approval(key, name, digest, said.configHash, said.item, said.itemSha256, said.asks,
+                    said.says, when, tuple(said.withdraws), sha256_bytes(sealed.payload))
 
 
 def _signer(sealed: Sealed, trust: Trust, where: str) -> TrustedKey:

@@ -132,7 +132,7 @@ def _wrong(one: Approval, item: Item, manifest: Loaded) -> str:
         return f"another manifest ({one.manifest})"
     if one.manifest_sha256 != manifest.sha256:
         return "an earlier version of this manifest"
-    if (one.item_sha256, one.config_hash) != (item.digest, manifest.manifest.config_hash):
+    if (one.item_sha256, one.asks, one.config_hash) != (item.digest, item.asks, manifest.manifest.config_hash):
         return "asked something else"
     return ""
 
