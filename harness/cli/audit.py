@@ -41,6 +41,8 @@ Context = Annotated[list[str] | None, typer.Option(metavar=Name, help="For doubl
 Action = Annotated[str | None, typer.Option(metavar=Name, help="The logged action; with --context.")]
 Prefix = Annotated[str | None, typer.Option(
     metavar="TEXT", help="TEXT + action is the column of the target's probability of it; with --context.")]  # fmt: skip
+Truth = Annotated[str | None, typer.Option(
+    metavar="LOG", help="The target's own log: what it earned, beside.")]  # fmt: skip
 Seed = Annotated[int, typer.Option(min=0, help="Of the folds of --context.")]
 Floor = Annotated[float, typer.Option(min=0.0, max=1.0, help="Least ESS/N of each slice.")]
 Level = Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the two-sided intervals.")]
@@ -49,8 +51,8 @@ Level = Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the two-sided
 def command(
     log: Log, *, reward: Reward, propensity: Propensity, target: Target, by: Slices = None, cluster: Cluster = None,
     decision: Decision = None, position: Position = None, control: Control = None, margin: Margin = 0.1,
-    context: Context = None, action: Action = None, target_prefix: Prefix = None, seed: Seed = 42, floor: Floor = 0.2,
-    confidence: Level = 0.9, as_json: JsonFlag = False,
+    context: Context = None, action: Action = None, target_prefix: Prefix = None, truth: Truth = None, seed: Seed = 42,
+    floor: Floor = 0.2, confidence: Level = 0.9, as_json: JsonFlag = False,
 ) -> int:  # fmt: skip
     """Audit a log: the value of the target policy, and whether its weights can carry it. Exits 0, 10, 11 or 2."""
     from harness.cli.audit_view import EXITS, document, gravest, show
@@ -60,8 +62,9 @@ def command(
     roles = Roles(reward, propensity, target, tuple(by or ()), cluster, decision, position)
     _known_before(roles, {"--control": control, "--context": context}, action)
     with _watched(log) as progress:
-        found = _audited(_table_at(log), roles, _Asked(models, tuple(control or ()), margin, seed, floor, confidence),
-                         progress)
+        own = _table_at(truth) if truth else None
+        asked = _Asked(models, tuple(control or ()), margin, seed, floor, confidence, own)
+        found = _audited(_table_at(log), roles, asked, progress)
     if as_json:
         print_json({"log": log, "verdict": gravest(found), "floor": floor, "confidence": confidence, "columns": roles,
                     **document(found)})  # fmt: skip
@@ -77,6 +80,7 @@ class _Asked(NamedTuple):
     seed: int
     floor: float
     confidence: float
+    truth: LogTable | None
 
 
 def _audited(table: LogTable, roles: Roles, asked: _Asked, progress: Progress) -> dict[str, Told]:
@@ -84,6 +88,7 @@ def _audited(table: LogTable, roles: Roles, asked: _Asked, progress: Progress) -
 
     from harness.cli.audit_view import Told
     from harness.data.log_models import control_findings, robust_values
+    from harness.data.log_truth import beside_truth
     from harness.data.logs import ALL, audit_log
 
     level, models = asked.confidence, asked.models
@@ -91,7 +96,10 @@ def _audited(table: LogTable, roles: Roles, asked: _Asked, progress: Progress) -
     controls = control_findings(table, roles, asked.control, margin=asked.margin, progress=progress)
     robust = robust_values(table, roles, models, audits, rng=np.random.default_rng(asked.seed), confidence=level,
                            progress=progress) if models else {}  # fmt: skip
-    return {name: Told(one, robust.get(name), tuple(controls) if name == ALL else ()) for name, one in audits.items()}
+    beside = beside_truth(table, asked.truth, roles, audits, robust, confidence=level,
+                          progress=progress) if asked.truth else {}  # fmt: skip
+    return {name: Told(one, robust.get(name), tuple(controls) if name == ALL else (), beside.get(name))
+            for name, one in audits.items()}  # fmt: skip
 
 
 def _models(context: list[str] | None, action: str | None, prefix: str | None) -> ModelColumns | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from harness.data.log_models import Robust
+    from harness.data.log_truth import Beside
     from harness.data.logs import Roles
     from harness.estimate import Estimate
     from harness.estimators.logged import Audit
@@ -22,12 +23,14 @@ __all__ = ["EXITS", "Told", "document", "gravest", "show"]
 EXITS = {"PASS": Exit.PASSED, "INCONCLUSIVE": Exit.INCONCLUSIVE, "REFUSE": Exit.REFUSED}
 _HEAD = ("slice\nn", "ESS/N\ntop row", "κ\nE[w]", "IPS", "SNIPS\ninterval", "verdict")
 _MODEL_HEAD = ("slice", "SNIPS", "DR\ninterval", "DM", "DR in SNIPS'\nSNIPS in DR's")
+_TRUTH_HEAD = ("slice", "estimator", "value", "interval", "errors from truth")
 _PASSED = "the target's value may be read off SNIPS and its interval."
 _NEXT = (
     (("too few to judge",), "log more rows: so few of them tell nothing."),
     (("weighting moves",), "the propensities are not those the log was written with: mend them, then audit again."),
     (("ESS/N", "one row", "κ", "no overlap"), "this log cannot carry this target. Log with more exploration where the "
                                               "target goes, or audit a target nearer to the log."),
+    (("the target earned itself",), "compare both logs: one policy, one time, the propensities that chose."),
     (("of the weight",), "log more of the units: too few of them are the answer."),
     (("excludes 1",), "compare the propensities with what wrote the log; actions it could not take are not in it."),
     (("share no value",), "compare the propensities, and the actions' columns, with what wrote the log."),
@@ -37,16 +40,20 @@ _NEXT = (
 
 
 class Told(NamedTuple):
-    """All that was found of one slice: its audit, doubly robust values if asked for, controls (of `all` alone)."""
+    """All that was found of one slice: its audit, what else was asked for, and controls (of `all` alone)."""
 
     audit: Audit
     robust: Robust | None = None
     controls: Sequence[LogControl] = ()
+    beside: Beside | None = None
 
     @property
     def refusals(self) -> tuple[str, ...]:
         """Why its value must not be used."""
-        return (*self.audit.check.refusals, *self._controls("REFUSE"))
+        far = [] if self.beside is None or not self.beside.refused else [
+            f"SNIPS lies {abs(self.beside.distances['SNIPS'].z):.1f} standard errors from what the target earned "
+            f"itself, more than {self.beside.limit:.1f}"]  # fmt: skip
+        return (*self.audit.check.refusals, *far, *self._controls("REFUSE"))
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -86,6 +93,7 @@ def _slice(told: Told) -> dict[str, Any]:
     return {
         "verdict": told.verdict, "refusals": told.refusals, "doubts": told.doubts, "n": check.n,
         "ips": one.ips, "snips": one.snips, "logged": one.logged, **models, "ess_share": check.ess_share,
+        **({} if told.beside is None else {"truth": told.beside.truth, "from_truth": told.beside.distances}),
         "largest_share": check.largest_share, "tail": check.tail, "mean_weight": check.mean,
         "unlogged_share": check.unlogged_share, "rewarded_rows": one.rewarded,
         "carried": one.carried,
@@ -99,6 +107,9 @@ def show(found: Mapping[str, Told], roles: Roles) -> None:
     models = [_model_row(name, one) for name, one in found.items() if one.robust]
     if models:
         out.print(_table(_MODEL_HEAD, models))
+    truths = [row for name, one in found.items() if one.beside for row in _truth_rows(name, one)]
+    if truths:
+        out.print(_table(_TRUTH_HEAD, truths))
     for name, told in found.items():
         for words in (*told.refusals, *told.doubts):
             out.print(f"{name}: {words}", markup=False)
@@ -164,6 +175,23 @@ def _model_row(name: str, told: Told) -> tuple[str, ...]:
     one = told.robust
     said = (f"{'yes' if inside else 'no'}" for inside in (one.dr_in_snips, one.snips_in_dr))
     return name, f"{told.audit.snips.value:.4g}", _both(one.dr), f"{one.dm.estimate.value:.4g}", "\n".join(said)
+
+
+def _truth_rows(name: str, told: Told) -> list[tuple[str, ...]]:
+    """Every estimator with its distance from the truth in standard errors, then the truth itself."""
+    assert told.beside is not None
+    values = {"IPS": told.audit.ips, "SNIPS": told.audit.snips}
+    if told.robust is not None:
+        values |= {"DR": told.robust.dr, "DM": told.robust.dm.estimate}
+    rows = [("", one, f"{values[one].value:.4g}", _ends(values[one]), f"{far.z:+.2f}")
+            for one, far in told.beside.distances.items()]  # fmt: skip
+    truth = told.beside.truth
+    rows.append(("", "in truth", f"{truth.value:.4g}", _ends(truth), f"n {truth.n:,}"))
+    return [(name, *rows[0][1:]), *rows[1:]]
+
+
+def _ends(found: Estimate) -> str:
+    return "–" if found.low == -float("inf") else f"[{found.low:.4g}, {found.high:.4g}]"
 
 
 def _both(found: Estimate) -> str:

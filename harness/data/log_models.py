@@ -6,6 +6,7 @@ one column an action, named by a prefix and the action (`pi_17`); the logged act
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from harness.estimators.counterfactual_robust import Direct, direct_method, doub
 from harness.estimators.logged_control import LogControl, logged_control
 
 __all__ = ["MOST_CELLS", "MOST_LEVELS", "ModelColumns", "Robust", "actions_of", "control_findings", "features_of",
-           "policy_of", "robust_values", "taken_of"]
+           "policy_of", "robust_values", "taken_of", "unit_error"]
 
 MOST_CELLS = 200_000_000  # rows times features of the model: 1.6 GB
 MOST_LEVELS = 50
@@ -54,6 +55,7 @@ class Robust(NamedTuple):
         dr_in_snips: Whether DR's value lies in SNIPS' interval.
         snips_in_dr: The reverse; DR's interval may be much the narrower one.
         apart: Whether the two intervals share no value: then propensities or model inputs are wrong.
+        error: Standard error of DR, by unit.
     """
 
     dr: Estimate
@@ -61,6 +63,7 @@ class Robust(NamedTuple):
     dr_in_snips: bool
     snips_in_dr: bool
     apart: bool
+    error: float
 
 
 def robust_values(
@@ -88,11 +91,26 @@ def robust_values(
     model = _fitted(batch, roles, models, actions, rng)
     units = column_of_labels(batch, roles.units, "an id") if roles.units else None
     parts = {name: here for name, here in parts_of(batch, roles.slices).items() if log[2][here].any()}
-    values = {name: doubly_robust(*(column[here] for column in log), fitted=model.fitted[here],
-                                  expected=model.expected[here], clusters=None if units is None else units[here],
-                                  confidence=confidence) for name, here in parts.items()}  # fmt: skip
-    return {name: _beside(audits[name].snips, dr, direct_method(model.expected[parts[name]]))
-            for name, dr in values.items()}  # fmt: skip
+    found = {}
+    for name, here in parts.items():
+        columns, clusters = tuple(column[here] for column in log), None if units is None else units[here]
+        fitted, expected = model.fitted[here], model.expected[here]
+        dr = doubly_robust(*columns, fitted=fitted, expected=expected, clusters=clusters, confidence=confidence)
+        rows = expected + columns[2] / columns[1] * (columns[0] - fitted) - dr.value
+        found[name] = _beside(audits[name].snips, dr, direct_method(expected), unit_error(rows, clusters))
+    return found
+
+
+def unit_error(rows: Floats, units: NDArray[Any] | None) -> float:
+    """Standard error of the mean of rows (n,), whose own mean is 0, by unit (n,); NaN under two units.
+
+    >>> unit_error(np.array([-1.0, 1.0, -1.0, 1.0]), None).__round__(3)
+    0.577
+    """
+    sums = rows if units is None else np.bincount(np.unique(units, return_inverse=True)[1], weights=rows)
+    if len(sums) < 2:
+        return math.nan
+    return math.sqrt(len(sums) / (len(sums) - 1) * float(((sums - sums.mean()) ** 2).sum())) / len(rows)
 
 
 def _fitted(
@@ -111,9 +129,9 @@ def _fitted(
                                 rng=rng, by=by)  # fmt: skip
 
 
-def _beside(snips: Estimate, dr: Estimate, dm: Direct) -> Robust:
+def _beside(snips: Estimate, dr: Estimate, dm: Direct, error: float) -> Robust:
     return Robust(dr, dm, snips.low <= dr.value <= snips.high, dr.low <= snips.value <= dr.high,
-                  dr.high < snips.low or snips.high < dr.low)  # fmt: skip
+                  dr.high < snips.low or snips.high < dr.low, error)  # fmt: skip
 
 
 def actions_of(names: Sequence[str], prefix: str, *, other: Collection[str], where: Path | str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from harness.release.studied.policy_log import STUDY, PolicyLog
 __all__ = ["fitted_to_the_reward", "rewards_lost", "stale_propensities", "sure_propensities"]
 
 _LOST = 0.9  # of the rewards, at most: where none is left, nothing varies and nothing is measured
+_SEEN = 4.0  # in logs, from the least reward to the greatest
 _TILT = 3.0  # in log odds, from the row of least predicted reward to that of most
 
 
@@ -46,8 +47,13 @@ def stale_propensities(trial: Trial, dose: Dose) -> Trial:
         signal="distance from what the target earned in truth", grades=(0.5, 1.0))
 def fitted_to_the_reward(trial: Trial, dose: Dose) -> Trial:
     """Propensities were computed afterwards, by a model that saw the reward: rewarded decisions seem the rarer ones."""
-    return _log(trial, dose, lambda log, dose: replace(
-        log, propensity=_tilted(log.propensity, log.reward, -_TILT * dose.severity)))
+
+    def change(log: PolicyLog, dose: Dose) -> PolicyLog:
+        span = float(np.ptp(log.reward))
+        share = (log.reward - log.reward.min()) / (span if span > 0.0 else 1.0)
+        return replace(log, propensity=np.maximum(log.propensity * np.exp(-_SEEN * dose.severity * share), 1e-30))
+
+    return _log(trial, dose, change)
 
 
 @defect("sure_propensities", caught_by=lambda measure: measure == "propensity calibration", goes="up",

@@ -16,6 +16,10 @@ from harness.release.measures.quality import values_of
 from harness.release.observed import TaskObserved, Trial
 from harness.release.policy import Check
 from harness.release.studied.harvested import HarvestObserved, write_config
+from harness.release.studied.policy_file import FILE as VALUES
+from harness.release.studied.policy_file import write_values
+from harness.release.studied.policy_log import PolicyLog
+from harness.release.studied.policy_values import policy_values
 from harness.release.studied.routed import RoutedObserved
 
 __all__ = ["INDEX", "PER_QUERY", "ROC", "STAGES", "TRACE", "keep_records"]
@@ -25,11 +29,12 @@ _SHOWN = ("R@5", "RR", "nDCG@10", "Success@50")
 
 
 def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
-    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and five more as far as they apply.
+    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and six more as far as they apply.
 
     `trace.parquet` holds latencies, `index.json` cells and agreement, `stages.json` mean measures before and after
     the second stage, by task, `roc.json` the gain that the spend rule captures at every share, and
-    `latency_harvest_config.json` the settings of a graph that were tried.
+    `latency_harvest_config.json` the settings of a graph that were tried, `policy_values.csv` what another policy would
+    have earned.
     """
     import pandas as pd
 
@@ -62,9 +67,13 @@ def _before_after(task: TaskObserved) -> dict[str, list[float]]:
 
 
 def _keep_studies(trial: Trial, folder: Path) -> None:
-    harvested, routed = (trial.candidate.studies.get(name) for name in ("harvested", "routed"))
+    found = trial.candidate.studies
+    harvested, routed, valued = (found.get(name) for name in ("harvested", "routed", "counterfactual"))
     if isinstance(harvested, HarvestObserved):
         write_config(harvested.harvest, folder)
+    if isinstance(valued, PolicyLog):
+        slices = [name for name, held in valued.slices.items() if held.any()]
+        write_values(folder / VALUES, policy_values(valued, slices=slices))
     if isinstance(routed, RoutedObserved):
         atomic_write_text(folder / ROC, json.dumps(_roc(routed)) + "\n")
 

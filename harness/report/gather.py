@@ -14,9 +14,12 @@ from harness.errors import InputError
 from harness.release.judge import Finding
 from harness.release.keep import ROC
 from harness.release.studied.harvested import CONFIG
+from harness.release.studied.policy_file import FILE as VALUES
+from harness.release.studied.policy_file import read_values
 from harness.report.harvest_picture import harvest_svg
 from harness.report.pictures import bars_svg, ecdf_svg, histogram_svg
 from harness.report.routing_pictures import roc_svg
+from harness.report.values_picture import values_svg
 from harness.retrieval.harvest import Harvest
 
 __all__ = ["pictures_of"]
@@ -38,6 +41,9 @@ def pictures_of(folder: Path, findings: Sequence[Finding]) -> dict[str, str]:
     tried = folder / CONFIG
     if tried.is_file():
         pictures["Latency harvest"] = harvest_svg(Harvest.from_json(tried.read_bytes(), where=tried))
+    if (folder / VALUES).is_file():
+        title = "What the target policy would have earned"
+        pictures[title] = values_svg(read_values(folder / VALUES), title=title)
     if (folder / ROC).is_file():
         pictures |= _roc(folder / ROC)
     return pictures

@@ -33,7 +33,7 @@ def example(shared_data, tmp_path, monkeypatch):
 @pytest.mark.usefixtures("example")
 def test_every_run_of_the_page_prints_what_the_page_shows(capsys):
     """Each command under `signoff audit` gives the output below it and the exit code of its verdict."""
-    assert len(RUNS) == 5
+    assert len(RUNS) == 7
     for command, output in RUNS:
         code = main(shlex.split(command.replace("\\\n", " ")))
         told = capsys.readouterr()

@@ -34,7 +34,7 @@ EXAMPLES = ("policy value", "estimators disagree", "estimator gap z", "policy va
 BINS = 10
 _NO_MODEL = "no model of rewards: the log does not say the target's probability of every action (columns.prefix)"
 _NO_TRUTH = "what the target earned itself is not known on this slice (studies.confounding.truth)"
-_NOT_FITTED = "nothing was fitted: no context is known, or an action is too rare"
+_NOT_FITTED = "propensities were logged: none was fitted (columns.propensity: null fits them)"
 
 
 def owns(measure: str) -> bool:

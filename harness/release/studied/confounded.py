@@ -27,7 +27,7 @@ from harness.release.studied.decisions import DecisionLog, LogColumns
 from harness.release.studied.routed import RoutedObserved
 from harness.release.study_options import ConfoundingStudy
 
-__all__ = ["ARTIFACTS", "observe", "recorded", "wanted"]
+__all__ = ["ARTIFACTS", "live_log", "observe", "recorded", "recorded_log", "wanted"]
 
 ARTIFACTS = Path("artifacts")
 Tell = Callable[[str], None]
@@ -41,6 +41,14 @@ def wanted(manifest: Manifest) -> bool:
 def observe(loaded: Loaded, built: Built, candidate: Observed,
             baseline: Observed | None, tell: Tell) -> DecisionLog:  # noqa: ARG001 what every study takes
     """Draw a log over a live release's judged queries, and write its audit beside the release's artifacts."""
+    return _audited(loaded, live_log(loaded, built, candidate, tell), tell)
+
+
+def live_log(loaded: Loaded, built: Built, candidate: Observed, tell: Tell) -> DecisionLog:
+    """A log drawn over a live release's judged queries, the same each time.
+
+    Raises InputError where the manifest names a log of the user's own, or no reranker to spend on.
+    """
     if loaded.manifest.studies.confounding.log is not None:
         raise InputError("a log of one's own, beside live parts", where=loaded.path, column="studies.confounding.log",
                          expected="recorded files: a live release's log is drawn over its own answers")
@@ -51,20 +59,25 @@ def observe(loaded: Loaded, built: Built, candidate: Observed,
     else:
         table = _measured(loaded, built, tell)
         target = quarter(table)
-    return _audited(loaded, _drawn(loaded, table, target), tell)
+    return _drawn(loaded, table, target)
 
 
 def recorded(loaded: Loaded, tell: Tell) -> DecisionLog:
+    """The user's own log, or one drawn over his trace of spends, audited. Raises InputError as `recorded_log`."""
+    return _audited(loaded, recorded_log(loaded), tell)
+
+
+def recorded_log(loaded: Loaded) -> DecisionLog:
     """The user's own log, or one drawn over his trace of spends. Raises InputError where he gives neither."""
     options, trace = loaded.manifest.studies.confounding, loaded.manifest.studies.routed.spends
     if options.log is not None:
-        return _audited(loaded, _read(loaded, options), tell)
+        return _read(loaded, options)
     if trace is None:
         raise InputError("no log of decisions", where=loaded.path, column="studies.confounding.log",
                          expected="a table with a row a decision, or studies.routed.spends", found=None)
     table = SpendTable.from_parquet(loaded.folder / trace.path)
     judged = table.where(table.judged)
-    return _audited(loaded, _drawn(loaded, judged, quarter(judged)), tell)
+    return _drawn(loaded, judged, quarter(judged))
 
 
 def _measured(loaded: Loaded, built: Built, tell: Tell) -> SpendTable:

@@ -35,14 +35,15 @@ def wanted(manifest: Manifest) -> bool:
     return any(check.own_gate is None and owns(check.measure) for check in manifest.checks)
 
 
-def observe(loaded: Loaded, built: Built, candidate: Observed, baseline: Observed | None, tell: Tell) -> PolicyLog:
+def observe(loaded: Loaded, built: Built, candidate: Observed,
+            baseline: Observed | None, tell: Tell) -> PolicyLog:  # noqa: ARG001 what every study takes
     """Value the target over a live release's log, drawn anew where no row of the policy has asked for it."""
     if loaded.manifest.studies.confounding.truth is not None:
         raise InputError("a truth of one's own, beside live parts", where=loaded.path,
                          column="studies.confounding.truth",
                          expected="recorded files: a live release's truth is measured at every spend")
     found = candidate.studies.get(LOG)
-    log = found if isinstance(found, DecisionLog) else confounded.observe(loaded, built, candidate, baseline, tell)
+    log = found if isinstance(found, DecisionLog) else confounded.live_log(loaded, built, candidate, tell)
     return _valued(loaded, log, None, tell)
 
 
@@ -51,7 +52,7 @@ def recorded(loaded: Loaded, tell: Tell) -> PolicyLog:
 
     Raises InputError where he gives neither log nor trace; where the truth is no table, or lacks the log's reward.
     """
-    return _valued(loaded, confounded.recorded(loaded, tell), _truth(loaded), tell)
+    return _valued(loaded, confounded.recorded_log(loaded), _truth(loaded), tell)
 
 
 def _truth(loaded: Loaded) -> OnPolicy | None:

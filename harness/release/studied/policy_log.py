@@ -17,7 +17,7 @@ from harness.errors import InputError, nearest
 from harness.estimators.propensity import fit_logistic
 from harness.records import Floats
 from harness.release.observed import Bools, Trial
-from harness.release.studied.choices import FOLDS, Choices, Codes, Labels, fitted_propensities, unit_folds
+from harness.release.studied.choices import FOLDS, LEAST_ROWS, Choices, Codes, Labels, fitted_propensities, unit_folds
 from harness.release.studied.decisions import DecisionLog
 
 __all__ = ["STUDY", "OnPolicy", "Outcomes", "PolicyLog", "cross_fitted_rewards", "policies_of", "policy_log"]
@@ -60,7 +60,7 @@ class PolicyLog:
         taken: (n,) index of the logged action, among K.
         fitted: (n,) predicted reward of the logged action; None where nothing says the target's other probabilities.
         expected: (n,) predicted reward under the target policy; None as `fitted`.
-        chances: (n, K) fitted propensities of every action; None where contexts are not known.
+        chances: (n, K) fitted propensities of every action; None where the log told its own.
         groups: (n,) the model that each row's propensities are from; None as `chances`.
         earned: (n,) what the target earns at the row in truth, where every action was measured.
         slices: Name → (n,) bool; `all` is always there.
@@ -114,8 +114,8 @@ def policies_of(trial: Trial) -> PolicyLog:
 def policy_log(log: DecisionLog, *, rng: np.random.Generator, on_policy: OnPolicy | None = None) -> PolicyLog:
     """A log with the models that its values need: rewards, and propensities, both cross-fitted by unit.
 
-    Propensities are fitted also where they were logged, if contexts are known: that shows what models would have made
-    of them; the logged ones are what values are read off.
+    A drawn log's propensities are known, and fitted all the same: that shows what models would have made of them. Its
+    values are read off the known ones.
 
     Args:
         log: `DecisionLog.of` a table, or drawn.
@@ -138,7 +138,7 @@ def policy_log(log: DecisionLog, *, rng: np.random.Generator, on_policy: OnPolic
     outcomes, chances, groups = None, choices.chances, choices.groups
     if choices.policy is not None:
         outcomes = cross_fitted_rewards(choices, log.reward, units=log.units, rng=rng)
-    if chances is None and choices.context is not None and _common(choices):
+    if choices.earned is not None and choices.context is not None and _common(choices):
         found = fitted_propensities(choices.context, choices.taken, actions=len(choices.names), levels=choices.levels,
                                     units=log.units, rng=rng)
         chances, groups = found
@@ -221,8 +221,6 @@ def _bare(log: DecisionLog) -> Choices:
 
 def _common(choices: Choices) -> bool:
     """Whether propensities can be fitted where they need not be."""
-    from harness.release.studied.choices import LEAST_ROWS
-
     counts = np.bincount(choices.taken, minlength=len(choices.names))
     return len(counts) > 1 and int(counts.min()) >= LEAST_ROWS
 

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from harness.data.log_models import unit_error
 from harness.estimate import Estimate
 from harness.estimators.counterfactual import ips, snips
 from harness.estimators.counterfactual_robust import direct_method, doubly_robust
@@ -21,7 +22,6 @@ from harness.estimators.logged import LoggedRows
 from harness.estimators.overlap import WeightCheck
 from harness.records import Floats
 from harness.release.studied.audited import ess, kappa
-from harness.release.studied.choices import Labels
 from harness.release.studied.policy_log import PolicyLog
 
 __all__ = ["ESTIMATORS", "Agreement", "Name", "PolicyValue", "agreement", "distance", "error_z", "gap_z", "influence",
@@ -161,7 +161,7 @@ def gap_z(log: PolicyLog) -> float:
     if log.fitted is None or not log.target.any():
         return math.nan
     one, other = (value_by(log, name, confidence=0.9).value for name in ("SNIPS", "DR"))
-    error = _error(influence(log, "SNIPS") - influence(log, "DR"), log.units)
+    error = unit_error(influence(log, "SNIPS") - influence(log, "DR"), log.units)
     return (one - other) / error if error > 0.0 else math.nan
 
 
@@ -194,10 +194,10 @@ def distance(log: PolicyLog, name: Name) -> tuple[float, float]:
     value, rows = value_by(log, name, confidence=0.9).value, influence(log, name)
     if log.earned is not None:
         truth = float(log.earned.mean())
-        return value - truth, _error(rows - (log.earned - truth), log.units)
+        return value - truth, unit_error(rows - (log.earned - truth), log.units)
     assert log.on_policy is not None
     reward = log.on_policy.reward
-    both = _error(rows, log.units), _error(reward - reward.mean(), log.on_policy.units)
+    both = unit_error(rows, log.units), unit_error(reward - reward.mean(), log.on_policy.units)
     return value - float(reward.mean()), math.hypot(*both)
 
 
@@ -208,12 +208,3 @@ def weights_of(log: PolicyLog) -> WeightCheck:
 
 def _given(log: PolicyLog) -> tuple[Name, ...]:
     return ESTIMATORS[:2] if log.fitted is None else ESTIMATORS
-
-
-def _error(rows: Floats, units: Labels) -> float:
-    """Standard error of the mean of rows, by unit; NaN under two units."""
-    code = np.unique(units, return_inverse=True)[1]
-    sums = np.bincount(code, weights=rows)
-    if len(sums) < 2:
-        return math.nan
-    return math.sqrt(len(sums) / (len(sums) - 1) * float(((sums - sums.mean()) ** 2).sum())) / len(rows)
