@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import InputError
-from harness.estimators.conformal import cqr_scores, split_threshold
+from harness.estimators.conformal import cqr_scores, needed_for_threshold, split_threshold
 from harness.latency.features import CACHE, STATES, checked_features, checked_ms
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class SteeredThreshold:
                              expected="coverage and rate inside (0, 1), a window of at least 1")
         self._start, self._target, self._rate, self.level = start, 1.0 - coverage, rate, 1.0 - coverage
         self._latest: deque[float] = deque(maxlen=window)
+        self._needed = needed_for_threshold(coverage)
 
     @property
     def value(self) -> float:
@@ -54,7 +55,7 @@ class SteeredThreshold:
         if self.level >= 1.0:
             return -math.inf
         found = split_threshold(np.array(self._latest), coverage=1.0 - self.level)
-        return self._start if math.isinf(found) else found
+        return self._start if math.isinf(found) and len(self._latest) < self._needed else found
 
     def finished(self, score: float) -> bool:
         """Whether the score was covered, told before it moves the threshold."""

@@ -15,7 +15,8 @@ __all__ = ["FILES", "read_artifacts", "wanted_files"]
 FILES: Mapping[str, str] = {  # name below the release's folder → the family of measures that asks for it
     "router/router_distilled_int8.json": "routed", "router/theta_star_production.json": "routed",
     "latency_harvest_config.json": "harvested", "conformal_coverage_report.csv": "covered",
-    "counterfactual_audit_fixed.csv": "confounding", "policy_values.csv": "counterfactual"}
+    "counterfactual_audit_fixed.csv": "confounding", "policy_values.csv": "counterfactual",
+    "latency_surrogate_conformal.json": "surrogate"}
 
 
 def wanted_files(loaded: Loaded) -> tuple[str, ...]:
@@ -92,6 +93,12 @@ def _values(path: Path, _: Loaded) -> None:
     read_values(path)
 
 
+def _surrogate(path: Path, _: Loaded) -> None:
+    from harness.latency.surrogate import LatencySurrogate
+
+    LatencySurrogate.load(path.parent)
+
+
 def _text(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -102,4 +109,5 @@ def _text(path: Path) -> bytes:
 _READERS: Mapping[str, Callable[[Path, Loaded], None]] = {
     "router_distilled_int8.json": _router, "theta_star_production.json": _theta,
     "latency_harvest_config.json": _harvest, "conformal_coverage_report.csv": _coverage,
-    "counterfactual_audit_fixed.csv": _audit, "policy_values.csv": _values}
+    "counterfactual_audit_fixed.csv": _audit, "policy_values.csv": _values,
+    "latency_surrogate_conformal.json": _surrogate}

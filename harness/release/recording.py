@@ -136,7 +136,7 @@ def _sources(loaded: Loaded) -> list[Source]:
     sides = [] if recorded is None else [recorded.candidate, recorded.baseline]
     studies = loaded.manifest.studies
     files = [data.qrels, data.slices, studies.routed.spends, studies.confounding.log,
-             studies.confounding.truth]
+             studies.confounding.truth, studies.surrogate.trace]
     for side in sides:
         files += [] if side is None else [side.run, side.before, side.latency]
     return [source for source in files if source is not None]

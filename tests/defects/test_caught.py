@@ -28,9 +28,9 @@ WHOLE = {"baseline_resubmitted", "seed_drift", "under_probed",
 # nothing is drawn
 FIXED = {"answered_only_where_easy", "bands_too_narrow", "coarse_rounding", "distant_hits", "fitted_to_the_reward",
          "harvest_finds_others", "harvest_loses", "harvest_slows", "misstated_propensities", "non_monotone_table",
-         "one_cell_swallows", "run_truncated", "seed_drift", "slow_throughout", "stale_propensities", "unsigned_baseline",
-         "sure_propensities", "theta_moved", "shifted_latency",
-         "thresholds_too_low", "served_slowly", "predicts_slowly", "unnormalised_embeddings", "unseeded_step"}
+         "one_cell_swallows", "predicts_slowly", "run_truncated", "seed_drift", "served_slowly", "shifted_latency",
+         "slow_throughout", "stale_propensities", "sure_propensities", "theta_moved", "thresholds_too_low",
+         "unnormalised_embeddings", "unseeded_step", "unsigned_baseline"}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,8 @@ def test_every_defect_is_caught_by_every_gate_that_owns_it(name, measure, on, fa
 
 def test_every_defect_has_a_gate():
     """None is in the catalogue that no measure of the fair policy is held against."""
-    assert {name for name, *_ in PAIRS} == set(DEFECTS)
+    other_side = {"spends_nowhere"}  # of a measure held from above in LIMITS: tried in test_catalogue
+    assert {name for name, *_ in PAIRS} | other_side == set(DEFECTS)
 
 
 @pytest.mark.parametrize("name", DEFECTS)

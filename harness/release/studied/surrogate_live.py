@@ -80,7 +80,8 @@ def cold_requests(live: LiveRelease, folder: Path | None, drawn: Drawn, options:
         for place in rng.permutation(len(blocks)):
             ef, load = blocks[place]
             with _walked(mapped.graph, ef):
-                served = _rounds(system, drawn.asks(each + load, rng), load, pool, mapped.cool)
+                asks = drawn.asks(load * (2 + (each - 1) // load), rng)
+                served = _rounds(system, asks, load, pool, mapped.cool)[:each]
             tell(f"cold: {len(found) + len(served):,} of {each * len(blocks):,}")
             found += served
             if not served:
@@ -90,14 +91,14 @@ def cold_requests(live: LiveRelease, folder: Path | None, drawn: Drawn, options:
 
 def _rounds(system: LiveRelease, asks: Sequence[Ask], load: int, pool: ThreadPoolExecutor,
             cool: Callable[[], bool]) -> list[Served]:
-    """`load` at a time; the first round warms nothing but the gauge, and is not counted."""
+    """`load` at a time; the first round, before which nothing had finished, is not counted."""
     gauge, found, failed = Gauge(), list[Served](), 0
-    for start in range(0, len(asks) - load + 1, load):
+    for start in range(0, len(asks), load):
         served = served_at_once(system, asks[start : start + load], gauge=gauge, pool=pool, cool=cool)
         failed = 0 if served else failed + 1
         if failed == FAILS:
             return []
-        found += [one for one in served if np.isfinite(one.features.recent_p95)]
+        found += served if start else []
     return found
 
 
