@@ -99,9 +99,10 @@ def _words(name: str, one: SliceCoverage) -> str:
 
 def _width(record: SurrogateObserved, check: Check) -> Reading:
     widths = record.widths.own[record.mask(check.slice)]
-    shares = np.quantile(widths, [0.05, 0.5, 0.95]) if len(widths) else np.full(3, np.nan)
-    return Reading(_mean(widths, check, "ms"), min_n=LEAST_ROWS,
-                   details={f"p{level} width ms": float(at) for level, at in zip((5, 50, 95), shares, strict=True)})
+    ends = widths[np.isfinite(widths)]
+    details: dict[str, float | str] = {f"p{level} width ms": float(np.percentile(ends, level))
+                                       for level in (5, 50, 95)} if len(ends) else {}
+    return Reading(_mean(widths, check, "ms"), min_n=LEAST_ROWS, details=details)
 
 
 def _sharpness(record: SurrogateObserved, check: Check) -> Reading:

@@ -118,8 +118,6 @@ def _trace(path: Path) -> tuple[Floats, Floats, Bools]:
 
     frame = read_parquet(path).to_pandas(ignore_metadata=True)
     require(frame, (*FEATURES, "total_ms"), path)
-    if not len(frame):
-        raise InputError("no request", where=path, expected="a row a request")
     told = frame["cache"].tolist()
     codes = [float(STATES.index(one)) if one in STATES else one for one in told]
     columns = [floats(codes if name == "cache" else frame[name], name, path) for name in FEATURES]
