@@ -72,9 +72,12 @@ def _signed(run: GateRun, key: Path | None) -> tuple[Exit, str | None]:
 
 
 def _write(run: GateRun, signed: str | None) -> None:
+    from harness.cli.status_facts import checklist_facts
+    from harness.release.evidence import finding_of
     from harness.report.write import write_reports
 
-    facts = {"seconds": run.seconds, "policy": run.loaded.path.name, "evidence, timings apart": run.digest}
+    facts = {"seconds": run.seconds, "policy": run.loaded.path.name, "evidence, timings apart": run.digest,
+             **checklist_facts(run.loaded, map(finding_of, run.evidence.findings))}
     write_reports(run.shown, run.folder, signed=signed, facts=facts)
 
 

@@ -15,7 +15,7 @@ from harness.release.approvals_counted import Standing, standings_of
 from harness.release.banking import signed_evidence
 from harness.release.bundle import open_bundle
 from harness.release.evidence import read_evidence
-from harness.release.judge import Finding, Verdict
+from harness.release.judge import Finding, Verdict, decide
 from harness.release.manifest import Loaded
 from harness.release.predicates import time_of
 from harness.release.recheck import recheck, settled
@@ -81,7 +81,7 @@ def _findings(loaded: Loaded, places: Places, trust: Trust | None, now: datetime
     else:
         return None, {}
     findings = recheck(evidence, loaded=loaded, subjects=hash_now(loaded, places.artifacts), where=source)
-    if not any(one.verdict is Verdict.REFUSE for one in findings):
+    if decide(findings) is Verdict.PASS:  # a gate that blocks has failed its test as well: only a pass must be clean
         settled(evidence.closing, where=source)
     age = now - time_of(evidence.header["started"], what="started", where=source)
     if trust is not None and age > timedelta(days=trust.max_age_days):

@@ -109,15 +109,14 @@ def approved_or_invalid(filed: Filed, *, manifest: Loaded, trust: Trust, now: da
 
 
 def _standing(item: Item, given: Sequence[Approval], manifest: Loaded, trust: Trust | None, now: datetime) -> Standing:
-    taken_back = {(one.key.material, digest): one.when for one in given for digest in one.withdraws}
+    taken_back = {(one.key.material, digest): one for one in given for digest in one.withdraws}
     mine = sorted((one for one in given if one.item == item.item and not one.withdraws),
                   key=lambda one: (one.when, one.digest))
     counted: dict[str, Approval] = {}
     others = []
     for one in mine:
         back = taken_back.get((one.key.material, one.digest))
-        why = _wrong(one, item, manifest) or (f"withdrawn {time_text(back)}" if back is not None else "") \
-            or _not_asked(one, item, trust, now)
+        why = _wrong(one, item, manifest) or _withdrawn(back) or _not_asked(one, item, trust, now)
         if not why and one.key.material in counted:
             why = "the same key again"
         if why:
@@ -135,6 +134,10 @@ def _wrong(one: Approval, item: Item, manifest: Loaded) -> str:
     if (one.item_sha256, one.asks, one.config_hash) != (item.digest, item.asks, manifest.manifest.config_hash):
         return "asked something else"
     return ""
+
+
+def _withdrawn(back: Approval | None) -> str:
+    return "" if back is None else f"withdrawn {time_text(back.when)}{f': {back.says}' if back.says else ''}"
 
 
 def _not_asked(one: Approval, item: Item, trust: Trust | None, now: datetime) -> str:

@@ -19,6 +19,7 @@ from harness.release.manifest import load_manifest
 from harness.release.predicates import InconclusiveError
 from tests.release.checkout import BASELINE, M, git, run, written
 from tests.release.listed import CHECKLIST, FILE, SIGN, TRUSTED, all_approved, approve, listed_in
+from tests.release.small import DENSE, EASY, small
 
 BUNDLE = Path("manifests/signed/small-v1.intoto.jsonl")
 
@@ -224,3 +225,20 @@ def test_the_base_branch_holds_the_list_and_who_may_approve(project, capsys):
         assert approve(capsys, item, key)[0] == 0
     assert run(capsys, *SIGN)[0] == run(capsys, "verify", M)[0] == 0
     assert "unknown key" in run(capsys, "verify", M, "--base", "main")[2]
+
+
+@pytest.mark.slow
+def test_gates_approve_and_sign_finish_a_release_with_a_checklist(tmp_path, monkeypatch, capsys):
+    """On a live release: the gates pass and sign nothing (11); the same evidence is signed once somebody approved."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SIGNOFF_KEY", raising=False)
+    path = small(Path(), DENSE, EASY).path
+    path.write_text(path.read_text() + "checklist: [{item: quality, gates: [RR]}, {item: go, asks: this may ship}]\n")
+    code, out, err = run(capsys, "gates", "small.yaml", "--sign")
+    assert (code, Path("signed").exists()) == (Exit.INCONCLUSIVE, False)
+    assert "'go' has 0 of 1 approval: signoff approve small.yaml --item go --key FILE" in err
+    assert "passed all 1 required gates" in out
+    assert run(capsys, "approve", "small.yaml", "--item", "go")[0] == 0
+    assert run(capsys, "sign", "small.yaml")[0] == run(capsys, "verify", "small.yaml")[0] == 0
+    assert run(capsys, "status", "small.yaml")[0] == 0
+    assert "this may ship" in Path("reports/small/report.html").read_text(encoding="utf-8")

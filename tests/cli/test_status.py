@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from fixtures.attested import MANIFEST
+from harness.cli.status_facts import checklist_facts
 from harness.errors import Exit
-from tests.faults.forged_evidence import failing
+from harness.release.evidence import finding_of, read_evidence
+from harness.release.manifest import load_manifest
+from tests.faults.forged_evidence import doubtful, failing
 from tests.release.checkout import M, run, written
 from tests.release.listed import CHECKLIST, FILE, SIGN, all_approved, approve, listed_in
 
@@ -69,6 +72,25 @@ def test_a_refused_gate_is_told_and_graver_than_what_is_missing(project, capsys)
     code, told = status(capsys)
     assert (code, states(told)["quality"], states(told)["capacity"]) == (Exit.REFUSED, "refused", "missing")
     assert any("0.2 < 0.3" in one["reason"] for one in told["items"][0]["gates"])
+
+
+def test_a_gate_in_doubt_is_told_as_such(project, capsys):
+    """INCONCLUSIVE is open, not refused and not unbelievable, although pytest ended with 1 because of it."""
+    def change(rows):
+        doubtful(rows)
+        rows[-1].update(failed=1, passed=5, exit_status=1)
+
+    written(project, TEXT, change=change)
+    code, told = status(capsys)
+    assert (code, states(told)["quality"], told["problems"]) == (Exit.INCONCLUSIVE, "inconclusive", [])
+
+
+def test_a_pass_beside_tests_that_failed_is_not_believed(project, capsys):
+    """Every gate passed and the run ended with an error: what a signer would refuse is not shown as done."""
+    written(project, TEXT, change=lambda rows: rows[-1].update(failed=1, passed=5, exit_status=1))
+    code, told = status(capsys)
+    assert (code, states(told)["quality"]) == (Exit.INVALID, "missing")
+    assert "tests failed beside the gates" in told["problems"][0]
 
 
 def test_a_gate_on_no_item_can_keep_the_list_from_being_done(project, capsys):
@@ -150,3 +172,20 @@ def test_it_fits_eighty_columns_but_for_commands_to_copy(project, capsys):
         lines = run(capsys, "status", M)[1].splitlines()
         assert [one for one in lines if len(one) > 80 and "signoff " not in one] == []
         assert any(one.endswith("--item 'stakeholder approval' --key FILE") for one in lines)
+
+
+def test_the_report_of_a_run_lists_the_items_as_they_stand(project, capsys):
+    """One line an item, with who approved; what is not believed is said so, and a manifest without a list has none."""
+    loaded = load_manifest(Path(M))
+    findings = [finding_of(row) for row in read_evidence(EVIDENCE.read_bytes()).findings]
+    before = checklist_facts(loaded, findings)
+    assert before["checklist, quality"] == "done: 3 of 3 gates passed"
+    assert before["checklist, capacity"].endswith("fits; 0 of 2 approvals (by anna or ben)")
+    all_approved(capsys)
+    assert "done: search may ship this; approved by release 2" in checklist_facts(loaded, findings)[
+        "checklist, stakeholder approval"]
+    FILE.write_bytes(b"")
+    assert "missing: search may ship this; not believed: " in checklist_facts(loaded, findings)[
+        "checklist, stakeholder approval"]
+    written(project, MANIFEST)
+    assert checklist_facts(load_manifest(Path(M)), findings) == {}
