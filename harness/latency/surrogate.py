@@ -20,6 +20,7 @@ from harness.errors import InputError
 from harness.estimators.conformal import Bands, cqr_bands, cqr_scores
 from harness.estimators.conformal_groups import GroupThresholds, mondrian
 from harness.latency.features import (
+    CACHE,
     FEATURES,
     STATES,
     checked_features,
@@ -68,7 +69,6 @@ class LatencySurrogate:
         texts: LightGBM's own text of the lower and of the upper booster, in log milliseconds.
         thresholds: By state, in log milliseconds: how far the boosters' ends are moved outwards.
 
-    >>> from harness.latency.features import CACHE
     >>> rng = np.random.default_rng(1)
     >>> features = rng.random((600, 10))
     >>> features[:, CACHE] = np.arange(600) % 2
@@ -170,9 +170,10 @@ class LatencySurrogate:
         Raises:
             InputError: As `interval`.
         """
-        matrix = checked_features(np.asarray(row, dtype=np.float64)[None])
-        low, high = self.interval(matrix)
-        return float(low[0]), float(high[0])
+        matrix = checked_features([row])
+        one, two = (float(booster.predict(matrix, num_threads=1)[0]) for booster in self._boosters)
+        reach = self._by_state.get(STATES[int(matrix[0, CACHE])], np.inf)
+        return float(np.exp(min(one, two) - reach)), float(np.exp(max(one, two) + reach))
 
     def adapt(self, *, rate: float = 0.01, window: int = 500) -> AdaptiveSurrogate:
         """The surrogate as one that learns from requests as they finish (`online`)."""

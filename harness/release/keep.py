@@ -21,20 +21,23 @@ from harness.release.studied.policy_file import write_values
 from harness.release.studied.policy_log import PolicyLog
 from harness.release.studied.policy_values import policy_values
 from harness.release.studied.routed import RoutedObserved
+from harness.release.studied.surrogate_record import SurrogateObserved
 
-__all__ = ["INDEX", "PER_QUERY", "ROC", "STAGES", "TRACE", "keep_records"]
+__all__ = ["INDEX", "PER_QUERY", "ROC", "STAGES", "SURROGATE", "TRACE", "keep_records"]
 
 PER_QUERY, TRACE, INDEX, STAGES, ROC = "per_query.parquet", "trace.parquet", "index.json", "stages.json", "roc.json"
+SURROGATE = "surrogate.json"
+_DRAWN = 400  # new requests of each state of the cache that a picture shows
 _SHOWN = ("R@5", "RR", "nDCG@10", "Success@50")
 
 
 def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
-    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and six more as far as they apply.
+    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and seven more as far as they apply.
 
     `trace.parquet` holds latencies, `index.json` cells and agreement, `stages.json` mean measures before and after
     the second stage, by task, `roc.json` the gain that the spend rule captures at every share, and
     `latency_harvest_config.json` the settings of a graph that were tried, `policy_values.csv` what another policy would
-    have earned.
+    have earned, `surrogate.json` what the latency surrogate told of new requests, and what they took.
     """
     import pandas as pd
 
@@ -74,6 +77,9 @@ def _keep_studies(trial: Trial, folder: Path) -> None:
     if isinstance(valued, PolicyLog):
         slices = [name for name, held in valued.slices.items() if held.any()]
         write_values(folder / VALUES, policy_values(valued, slices=slices))
+    surrogate = found.get("surrogate")
+    if isinstance(surrogate, SurrogateObserved):
+        atomic_write_text(folder / SURROGATE, json.dumps(_told(surrogate)) + "\n")
     if isinstance(routed, RoutedObserved):
         atomic_write_text(folder / ROC, json.dumps(_roc(routed)) + "\n")
 
@@ -85,6 +91,17 @@ def _roc(found: RoutedObserved) -> dict[str, list[float] | float]:
     """
     curves = roc(Requests.of(found.entropy, found.distilled, found.gains[:, 2], found.costs[:, 2]), found.gate.theta)
     return {name: np.round(np.nan_to_num(values), 6).tolist() for name, values in curves._asdict().items()}
+
+
+def _told(found: SurrogateObserved) -> dict[str, dict[str, list[float]]]:
+    """State → low, high, ms of its first new requests; a state without any, or without an end, is left out."""
+    ms, told = found.ms[found.new], {}
+    for state in found.states:
+        rows = np.flatnonzero((found.groups[found.new] == state) & np.isfinite(found.bands.high))[:_DRAWN]
+        if len(rows):
+            told[state] = {name: np.round(column[rows], 6).tolist() for name, column
+                           in (("low", found.bands.low), ("high", found.bands.high), ("ms", ms))}
+    return told
 
 
 def _is_quality(check: Check) -> bool:

@@ -9,16 +9,19 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from harness.data.canonical import strict_json
 from harness.errors import InputError
 from harness.release.judge import Finding
-from harness.release.keep import ROC
+from harness.release.keep import ROC, SURROGATE
 from harness.release.studied.harvested import CONFIG
 from harness.release.studied.policy_file import FILE as VALUES
 from harness.release.studied.policy_file import read_values
 from harness.report.harvest_picture import harvest_svg
 from harness.report.pictures import bars_svg, ecdf_svg, histogram_svg
 from harness.report.routing_pictures import roc_svg
+from harness.report.surrogate_picture import Told, surrogate_svg
 from harness.report.values_picture import values_svg
 from harness.retrieval.harvest import Harvest
 
@@ -46,6 +49,8 @@ def pictures_of(folder: Path, findings: Sequence[Finding]) -> dict[str, str]:
         pictures[title] = values_svg(read_values(folder / VALUES), title=title)
     if (folder / ROC).is_file():
         pictures |= _roc(folder / ROC)
+    if (folder / SURROGATE).is_file():
+        pictures |= _surrogate(folder / SURROGATE)
     return pictures
 
 
@@ -60,6 +65,19 @@ def _roc(path: Path) -> dict[str, str]:
                          expected="share, router, entropy, random, oracle, at_share, at_gain, standing") from None
     title = f"Gain by share reranked: θ* stands {standing:.0%} of the way from chance to an oracle"
     return {title: roc_svg(held["share"], curves, at=at, title=title)}
+
+
+def _surrogate(path: Path) -> dict[str, str]:
+    """What new requests took over the upper end that the latency surrogate told; nothing where it told none."""
+    held = strict_json(path.read_bytes(), where=path)
+    try:
+        told = {str(state): Told(*(np.array(one[name], dtype=np.float64) for name in Told._fields))
+                for state, one in held.items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError("not what a surrogate told", where=path, expected="states, each with low, high and ms",
+                         found=str(error)) from None
+    title = "Latency surrogate: upper end told, and what was taken"
+    return {title: surrogate_svg(told, title=title)} if told else {}
 
 
 def _before_after(path: Path) -> dict[str, str]:
