@@ -26,6 +26,7 @@ from harness.hunting.changes import keep_changes
 from harness.hunting.reading import property_reading
 from harness.hunting.regressions import FOLDER
 from harness.hunting.replaying import replayed
+from harness.hunting.stressing import with_stress
 from harness.release.evidence import EvidenceWriter, rounded
 from harness.release.judge import Control, Finding, Reading, judge
 from harness.release.keep import keep_records
@@ -79,7 +80,7 @@ class GateSession:
     def trial(self) -> Trial:
         """Candidate and baseline, built or read, run, and observed; an input error ends the whole run at once."""
         try:
-            trial = observe(self.loaded, tell=self.tell)
+            trial = with_stress(self.loaded, observe(self.loaded, tell=self.tell), tell=self.tell)
             keep_records(trial, self.checks, self.evidence.parent)
             keep_changes(trial, self.loaded, self.evidence.parent)
         except SignoffError as error:

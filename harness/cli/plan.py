@@ -117,11 +117,12 @@ def _from_evidence(loaded: Loaded) -> dict[str, Any]:
 
 def _from_release(loaded: Loaded, checks: Sequence[Check]) -> dict[str, Any]:
     from harness.cli.live import tell
+    from harness.hunting.stressing import with_stress
     from harness.release.judge import judge
     from harness.release.measures import read
     from harness.release.observing import observe
 
-    trial = observe(loaded, tell=tell)
+    trial = with_stress(loaded, observe(loaded, tell=tell), tell=tell)
     tell("")
     found = {}
     for check in checks:

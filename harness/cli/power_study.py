@@ -13,6 +13,7 @@ from harness.defects.power import GatePower, power_verdict
 from harness.defects.power_run import Size, Study, Variant, bare, examine, reordered_variants, study_of, unstudied
 from harness.defects.power_trials import Setting
 from harness.errors import UsageError, nearest
+from harness.hunting.stressing import with_stress
 from harness.release.judge import Verdict
 from harness.release.manifest import Loaded
 from harness.release.measures import PROPERTIES, family_of
@@ -97,7 +98,7 @@ def _rebuilt(loaded: Loaded, studies: Sequence[Study], checks: Mapping[str, Chec
 
 def _observed(loaded: Loaded, asked: Sequence[Asked]) -> Trial:
     """The release, observed; with its pinned regressions replayed where a gate asks for them."""
-    trial = observe(loaded, tell=tell)
+    trial = with_stress(loaded, observe(loaded, tell=tell), tell=tell)
     if not any(one.check.own_gate is None and family_of(one.check.measure) == "regressions" for one in asked):
         return trial
     from harness.hunting.regressions import FOLDER

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.cli.live import tell
 from harness.data.store import unlisted
+from harness.hunting.stressing import with_stress
 from harness.release.build import Built, build
 from harness.release.cache import PartCache
 from harness.release.derived import measured_files
@@ -40,8 +41,9 @@ def trial_of(candidate: Loaded, source: Loaded, folder: Path) -> Trial:
         baseline = baseline_of(source)
         other = observe_live(baseline, _frozen(baseline, built_today(baseline), folder), tell=tell,
                              tasks=_compared(candidate), measured=False)
-    return Trial(replace(found, studies=studied(candidate, built, found, other, tell)), other,
-                 candidate.manifest.seed)
+    trial = Trial(replace(found, studies=studied(candidate, built, found, other, tell)), other,
+                  candidate.manifest.seed)
+    return with_stress(candidate, trial, tell=tell)
 
 
 def digests_in(folder: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from harness.defects import (
     reranking,
     routed,
     scores,
+    stressed,
     surrogate,
 )
 from harness.defects.catalogue import DEFECTS, Defect
@@ -28,7 +29,7 @@ __all__ = ["DEFECTS", "ROOMS", "named", "owner", "owners"]
 _PAST: dict[str, Direction] = {"up": "at_most", "down": "at_least"}
 
 ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, calibrated,
-         harvested, confounding, counterfactual, surrogate)
+         harvested, confounding, counterfactual, surrogate, stressed)
 
 
 def owner(measure: str, *, direction: Direction | None = None) -> Defect:

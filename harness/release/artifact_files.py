@@ -16,7 +16,7 @@ FILES: Mapping[str, str] = {  # name below the release's folder → the family o
     "router/router_distilled_int8.json": "routed", "router/theta_star_production.json": "routed",
     "latency_harvest_config.json": "harvested", "conformal_coverage_report.csv": "covered",
     "counterfactual_audit_fixed.csv": "confounding", "policy_values.csv": "counterfactual",
-    "latency_surrogate_conformal.json": "surrogate"}
+    "latency_surrogate_conformal.json": "surrogate", "stress_report.csv": "stressed"}
 
 
 def wanted_files(loaded: Loaded) -> tuple[str, ...]:
@@ -99,6 +99,12 @@ def _surrogate(path: Path, _: Loaded) -> None:
     LatencySurrogate.load(path.parent)
 
 
+def _stress(path: Path, _: Loaded) -> None:
+    from harness.release.studied.stress_file import read_stress
+
+    read_stress(path)
+
+
 def _text(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -109,5 +115,5 @@ def _text(path: Path) -> bytes:
 _READERS: Mapping[str, Callable[[Path, Loaded], None]] = {
     "router_distilled_int8.json": _router, "theta_star_production.json": _theta,
     "latency_harvest_config.json": _harvest, "conformal_coverage_report.csv": _coverage,
-    "counterfactual_audit_fixed.csv": _audit, "policy_values.csv": _values,
+    "counterfactual_audit_fixed.csv": _audit, "stress_report.csv": _stress, "policy_values.csv": _values,
     "latency_surrogate_conformal.json": _surrogate}

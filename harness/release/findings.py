@@ -16,7 +16,8 @@ __all__ = ["LEAST_N", "least_n", "recheck_finding"]
 
 # By the measure's first letters, where a bound decides. Here and not with the measures, which load numpy and indexes:
 # whoever verifies needs neither.
-LEAST_N = {"delta ": 200, "lift ": 200, "over ": 200, "agreement@": 500}
+LEAST_N = {"delta ": 200, "lift ": 200, "over ": 200, "stress delta ": 200, "stress loss ": 200,
+           "agreement@": 500}
 _TERMS = ("measure", "task", "slice", "required", "why", "own_gate")
 
 

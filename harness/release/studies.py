@@ -24,6 +24,7 @@ from harness.release.studied import (
     harvested,
     paired,
     routed,
+    stressed,
     surrogate,
 )
 
@@ -31,7 +32,8 @@ __all__ = ["STUDIES", "studied", "studied_files", "study"]
 
 STUDIES: dict[str, ModuleType] = {"routed": routed, "paired": paired, "covered": covered, "calibrated": calibrated,
                                   "harvested": harvested, "confounded": confounded, "counterfactual": counterfactual,
-                                  "surrogate": surrogate}
+                                  "surrogate": surrogate,
+                                  "stressed": stressed}
 Record = TypeVar("Record")
 Tell = Callable[[str], None]
 
@@ -40,7 +42,7 @@ def studied(loaded: Loaded, built: Built, candidate: Observed, baseline: Observe
     """Every study that a live release's policy asks for, by name; each sees what those before it found."""
     found: dict[str, Any] = {}
     for name, module in STUDIES.items():
-        if module.wanted(loaded.manifest):
+        if module.wanted(loaded.manifest) and hasattr(module, "observe"):  # the others are observed a floor above
             found[name] = module.observe(loaded, built, replace(candidate, studies=dict(found)), baseline, tell)
     return found
 

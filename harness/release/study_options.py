@@ -5,7 +5,7 @@ A study runs where a row of the policy is of its family; without options it take
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,7 @@ from harness.release.parts import RouterPart
 from harness.release.schema import Model, Source
 
 __all__ = ["CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "HarvestedStudy", "LogColumnsOption", "PairedStudy",
-           "RoutedStudy", "Studies", "SurrogateStudy"]
+           "RoutedStudy", "StressedStudy", "Studies", "SurrogateStudy"]
 
 
 class RoutedStudy(Model):
@@ -134,6 +134,20 @@ class SurrogateStudy(Model):
         return self.train + 2 * self.rows
 
 
+class StressedStudy(Model):
+    """Stress: which kinds a live release is put under; of a recorded one, the table of what perturbed queries found."""
+
+    kinds: tuple[Literal["paraphrase", "synonym", "typo", "long", "language"], ...] = Field(
+        ("paraphrase", "synonym", "typo", "long", "language"), min_length=1)
+    table: Source | None = None
+
+    @model_validator(mode="after")
+    def _a_table(self) -> StressedStudy:
+        if self.table is not None and self.table.spec.keys() <= {"trec", "beir"}:
+            raise ValueError("what perturbed queries found is a table: parquet, csv or jsonl")
+        return self
+
+
 class Studies(Model):
     """Options by study."""
 
@@ -144,3 +158,4 @@ class Studies(Model):
     calibrated: CalibratedStudy = CalibratedStudy()
     harvested: HarvestedStudy = HarvestedStudy()
     surrogate: SurrogateStudy = SurrogateStudy()
+    stressed: StressedStudy = StressedStudy()

@@ -60,6 +60,9 @@ LIMITS = {
     "surrogate coverage": ("at_least", 0.95, "lcb"), "surrogate width ms": ("at_most", 30.0, "ucb"),
     "surrogate sharpness": ("at_most", 1.0, "ucb"), "surrogate p95 bound ms": ("at_most", 4.78, "ucb"),
     "surrogate ms": ("at_most", 1.0, "ucb"),
+    "stress Jaccard@10": ("at_least", 0.8, "lcb"), "stress delta nDCG@10": ("at_least", 0.0, "lcb"),
+    "stress loss nDCG@10": ("at_most", 0.05, "ucb"), "stress sign consistency": ("at_least", 0.9, "lcb"),
+    "language delta nDCG@10": ("at_least", 0.0, "lcb"),
 }  # fmt: skip
 
 

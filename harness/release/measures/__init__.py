@@ -25,6 +25,7 @@ from harness.release.measures import (
     quality,
     regressions,
     routed,
+    stressed,
     surrogate,
 )
 from harness.release.observed import Trial
@@ -38,7 +39,7 @@ _FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "ind
                                     "beside": beside, "covered": covered, "calibrated": calibrated,
                                     "harvested": harvested,
                                     "confounding": confounding, "counterfactual": counterfactual,
-                                    "surrogate": surrogate}
+                                    "surrogate": surrogate, "stressed": stressed}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
 
