@@ -142,7 +142,7 @@ class Gate:
             self._session.stop(error)
 
     def _measure(self, check: Check, trial: Trial) -> Reading:
-        plant = owner(check.measure)
+        plant = owner(check.measure, direction=check.limit.direction if check.limit is not None else None)
         severity = plant.grades[-1]
         broken = read(plant.plant(trial, severity), check)
         shown, reading = broken.estimate, read(trial, check)

@@ -64,7 +64,8 @@ def wanted(checks: Sequence[Check], gates: Sequence[str] | None, defects: Sequen
             family_of(check.measure)  # a misspelt measure is told before anything is built
     if defects is None:
         return [Asked(check, None) for check in chosen]
-    found = [Asked(check, one.name) for check in chosen for one in owners(check.measure, on=check.slice)
+    found = [Asked(check, one.name) for check in chosen for one
+             in owners(check.measure, on=check.slice, direction=None if check.limit is None else check.limit.direction)
              if one.name in defects]
     if not found:
         raise UsageError(f"power: no gate here is asked to refuse {', '.join(defects)}")

@@ -48,7 +48,8 @@ class Variant(NamedTuple):
 def study_of(trial: Trial, check: Check, size: Size, *, defect: str | None = None) -> Study:
     """The jobs of one gate that reads records; `defect` instead of the one that the gate is shown."""
     try:
-        one = named(defect) if defect is not None else owner(check.measure)
+        one = named(defect) if defect is not None else owner(
+            check.measure, direction=check.limit.direction if check.limit is not None else None)
     except InputError as error:
         return unstudied(check, str(error))
     records = records_of(trial, check)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["AnyWith", "Check", "Finite", "Guard", "Limit", "Row", "checks_of", "weakened"]
+__all__ = ["AnyWith", "Check", "Direction", "Finite", "Guard", "Limit", "Row", "checks_of", "weakened"]
 
 By = Literal["value", "lcb", "ucb"]
 Direction = Literal["at_least", "at_most"]

@@ -6,6 +6,7 @@
 | `rounding excess` | most that rounding to int8 moved an answer beyond its stated bound |
 | `regret nDCG@10` | mean nDCG@10 that the int8 tables' decisions bring more than their teacher's |
 | `beyond chance nDCG@10` | mean nDCG@10 over spending the same on queries drawn at random |
+| `beyond chance per rerank nDCG@10` | the same for each query that is reranked, over one drawn at random |
 | `lift kept` | lift of the decisions as a share of the lift of reranking every query in full |
 | `rerank share` | share of queries that get any rerank |
 | `mean extra ms`, `p95 extra ms` | what signals and reranks add to a request |
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLES", "owns", "read"]
 
-EXAMPLES = ("monotone faults", "rounding excess", "regret nDCG@10", "beyond chance nDCG@10", "lift kept",
-            "rerank share", "mean extra ms", "p95 extra ms", "theta gap", "decision mismatches")
+EXAMPLES = ("monotone faults", "rounding excess", "regret nDCG@10", "beyond chance nDCG@10",
+            "beyond chance per rerank nDCG@10", "lift kept", "rerank share", "mean extra ms", "p95 extra ms",
+            "theta gap", "decision mismatches")
 RESAMPLES = 2000
 MIN_N = LEAST_N["delta "]
 
@@ -105,12 +107,29 @@ def _regret(found: RoutedObserved, rows: Bools, check: Check, seed: int) -> Read
 
 
 def _beyond(found: RoutedObserved, rows: Bools, check: Check, seed: int) -> Reading:
-    """Each step against chance at its own share: what the rule brings less what a shuffle of its steps would."""
+    values = _beyond_chance(found, rows)
+    return _mean(values, found, rows, check, seed, support=(-2.0, 2.0))  # a gain less the mean gain
+
+
+def _beyond_chance(found: RoutedObserved, rows: Bools) -> Floats:
+    """(n,) each step against chance at its own share: what the rule brings less what a shuffle of its steps would."""
     gains, values = found.gains[rows], np.zeros(len(rows))
     if rows.any():
         values[rows] = sum(over_random(gains[:, step], (found.decisions[rows] == step).astype(np.float64))
                            for step in (1, 2))
-    return _mean(values, found, rows, check, seed, support=(-2.0, 2.0))  # a gain less the mean gain
+    return values
+
+
+def _per_rerank(found: RoutedObserved, rows: Bools, check: Check, seed: int) -> Reading:
+    """`beyond chance` over the share that is reranked, which is the rule's own and no error of the ratio."""
+    reranked = found.decisions[rows] > 0
+    if not reranked.any():
+        return Reading(_counted(np.nan, int(rows.sum()), check, "nDCG"))
+    share = float(reranked.mean())
+    values = _beyond_chance(found, rows) / share
+    reading = _mean(values, found, rows, check, seed, support=(-2.0 / share, 2.0 / share))
+    gain, chance = found.taken(found.gains)[rows][reranked].mean(), found.gains[rows, 2].mean()
+    return replace(reading, note=f"{gain:.4f} a rerank where chance brings {chance:.4f}, {gain / chance:.2f} times it")
 
 
 def _kept(found: RoutedObserved, rows: Bools, check: Check, _: int) -> Reading:
@@ -126,7 +145,9 @@ def _kept(found: RoutedObserved, rows: Bools, check: Check, _: int) -> Reading:
 
 
 def _share(found: RoutedObserved, rows: Bools, check: Check, seed: int) -> Reading:
-    return _mean((found.decisions > 0).astype(np.float64), found, rows, check, seed, support=(0.0, 1.0), least=0)
+    reading = _mean((found.decisions > 0).astype(np.float64), found, rows, check, seed, support=(0.0, 1.0), least=0)
+    told = found.gate.predicted
+    return replace(reading, note=f"θ* was fitted to {told.share + told.cheap_share:.2%} of its own queries")
 
 
 def _extra(found: RoutedObserved) -> Floats:
@@ -187,5 +208,6 @@ def _counted(value: float, n: int, check: Check, unit: str) -> Estimate:
 
 _READERS: dict[str, Callable[[RoutedObserved, Bools, Check, int], Reading]] = {
     "monotone faults": _monotone, "rounding excess": _rounding, "regret nDCG@10": _regret,
-    "beyond chance nDCG@10": _beyond, "lift kept": _kept, "rerank share": _share, "mean extra ms": _mean_extra,
+    "beyond chance nDCG@10": _beyond, "beyond chance per rerank nDCG@10": _per_rerank, "lift kept": _kept,
+    "rerank share": _share, "mean extra ms": _mean_extra,
     "p95 extra ms": _p95_extra, "theta gap": _gap, "decision mismatches": _mismatches}
