@@ -20,6 +20,8 @@ from harness.release.trust import Trust
 __all__ = ["Standing", "approve_command", "approved_or_inconclusive", "approved_or_invalid", "standings_of",
            "unapproved"]
 
+_AGAIN = "the same key again"
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -30,6 +32,10 @@ class Standing:
         approvals: Those that count, one a key, in the order they were given.
         passed_over: The others of this item, each with why it does not count.
         outlook: What the trust file keeps from ever being met ("" where enough people could approve).
+
+    >>> nobody = Standing(Item(item="capacity", asks="it fits", by=("anna", "ben"), needs=2), ())
+    >>> nobody.done, nobody.missing, nobody.words
+    (False, 2, '0 of 2 approvals (by anna or ben)')
     """
 
     item: Item
@@ -52,8 +58,16 @@ class Standing:
         """What is there of what is needed, and why the rest does not count."""
         who = f" (by {' or '.join(self.item.by)})" if self.item.by else ""
         told = [f"{len(self.approvals)} of {self.item.needs} approval{'' if self.item.needs == 1 else 's'}{who}"]
-        told += [f"not {one.key.name}'s of {time_text(one.when)} ({why})" for one, why in self.passed_over]
+        told += [f"not {one.key.name}'s of {time_text(one.when)} ({why})" for one, why in self._latest_others]
         return ", ".join([*told, *([self.outlook] if self.outlook else [])])
+
+    @property
+    def _latest_others(self) -> list[tuple[Approval, str]]:
+        """Of each person whose approval is lacking, the last one given: a long history is no help to the reader."""
+        there = {one.key.material for one in self.approvals}
+        last = {one.key.material: (one, why) for one, why in self.passed_over
+                if one.key.material not in there or (why == _AGAIN and not self.done)}
+        return list(last.values())
 
 
 def standings_of(filed: Filed, *, manifest: Loaded, trust: Trust | None, now: datetime) -> tuple[Standing, ...]:
@@ -118,7 +132,7 @@ def _standing(item: Item, given: Sequence[Approval], manifest: Loaded, trust: Tr
         back = taken_back.get((one.key.material, one.digest))
         why = _wrong(one, item, manifest) or _withdrawn(back) or _not_asked(one, item, trust, now)
         if not why and one.key.material in counted:
-            why = "the same key again"
+            why = _AGAIN
         if why:
             others.append((one, why))
         else:
