@@ -72,7 +72,7 @@ def overturned(live: LiveRelease) -> LiveRelease:
     first = live.first
 
     class Upside:
-        part, index, vectors = first.part, first.index, staticmethod(first.vectors)
+        part, index, vectors, mended = first.part, first.index, staticmethod(first.vectors), staticmethod(first.mended)
 
         @staticmethod
         def hits(texts, vectors, *, k):
