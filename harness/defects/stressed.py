@@ -9,11 +9,12 @@ import numpy as np
 
 from harness.defects.catalogue import Dose, defect
 from harness.records import Floats
-from harness.release.measures.stressed import DELTA, JACCARD, LANGUAGES, LOSS, SIGN, STUDY
+from harness.release.measures.stressed import DELTA, JACCARD, LANGUAGES, LOSS, SIGN, STABILITY, STUDY
 from harness.release.observed import Bools, Trial
 from harness.release.studied.stress_rows import LANGUAGE, StressObserved
 
-__all__ = ["answers_lost_in_noise", "long_query_collapse", "one_language_breaks", "sign_flips", "typo_fragile_encoder"]
+__all__ = ["answers_lost_in_noise", "gain_turns_round", "long_query_collapse", "one_language_breaks", "sign_flips",
+           "typo_fragile_encoder"]
 
 _GRADES = (0.3, 1.0)
 
@@ -41,11 +42,16 @@ def sign_flips(trial: Trial, dose: Dose) -> Trial:
 
     def change(record: StressObserved) -> StressObserved:
         plain, stressed = record.deltas
-        turned = dose.share(len(record)) & (plain * stressed > 0.0)
-        return replace(record, stressed=np.where(turned, record.baseline_stressed, record.stressed),
-                       baseline_stressed=np.where(turned, record.stressed, record.baseline_stressed))
+        return _traded(record, dose.share(len(record)) & (plain * stressed > 0.0))
 
     return _stressed(trial, dose, change)
+
+
+@defect("gain_turns_round", caught_by=lambda measure: measure == STABILITY, goes="down", grades=_GRADES,
+        signal="resamples on which the mean difference has one sign on both texts")
+def gain_turns_round(trial: Trial, dose: Dose) -> Trial:
+    """What the candidate gained it loses where texts are perturbed: on a share of them the sides trade places."""
+    return _stressed(trial, dose, lambda record: _traded(record, dose.share(len(record)) & record.altered))
 
 
 @defect("long_query_collapse", caught_by=lambda measure: measure == DELTA, goes="down", grades=_GRADES,
@@ -81,6 +87,11 @@ def _stressed(trial: Trial, dose: Dose, change: Callable[[StressObserved], Stres
     if not isinstance(record, StressObserved) or dose.severity == 0.0:
         return trial
     return trial.with_study(STUDY, change(record))
+
+
+def _traded(record: StressObserved, rows: Bools) -> StressObserved:
+    return replace(record, stressed=np.where(rows, record.baseline_stressed, record.stressed),
+                   baseline_stressed=np.where(rows, record.stressed, record.baseline_stressed))
 
 
 def _lower(values: Floats, lost: Floats, rows: Bools) -> Floats:

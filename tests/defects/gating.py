@@ -62,7 +62,7 @@ LIMITS = {
     "surrogate ms": ("at_most", 1.0, "ucb"),
     "stress Jaccard@10": ("at_least", 0.8, "lcb"), "stress delta nDCG@10": ("at_least", 0.0, "lcb"),
     "stress loss nDCG@10": ("at_most", 0.05, "ucb"), "stress sign consistency": ("at_least", 0.9, "lcb"),
-    "language delta nDCG@10": ("at_least", 0.0, "lcb"),
+    "language delta nDCG@10": ("at_least", 0.0, "lcb"), "stress sign stability": ("at_least", 0.9, "value"),
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@
 | `stress delta nDCG@10` | candidate minus baseline, both on the perturbed text |
 | `stress loss nDCG@10` | the candidate on the plain text less the candidate on the perturbed one |
 | `stress sign consistency` | of pairs that differ by `MATERIAL` on both texts, the share where one side leads on both |
+| `stress sign stability` | share of resampled modules on which the mean difference has one sign on both texts |
 | `language delta nDCG@10` | candidate minus baseline in the language where it is least |
 
 Why only material pairs count: where a release changed little, nearly every pair has a difference of 0 on one side, and
@@ -22,47 +23,21 @@ import numpy as np
 
 from harness.errors import InputError, nearest
 from harness.estimate import Estimate
-from harness.estimators.intervals import bootstrap_ends, mean_interval
-from harness.estimators.proportions import clopper_pearson
+from harness.estimators.intervals import bootstrap_ends
 from harness.records import Floats, Ids
 from harness.release.findings import least_n
 from harness.release.judge import CrossCheck, Reading
 from harness.release.observed import Bools, Trial
 from harness.release.policy import Check
+from harness.release.studied.stress_figures import MATERIAL, RESAMPLES, Signs, mean_of, signs_of, stability_of
 from harness.release.studied.stress_rows import LANGUAGE, StressObserved
 
-__all__ = ["DELTA", "EXAMPLES", "JACCARD", "LANGUAGES", "LOSS", "MATERIAL", "SIGN", "STUDY", "Signs", "mean_of", "owns",
-           "read", "signs_of"]
+__all__ = ["DELTA", "EXAMPLES", "JACCARD", "LANGUAGES", "LOSS", "SIGN", "STABILITY", "STUDY", "owns", "read"]
 
 STUDY = "stressed"
 SIGN, JACCARD, LANGUAGES = "stress sign consistency", "stress Jaccard@10", "language delta nDCG@10"
-DELTA, LOSS = "stress delta nDCG@10", "stress loss nDCG@10"
-EXAMPLES = (JACCARD, DELTA, LOSS, SIGN, LANGUAGES)
-MATERIAL = 0.1  # nDCG@10: what the search for regressions calls a find
-RESAMPLES = 2000
-
-
-class Signs:
-    """Pairs of differences, plain and perturbed, by their signs."""
-
-    def __init__(self, plain: Floats, stressed: Floats, *, least: float) -> None:
-        """Take (n,) differences; those under `least` on either side have no sign.
-
-        >>> signs = Signs(np.array([0.5, -0.5, 0.2]), np.array([0.4, 0.1, 0.0]), least=0.05)
-        >>> signs.both.tolist(), signs.agree.tolist()
-        ([True, True, False], [True, False])
-        """
-        self._one, self._two = (np.where(np.abs(x) >= least, np.sign(x), 0.0) for x in (plain, stressed))
-        self.both: Bools = np.asarray((self._one != 0.0) & (self._two != 0.0))
-        self.agree: Bools = np.asarray(self._one == self._two)[self.both]
-
-    @property
-    def chance(self) -> float:
-        """The share that would agree if perturbed texts were dealt out to queries at random; NaN where none moved."""
-        (up, down), (rise, fall) = (((x > 0).mean(), (x < 0).mean()) if len(x) else (0.0, 0.0)
-                                    for x in (self._one, self._two))
-        moved = (up + down) * (rise + fall)
-        return float((up * rise + down * fall) / moved) if moved else np.nan
+DELTA, LOSS, STABILITY = "stress delta nDCG@10", "stress loss nDCG@10", "stress sign stability"
+EXAMPLES = (JACCARD, DELTA, LOSS, SIGN, STABILITY, LANGUAGES)
 
 
 def owns(measure: str) -> bool:
@@ -82,33 +57,6 @@ def read(trial: Trial, check: Check) -> Reading:
     from harness.release.studies import study  # loads live parts
 
     return _READERS[check.measure](study(trial, STUDY, StressObserved), check, trial.seed)
-
-
-def mean_of(values: Floats, clusters: Ids, *, confidence: float, signed: bool) -> Estimate:
-    """Mean of (n,) values with the interval of clusters; `signed` values lie in [-1, 1], others in [0, 1].
-
-    Fewer than two values give no interval: NaN, which passes nothing.
-
-    >>> mean_of(np.zeros(1), np.array(["m"], dtype=object), confidence=0.9, signed=True).n
-    1
-    """
-    support = (-1.0 if signed else 0.0, 1.0)
-    if len(values) < 2:
-        return Estimate(np.nan, *support, len(values), confidence, "too few rows")
-    return mean_interval(values, clusters=clusters, confidence=confidence, support=support)
-
-
-def signs_of(record: StressObserved, rows: Bools, *, confidence: float) -> Estimate:
-    """Sign consistency of some rows: the wider of the interval of clusters and Clopper and Pearson's, at each end."""
-    plain, stressed = (one[rows] for one in record.deltas)
-    signs = Signs(plain, stressed, least=MATERIAL)
-    exact = clopper_pearson(int(signs.agree.sum()), len(signs.agree), confidence=confidence)
-    if exact.n < 2:
-        return exact
-    wide = mean_of(signs.agree.astype(np.float64), record.clusters[rows][signs.both], confidence=confidence,
-                   signed=False)
-    return exact._replace(low=min(exact.low, wide.low), high=max(exact.high, wide.high),
-                          method="Clopper-Pearson, clusters")
 
 
 def _mean(values: Floats, record: StressObserved, rows: Bools, check: Check, seed: int, *, signed: bool) -> Reading:
@@ -179,6 +127,14 @@ def _signs(record: StressObserved, check: Check, _: int) -> Reading:
                    note=f"{len(material.agree):,} of {len(plain):,} pairs differ by {MATERIAL:g} or more on both texts")
 
 
+def _stability(record: StressObserved, check: Check, seed: int) -> Reading:
+    rows = _altered(record, check)
+    plain, stressed = (one[rows] for one in record.deltas)
+    told = {"delta on the plain texts": plain, "delta on the perturbed texts": stressed}
+    return Reading(stability_of(record, rows, confidence=check.confidence, rng=np.random.default_rng(seed)),
+                   details={name: float(x.mean()) if len(x) else np.nan for name, x in told.items()})
+
+
 def _languages(record: StressObserved, check: Check, seed: int) -> Reading:
     """Each language by itself: the least low end is that of all, since each must clear.
 
@@ -216,4 +172,5 @@ def _levels(record: StressObserved, levels: list[str], check: Check) -> dict[str
 
 
 _READERS: dict[str, Callable[[StressObserved, Check, int], Reading]] = {
-    JACCARD: _overlap, DELTA: _delta, LOSS: _loss, SIGN: _signs, LANGUAGES: _languages}
+    JACCARD: _overlap, DELTA: _delta, LOSS: _loss, SIGN: _signs, STABILITY: _stability,
+    LANGUAGES: _languages}

@@ -19,17 +19,19 @@ from harness.data.files import read_text
 from harness.data.store import atomic_write_text
 from harness.errors import InputError, nearest
 from harness.estimate import Estimate
-from harness.release.measures.stressed import DELTA, JACCARD, LOSS, SIGN, mean_of, signs_of
+from harness.release.measures.stressed import DELTA, JACCARD, LOSS, SIGN, STABILITY
 from harness.release.observed import Bools
+from harness.release.studied.stress_figures import mean_of, signs_of, stability_of
 from harness.release.studied.stress_rows import StressObserved
 
 __all__ = ["CONFIDENCE", "FILE", "StressRow", "read_stress", "stress_rows", "write_stress"]
 
 FILE = "stress_report.csv"
 CONFIDENCE = 0.9
+_SEED = 0  # of the report: the same record gives the same bytes, whoever writes it
 PLAIN, PERTURBED = "plain nDCG@10", "perturbed nDCG@10"
 _RANGES = {PLAIN: (0.0, 1.0), PERTURBED: (0.0, 1.0), JACCARD: (0.0, 1.0), DELTA: (-1.0, 1.0), LOSS: (-1.0, 1.0),
-           SIGN: (0.0, 1.0)}
+           SIGN: (0.0, 1.0), STABILITY: (0.0, 1.0)}
 
 
 class StressRow(NamedTuple):
@@ -99,6 +101,7 @@ def _measured(record: StressObserved, rows: Bools) -> Iterator[tuple[str, Estima
         yield name, mean_of(values[rows], clusters, confidence=CONFIDENCE, signed=name in {LOSS, DELTA})
     if compared and altered:
         yield SIGN, signs_of(record, rows, confidence=CONFIDENCE)
+        yield STABILITY, stability_of(record, rows, confidence=CONFIDENCE, rng=np.random.default_rng(_SEED))
 
 
 def _parsed(text: str, path: Path | str) -> tuple[StressRow, ...]:
