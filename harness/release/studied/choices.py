@@ -6,6 +6,7 @@ propensities were not logged, they come from models of the action, one a languag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -93,7 +94,7 @@ class Fitted(NamedTuple):
     groups: Labels
 
 
-def fitted_propensities(context: Floats, taken: Codes, *, actions: int, levels: Labels | None, units: Labels,
+def fitted_propensities(context: Floats, taken: Codes, *, names: Sequence[str], levels: Labels | None, units: Labels,
                         rng: np.random.Generator) -> Fitted:
     """Probabilities of each action from what was known before it, a model each level, cross-fitted by unit.
 
@@ -103,7 +104,7 @@ def fitted_propensities(context: Floats, taken: Codes, *, actions: int, levels: 
     Args:
         context: (n, k) finite numbers.
         taken: (n,) index of the logged action, 0 to K - 1.
-        actions: K, at least 2.
+        names: Of the K actions, at least 2.
         levels: (n,) labels, a model each (language); None for one. Thin ones are merged: `merged_levels`.
         units: (n,) labels; no row is predicted by a model that saw its unit.
         rng: Draws the folds.
@@ -112,26 +113,27 @@ def fitted_propensities(context: Floats, taken: Codes, *, actions: int, levels: 
         InputError: Under two actions; an action with too few rows in the whole log (`merged_levels`).
 
     >>> x = np.tile([[0.0], [1.0]], (300, 1))
-    >>> found = fitted_propensities(x, np.tile([0, 0, 1, 0, 1, 1], 100), actions=2, levels=None,
+    >>> found = fitted_propensities(x, np.tile([0, 0, 1, 0, 1, 1], 100), names=["a", "b"], levels=None,
     ...                             units=np.arange(600), rng=np.random.default_rng(1))
     >>> found.chances.sum(axis=1).round(9).tolist() == [1.0] * 600
     True
     """
-    if actions < 2:
-        raise InputError("no choice to fit", where="log", column="action", expected="at least 2 actions", found=actions)
+    if len(names) < 2:
+        raise InputError("no choice to fit", where="log", column="action", expected="at least 2 actions",
+                         found=", ".join(names))
     every = np.zeros(len(taken), dtype=np.int64) if levels is None else levels
-    groups = merged_levels(every, taken, actions=actions)
+    groups = merged_levels(every, taken, names=names)
     folds = unit_folds(units, rng)
-    chances = np.empty((len(taken), actions))
-    for name in np.unique(groups):
+    chances = np.empty((len(taken), len(names)))
+    for group in np.unique(groups):
         for at in range(FOLDS):
-            train, test = (groups == name) & (folds != at), (groups == name) & (folds == at)
+            train, test = (groups == group) & (folds != at), (groups == group) & (folds == at)
             if test.any():
-                chances[test] = _chain(context[train], taken[train], context[test], actions)
+                chances[test] = _chain(context[train], taken[train], context[test], len(names))
     return Fitted(chances, groups)
 
 
-def merged_levels(levels: Labels, taken: Codes, *, actions: int) -> Labels:
+def merged_levels(levels: Labels, taken: Codes, *, names: Sequence[str]) -> Labels:
     """(n,) text: levels as they are; thin ones are one group, `rest`, and join the largest level if that is thin too.
 
     A level is thin where any of the actions has under 30 rows in it: no model of its own can tell them apart.
@@ -139,27 +141,27 @@ def merged_levels(levels: Labels, taken: Codes, *, actions: int) -> Labels:
     Raises:
         InputError: An action with under 30 rows in the whole log: its propensity cannot be fitted at all.
 
-    >>> found = merged_levels(np.repeat(["de", "en", "fr"], [80, 200, 6]), np.arange(286) % 2, actions=2)
+    >>> found = merged_levels(np.repeat(["de", "en", "fr"], [80, 200, 6]), np.arange(286) % 2, names=["a", "b"])
     >>> np.unique(found, return_counts=True)[1].tolist()
     [80, 206]
     """
-    counts = np.bincount(taken, minlength=actions)
+    counts = np.bincount(taken, minlength=len(names))
     if counts.min() < LEAST_ROWS:
         raise InputError("too few rows of an action to fit its propensity", where="log", column="action",
                          expected=f"at least {LEAST_ROWS} of each action, or logged propensities",
-                         found=f"{counts.min()} of action {int(counts.argmin())} in order")
-    names = levels.astype(np.str_)
-    distinct, code = np.unique(names, return_inverse=True)
-    table = np.zeros((len(distinct), actions), dtype=np.int64)
+                         found=f"{counts.min()} of {names[int(counts.argmin())]}")
+    told = levels.astype(np.str_)
+    distinct, code = np.unique(told, return_inverse=True)
+    table = np.zeros((len(distinct), len(names)), dtype=np.int64)
     np.add.at(table, (code, taken), 1)
     thin = table.min(axis=1) < LEAST_ROWS
     if not thin.any():
-        return np.asarray(names)
+        return np.asarray(told)
     if table[thin].sum(axis=0).min() >= LEAST_ROWS or thin.all():
         joined = REST
     else:
         joined = str(distinct[np.where(thin, -1, table.sum(axis=1)).argmax()])
-    return np.where(thin[code], joined, names)
+    return np.where(thin[code], joined, told)
 
 
 def unit_folds(units: Labels, rng: np.random.Generator) -> Codes:

@@ -209,7 +209,7 @@ def _rows(batch: Batch, columns: LogColumns, actions: Labels, units: Labels,
     target = column_of_probabilities(batch, columns.target, zero=True)
     choices = choices_of(batch, columns, actions, target=target)
     assert choices is not None and choices.context is not None
-    found = fitted_propensities(choices.context, choices.taken, actions=len(choices.names), levels=choices.levels,
+    found = fitted_propensities(choices.context, choices.taken, names=choices.names, levels=choices.levels,
                                 units=units, rng=rng)
     own = found.chances[np.arange(len(target)), choices.taken]
     return ((column_of_numbers(batch, columns.reward), own, target),
