@@ -15,7 +15,7 @@ from harness.release.evidence import finding_of, read_evidence
 from harness.release.manifest import load_manifest
 from tests.faults.forged_evidence import doubtful, failing
 from tests.release.checkout import M, run, written
-from tests.release.listed import CHECKLIST, FILE, SIGN, all_approved, approve, listed_in
+from tests.release.listed import CHECKLIST, FILE, SIGN, TRUSTED, all_approved, approve, listed_in
 
 TEXT = MANIFEST + CHECKLIST
 EVIDENCE = Path("reports/small-v1/evidence.jsonl")
@@ -127,8 +127,14 @@ def test_the_signed_bundle_speaks_where_no_report_lies(project, capsys):
     code, told = status(capsys)
     assert (code, told["evidence"]) == (0, "manifests/signed/small-v1.intoto.jsonl")
     bundle = Path(told["evidence"])
-    bundle.write_bytes(bundle.read_bytes().replace(b'"sig":"', b'"sig":"AAAA', 1))
+    raw = bundle.read_bytes()
+    bundle.write_bytes(raw.replace(b'"sig":"', b'"sig":"AAAA', 1))
     assert status(capsys)[0] == Exit.INVALID
+    bundle.write_bytes(raw)
+    other = {"keys": [{"name": "release", "public": "../keys/stranger.pub"}], "approvers": TRUSTED["approvers"]}
+    Path("manifests/trust.yaml").write_text(json.dumps(other))
+    code, told = status(capsys)
+    assert (code, states(told)["quality"], told["signed"]) == (Exit.INVALID, "missing", False)
 
 
 @pytest.mark.parametrize(("spoil", "told"), [
