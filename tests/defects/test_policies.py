@@ -39,8 +39,9 @@ def fair() -> Trial:
 
 
 def here(check: Check) -> Check:
-    """The policy's row with its own limit, on the made trial's task and its one slice."""
-    return replace(check, task=None, slice="all" if check.slice == "all" else "hard")
+    """The policy's row with its own limit, on the made trial's task and its one slice; states of a cache it has."""
+    kept = check.slice == "all" or check.slice.startswith("cache=")
+    return replace(check, task=None, slice=check.slice if kept else "hard")
 
 
 def both(check: Check, fair: Trial) -> tuple[Finding, Finding]:
