@@ -85,7 +85,7 @@ def features_shuffled(found: SurrogateObserved, dose: Dose) -> SurrogateObserved
 @_of_the_surrogate
 def served_slowly(found: SurrogateObserved, dose: Dose) -> SurrogateObserved:
     """Requests at the release's own settings take up to a hundred times as long."""
-    return replace(found, ms=np.where(found.own, found.ms * (1.0 + 99.0 * dose.severity), found.ms))
+    return replace(found, own_ms=found.own_ms * (1.0 + 99.0 * dose.severity))
 
 
 @defect("predicts_slowly", caught_by=lambda measure: measure == "surrogate ms", goes="up",

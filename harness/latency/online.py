@@ -86,7 +86,7 @@ class AdaptiveSurrogate:
         Raises:
             InputError: Features that cannot be read.
         """
-        matrix = checked_features([row])
+        matrix = checked_features(np.asarray(row)[None])
         low, high = self.surrogate.ends(matrix)
         reach = self._of(matrix).value
         return math.exp(low[0] - reach), math.exp(high[0] + reach)
@@ -97,7 +97,7 @@ class AdaptiveSurrogate:
         Raises:
             InputError: Features or a latency that cannot be read.
         """
-        matrix = checked_features([row])
+        matrix = checked_features(np.asarray(row)[None])
         low, high = self.surrogate.ends(matrix)
         return self._of(matrix).finished(float(cqr_scores(np.log(checked_ms([ms], 1)), low, high)[0]))
 

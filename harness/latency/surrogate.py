@@ -170,7 +170,7 @@ class LatencySurrogate:
         Raises:
             InputError: As `interval`.
         """
-        matrix = checked_features([row])
+        matrix = checked_features(np.asarray(row)[None])
         one, two = (float(booster.predict(matrix, num_threads=1)[0]) for booster in self._boosters)
         reach = self._by_state.get(STATES[int(matrix[0, CACHE])], np.inf)
         return float(np.exp(min(one, two) - reach)), float(np.exp(max(one, two) + reach))

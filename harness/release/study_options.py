@@ -106,8 +106,9 @@ class SurrogateStudy(Model):
     """The latency surrogate: the user's own trace, or requests served under load.
 
     Per state of the cache `train` requests fit it, `rows` calibrate it and as many are new; `own` of the warm ones are
-    at the release's own settings, one in flight. The others have `loads` in flight, ask for one of `topks`, walk the
-    graph at its own ef or `efs` times it, on the whole index or a share of `sizes`. `predictions` are timed.
+    at the release's own settings, one in flight, served `repeats` times for their percentile. The others have `loads`
+    in flight, ask for one of `topks`, walk the graph at its own ef or `efs` times it, on the whole index or a share of
+    `sizes`. `predictions` are timed.
     """
 
     trace: Source | None = None
@@ -116,6 +117,7 @@ class SurrogateStudy(Model):
     rows: int = Field(1650, ge=19, le=1_000_000, strict=True)
     train: int = Field(1200, ge=20, le=1_000_000, strict=True)
     own: int = Field(600, ge=59, le=1_000_000, strict=True)
+    repeats: int = Field(5, ge=1, le=100, strict=True)
     predictions: int = Field(400, ge=59, le=1_000_000, strict=True)
     loads: tuple[Annotated[int, Field(ge=1, le=64, strict=True)], ...] = Field((1, 2, 4), min_length=1)
     topks: tuple[Annotated[int, Field(ge=11, le=100, strict=True)], ...] = Field((60, 100), min_length=1)

@@ -102,7 +102,7 @@ def test_a_cold_slice_that_could_not_be_had_is_never_a_pass():
     record = surrogate_of()
     warm = record.groups == "warm"
     alone = SurrogateObserved(record.surrogate, record.features[warm], record.ms[warm], record.fold[warm],
-                              record.own[warm], record.predict_ms)
+                              record.own[warm], record.own_ms, record.predict_ms)
     reading = read(with_record(alone), row())
     assert reading.estimate.n == 0 and verdict(alone) is Verdict.INCONCLUSIVE
     assert verdict(alone, on="cache=cold") is Verdict.INCONCLUSIVE
@@ -135,9 +135,8 @@ def test_no_own_requests_bound_nothing():
     """A p95 of no requests, or of fewer than 59, is no number under the budget."""
     record = surrogate_of()
     for kept in (0, 58):
-        few = replace(record, own=np.cumsum(record.own) * record.own <= kept * record.own)
-        few = replace(few, own=few.own & record.own)
-        assert few.own.sum() == kept and verdict(few, "surrogate p95 bound ms") is Verdict.INCONCLUSIVE
+        few = replace(record, own_ms=record.own_ms[:kept])
+        assert verdict(few, "surrogate p95 bound ms") is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("measure", "on"), [
@@ -260,6 +259,7 @@ def test_a_live_release_is_served_fitted_written_and_read_back(graph):
     column = {name: set(record.features[:, at]) for at, name in enumerate(FEATURES)}
     warm = record.groups == "warm"
     assert column["ef"] == {40.0, 80.0} and len(column["size"]) == 2 and column["topk"] == {60.0, 100.0}
+    assert len(record.own_ms) == 60 and (record.own_ms <= record.ms[record.own]).all()
     assert record.own.sum() == 60 and set(record.features[record.own, FEATURES.index("load")]) == {1.0}
     assert record.states == STATES and record.counts("cache=warm")[1:] == (40, 40)
     assert len(record.predict_ms) == 59 and (record.ms > 0.0).all() and warm.sum() >= 140

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,7 +114,9 @@ def _sharpness(record: SurrogateObserved, check: Check) -> Reading:
 
 def _p95(record: SurrogateObserved, check: Check) -> Reading:
     _whole(check)
-    return _percentile(record.ms[record.own], check)
+    once = record.ms[record.own]
+    details: dict[str, float | str] = {"p95 served once ms": float(np.percentile(once, 95))} if len(once) else {}
+    return replace(_percentile(record.own_ms, check), details=details)
 
 
 def _prediction(record: SurrogateObserved, check: Check) -> Reading:

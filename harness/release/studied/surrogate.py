@@ -8,6 +8,7 @@ then judged, on requests that it has not seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -54,11 +55,12 @@ def observe(loaded: Loaded, built: Built, candidate: Observed,
     ladder = () if live.second is None else (0, live.depth) if parts.router is None else parts.steps
     drawn = Drawn(requests_of(live.world, tuple(candidate.tasks), QUERIES, seed=loaded.manifest.seed), options.topks,
                   ladder)
-    plain, warm = warm_requests(live, drawn, options, rng=rng, tell=tell)
+    plain, fastest, warm = warm_requests(live, drawn, options, rng=rng, tell=tell)
     cold = cold_requests(live, built.folders.get("index"), drawn, options, rng=rng, tell=tell)
     features, ms = _columns([*plain, *warm, *cold])
     own = np.arange(len(ms)) < len(plain)
-    return surrogate_of(features, ms, own, options, folder=built.folders["world"].parent, rng=rng, tell=tell)
+    return replace(surrogate_of(features, ms, own, options, folder=built.folders["world"].parent, rng=rng, tell=tell),
+                   own_ms=fastest)
 
 
 def recorded(loaded: Loaded, tell: Tell) -> SurrogateObserved:
@@ -92,7 +94,7 @@ def surrogate_of(features: Floats, ms: Floats, own: Bools, options: SurrogateStu
     if read.texts != made.texts:
         raise InputError("does not read back as it was written", where=folder, expected="the same boosters")
     times = predict_times(read, features[fold == NEW], most=options.predictions)
-    return SurrogateObserved(read, features, ms, fold, own, times, states, options.alpha)
+    return SurrogateObserved(read, features, ms, fold, own, ms[own], times, states, options.alpha)
 
 
 def predict_times(surrogate: LatencySurrogate, rows: Floats, *, most: int,

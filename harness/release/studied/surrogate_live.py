@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from harness.records import Floats
 from harness.release.live import LiveRelease
 from harness.release.loads import Ask, Gauge, Served, ef_of, served_at_once, served_by
 from harness.release.mapped import MappedIndex
@@ -46,11 +47,15 @@ class Drawn(NamedTuple):
 
 
 def warm_requests(live: LiveRelease, drawn: Drawn, options: SurrogateStudy, *, rng: np.random.Generator,
-                  tell: Tell) -> tuple[list[Served], list[Served]]:
-    """Requests at the release's own settings, one in flight; and those at all others, index in memory."""
+                  tell: Tell) -> tuple[list[Served], Floats, list[Served]]:
+    """Requests at the release's own settings, one in flight; their fastest repeats; and those at all others.
+
+    Repeats are passes, as a release's trace takes them: what the release takes, not what else the machine was doing.
+    """
     own = [Ask(drawn.requests[place]) for place in rng.integers(len(drawn.requests), size=options.own + WARMING)]
     tell(f"serving {options.own:,} requests as the release is set")
-    plain = served_by(live, own, flying=1, gauge=Gauge())[WARMING:]
+    passes = [served_by(live, own, flying=1, gauge=Gauge())[WARMING:] for _ in range(options.repeats)]
+    fastest = np.array([[one.ms for one in served] for served in passes]).min(axis=0)
     sizes = [live, *(smaller(live, share) for share in options.sizes)] if live.first.index is not None else [live]
     blocks = [(system, ef, load) for system in sizes for ef in _efs(live, options) for load in options.loads]
     each = -(-max(0, options.needed - options.own) // len(blocks))
@@ -61,7 +66,7 @@ def warm_requests(live: LiveRelease, drawn: Drawn, options: SurrogateStudy, *, r
         with _walked(system.first.index, ef):
             asks = drawn.asks(each + WARMING, rng)
             found += served_by(system, asks, flying=load, gauge=Gauge())[WARMING:]
-    return plain, found
+    return passes[0], fastest, found
 
 
 def cold_requests(live: LiveRelease, folder: Path | None, drawn: Drawn, options: SurrogateStudy, *,
@@ -107,8 +112,10 @@ def smaller(live: LiveRelease, share: float) -> LiveRelease:
     index = live.first.index
     assert index is not None
     ids = np.unique(np.linspace(0, len(index.ids) - 1, max(1, round(share * len(index.ids)))).astype(np.int64))
-    made = FaissIndex(index.kind, ef_search=ef_of(index) or 64).build(np.ascontiguousarray(index.vectors()[ids]),
-                                                                     ids=index.ids[ids])
+    vectors = np.ascontiguousarray(index.vectors()[ids])
+    made = FaissIndex(index.kind, ef_search=ef_of(index) or 64).build(vectors, ids=index.ids[ids])
+    if index.has_cells:
+        made.nprobe = min(index.nprobe, len(made.cell_sizes()))
     return replace(live, first=replace(live.first, index=made))
 
 

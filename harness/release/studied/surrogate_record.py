@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import InputError
+from harness.errors import InputError, nearest
 from harness.estimators.conformal import Bands, cqr_bands, cqr_scores
 from harness.estimators.conformal_groups import mondrian
 from harness.latency.features import FEATURES, STATES, states_of
@@ -45,6 +45,7 @@ class SurrogateObserved:
         ms: (n,) milliseconds that each took.
         fold: (n,) `TRAIN`, `CALIBRATE` or `NEW`.
         own: (n,) true for requests at the release's own settings, warm, one in flight.
+        own_ms: (k,) milliseconds of those requests: live, the fastest of each one's repeats; recorded, as they were.
         predict_ms: (m,) milliseconds that one prediction took.
         states: States of the cache that were asked for, whether or not any request met them.
         alpha: Chance, at most, that any of the states is refused though all are sound.
@@ -55,6 +56,7 @@ class SurrogateObserved:
     ms: Floats
     fold: NDArray[np.int64]
     own: Bools
+    own_ms: Floats
     predict_ms: Floats
     states: tuple[str, ...] = STATES
     alpha: float = 0.05
@@ -92,7 +94,9 @@ class SurrogateObserved:
             return np.asarray(self.groups[self.new] == value)
         if kind in _BESIDE and name in self.slices():
             return np.asarray(new[:, _BESIDE[kind]] == float(value))
-        raise InputError("no such slice", where="surrogate", expected=", ".join(("all", *self.slices())), found=name)
+        known = ("all", *self.slices())
+        raise InputError("no such slice", where="surrogate", expected=", ".join(known), found=name,
+                         hint=nearest(name, known))
 
     def slices(self) -> tuple[str, ...]:
         """States of the cache, then loads and spends that new rows had."""
