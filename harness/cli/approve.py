@@ -9,9 +9,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from harness.cli.approve_files import alone_with, approvals_beside
+from harness.cli.approve_files import alone_with
 from harness.cli.common import JsonFlag, console, print_json
-from harness.cli.verify import trust_beside
 from harness.data.store import atomic_write_bytes
 from harness.errors import EvidenceError, InputError, nearest
 from harness.release.approvals import Approval, Filed, approval_line, approvals_path, read_approvals
@@ -20,6 +19,7 @@ from harness.release.checklist import Item, human_items
 from harness.release.keys import ENVIRONMENT_KEY, SigningKey, load_key, material_of, signing_key
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.predicates import time_text
+from harness.release.standing import approvals_beside, trust_beside
 from harness.release.trust import Trust, TrustedKey, development_trust
 
 __all__ = ["command"]

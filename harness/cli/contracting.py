@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.cli.approve_files import approvals_beside
-from harness.cli.verify import bundle_bytes, hash_now, trust_beside
+from harness.cli.verify import bundle_bytes, hash_now
 from harness.data.store import atomic_write_bytes, sha256_bytes, unlisted
 from harness.errors import EvidenceError, SignoffError
 from harness.hunting.changes import CHANGES, read_changes
@@ -23,6 +22,7 @@ from harness.release.manifest import Loaded
 from harness.release.monitoring import monitoring_of, read_monitoring
 from harness.release.predicates import evidence_bytes, time_text
 from harness.release.recheck import recheck, settled
+from harness.release.standing import approvals_beside, trust_beside
 from harness.release.trust import development_trust
 from harness.release.verify import Verified, verify
 from harness.report.contract import contract_markdown

@@ -9,15 +9,16 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.approve_files import approvals_beside, believed_by
+from harness.cli.approve_files import believed_by
 from harness.cli.common import JsonFlag, console, print_json
 from harness.cli.signing import materials_of, missing_signatures, own_place, signing_keys, still_needed
-from harness.cli.verify import TRUST_FILE, bundle_bytes, hash_now
+from harness.cli.verify import bundle_bytes, hash_now
 from harness.data.store import atomic_write_bytes
 from harness.errors import EvidenceError
 from harness.release.attest import bundle_path, countersign, hash_subjects, sign_release
 from harness.release.keys import SigningKey
 from harness.release.manifest import Loaded, load_manifest
+from harness.release.standing import TRUST_FILE, approvals_beside
 from harness.release.trust import load_trust
 from harness.release.verify import verify
 

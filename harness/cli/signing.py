@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.approve_files import approvals_beside, believed_by
-from harness.cli.verify import trust_beside
+from harness.cli.approve_files import believed_by
 from harness.data.store import atomic_write_bytes
 from harness.errors import InputError
 from harness.release.attest import bundle_path, hash_subjects, manifest_named, sign_release
 from harness.release.keys import ENVIRONMENT_KEY, SigningKey, load_key, material_of, signing_key
 from harness.release.manifest import Loaded
+from harness.release.standing import approvals_beside, trust_beside
 from harness.release.trust import Trust, development_trust
 from harness.release.verify import verify
 

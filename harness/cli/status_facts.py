@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from harness.cli.approve_files import approvals_beside, believed_by
+from harness.cli.approve_files import believed_by
 from harness.cli.status_rows import StatusRow, status_rows
-from harness.cli.verify import trust_beside
 from harness.errors import SignoffError
 from harness.release.approvals_counted import Standing, standings_of
 from harness.release.checklist import human_items
 from harness.release.judge import Finding, Verdict
 from harness.release.manifest import Loaded
 from harness.release.predicates import time_text
+from harness.release.standing import approvals_beside, trust_beside
 
 __all__ = ["checklist_facts"]
 

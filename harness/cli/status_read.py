@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from harness.cli.approve_files import approvals_beside, believed_by
+from harness.cli.approve_files import believed_by
 from harness.cli.contracting import Places, verified_bundle
-from harness.cli.verify import hash_now, trust_beside
+from harness.cli.verify import hash_now
 from harness.errors import EvidenceError, SignoffError
 from harness.release.approvals_counted import Standing, standings_of
 from harness.release.banking import signed_evidence
@@ -20,6 +20,7 @@ from harness.release.manifest import Loaded
 from harness.release.predicates import time_of
 from harness.release.recheck import recheck, settled
 from harness.release.signatures import signers_of
+from harness.release.standing import approvals_beside, trust_beside
 from harness.release.trust import Trust, development_trust
 from harness.release.verify import Verified
 

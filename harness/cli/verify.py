@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from harness.cli.approve_files import approvals_beside
 from harness.cli.base import base_of, trust_of
 from harness.cli.common import JsonFlag, console, print_json
 from harness.errors import EvidenceError, InputError, SignoffError
 from harness.release.attest import bundle_path, hash_subjects
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.predicates import time_text
+from harness.release.standing import TRUST_FILE, approvals_beside, trust_beside
 from harness.release.trust import Trust, development_trust, load_trust
 from harness.release.verify import Verified, verify
 
-__all__ = ["TRUST_FILE", "bundle_bytes", "command", "hash_now", "trust_beside"]
+__all__ = ["bundle_bytes", "command", "hash_now"]
 
-TRUST_FILE = "trust.yaml"
 _Base = Annotated[str | None, typer.Option(
     metavar="REF", help="Hold it to policy, checklist, data, baseline and trust of this git ref.")]
 _Approvals = Annotated[Path | None, typer.Option(
@@ -54,12 +52,6 @@ def command(
             print_json({"verified": False, "reason": str(error), "exit_code": int(error.exit_code)})
         raise
     print_json(_document(verified, believed)) if as_json else _tell(verified, believed)
-
-
-def trust_beside(loaded: Loaded) -> Trust | None:
-    """The trust file beside a manifest; None where none lies there. One that leads nowhere is an error, not none."""
-    file = loaded.folder / TRUST_FILE
-    return load_trust(file) if os.path.lexists(file) else None
 
 
 def _trust(loaded: Loaded, given: Path | None, base: str | None) -> Trust:
