@@ -21,6 +21,8 @@ from harness.release.studied.policy_file import write_values
 from harness.release.studied.policy_log import PolicyLog
 from harness.release.studied.policy_values import policy_values
 from harness.release.studied.routed import RoutedObserved
+from harness.release.studied.stress_file import write_stress
+from harness.release.studied.stress_rows import StressObserved
 from harness.release.studied.surrogate_record import SurrogateObserved
 
 __all__ = ["INDEX", "PER_QUERY", "ROC", "STAGES", "SURROGATE", "TRACE", "keep_records"]
@@ -32,12 +34,13 @@ _SHOWN = ("R@5", "RR", "nDCG@10", "Success@50")
 
 
 def keep_records(trial: Trial, checks: tuple[Check, ...], folder: Path) -> None:
-    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and seven more as far as they apply.
+    """Write `per_query.parquet` (query_id, cluster, task, measure, value), and eight more as far as they apply.
 
     `trace.parquet` holds latencies, `index.json` cells and agreement, `stages.json` mean measures before and after
     the second stage, by task, `roc.json` the gain that the spend rule captures at every share, and
     `latency_harvest_config.json` the settings of a graph that were tried, `policy_values.csv` what another policy would
-    have earned, `surrogate.json` what the latency surrogate told of new requests, and what they took.
+    have earned, `surrogate.json` what the latency surrogate told of new requests, and what they took,
+    `stress_report.csv` what perturbed queries found.
     """
     import pandas as pd
 
@@ -72,6 +75,8 @@ def _before_after(task: TaskObserved) -> dict[str, list[float]]:
 def _keep_studies(trial: Trial, folder: Path) -> None:
     found = trial.candidate.studies
     harvested, routed, valued = (found.get(name) for name in ("harvested", "routed", "counterfactual"))
+    if isinstance(stressed := found.get("stressed"), StressObserved):
+        write_stress(folder, stressed)
     if isinstance(harvested, HarvestObserved):
         write_config(harvested.harvest, folder)
     if isinstance(valued, PolicyLog):

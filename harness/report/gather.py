@@ -18,9 +18,12 @@ from harness.release.keep import ROC, SURROGATE
 from harness.release.studied.harvested import CONFIG
 from harness.release.studied.policy_file import FILE as VALUES
 from harness.release.studied.policy_file import read_values
+from harness.release.studied.stress_file import FILE as STRESS
+from harness.release.studied.stress_file import read_stress
 from harness.report.harvest_picture import harvest_svg
 from harness.report.pictures import bars_svg, ecdf_svg, histogram_svg
 from harness.report.routing_pictures import roc_svg
+from harness.report.stress_picture import stress_svg
 from harness.report.surrogate_picture import Told, surrogate_svg
 from harness.report.values_picture import values_svg
 from harness.retrieval.harvest import Harvest
@@ -47,6 +50,8 @@ def pictures_of(folder: Path, findings: Sequence[Finding]) -> dict[str, str]:
     if (folder / VALUES).is_file():
         title = "What the target policy would have earned"
         pictures[title] = values_svg(read_values(folder / VALUES), title=title)
+    if (folder / STRESS).is_file():
+        pictures["Under stress"] = stress_svg(read_stress(folder / STRESS), title="Under stress")
     if (folder / ROC).is_file():
         pictures |= _roc(folder / ROC)
     if (folder / SURROGATE).is_file():

@@ -24,7 +24,7 @@ from harness.release.observed import Bools
 from harness.release.studied.stress_figures import mean_of, signs_of, stability_of
 from harness.release.studied.stress_rows import StressObserved
 
-__all__ = ["CONFIDENCE", "FILE", "StressRow", "read_stress", "stress_rows", "write_stress"]
+__all__ = ["CONFIDENCE", "FILE", "PERTURBED", "PLAIN", "StressRow", "read_stress", "stress_rows", "write_stress"]
 
 FILE = "stress_report.csv"
 CONFIDENCE = 0.9
