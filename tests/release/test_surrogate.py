@@ -190,6 +190,17 @@ def test_several_are_in_flight_and_each_is_served_once(graph):
     assert {one.features.load for one in served_by(live, asks[:20], flying=1, gauge=Gauge())} == {1}
 
 
+def test_answers_under_load_are_those_of_one_at_a_time(graph):
+    """Four threads and one get the same documents in the same order: nothing that is written is shared."""
+    live, asks = graph[2], _asks(graph[2], 60)
+
+    def answered(ask: Ask) -> list[int]:
+        return live.search(ask.request.text, own=ask.request.own).codes.tolist()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(answered, asks)) == [answered(ask) for ask in asks]
+
+
 def test_a_request_without_settings_of_its_own_is_the_releases_own(graph):
     """The very release serves it; fewer hits and a planned rerank make another, with that spend."""
     live = graph[2]
