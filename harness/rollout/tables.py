@@ -115,6 +115,7 @@ releases = Table(  # what was admitted anywhere: immutable, named by the sha256 
     Column("manifest", LargeBinary, nullable=False),
     Column("bundle", LargeBinary, nullable=False),
     Column("artifacts", Text, nullable=False),
+    Column("files", Document, nullable=False),
     Column("run_id", Text, nullable=False),
     Column("measured_at", Moment, nullable=False),
     Column("admitted_at", Moment, nullable=False),

@@ -31,6 +31,7 @@ Table(
     Column("manifest", LargeBinary, nullable=False),
     Column("bundle", LargeBinary, nullable=False),
     Column("artifacts", Text, nullable=False),
+    Column("files", Text, nullable=False),
     Column("run_id", Text, nullable=False),
     Column("measured_at", String(27), nullable=False),
     Column("admitted_at", String(27), nullable=False),
