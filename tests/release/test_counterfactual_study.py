@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,15 @@ from fixtures.logs import measured
 from fixtures.routed import routed
 from harness.cli.app import main
 from harness.errors import InputError
+from harness.release.derived import is_derived
 from harness.release.evidence import read_evidence
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.observed import Observed
 from harness.release.recording import recorded_files
 from harness.release.studied import counterfactual
 from harness.release.studied.policy_file import FILE, read_values
+from harness.release.studied.propensity_file import FILE as CALIBRATION
+from harness.release.studied.propensity_file import read_calibration
 from harness.release.study_options import Studies
 from harness.report.rows import findings_in
 from tests.house.source import TOP
@@ -75,6 +79,31 @@ def test_a_log_without_propensities_has_them_fitted_by_language(folder):
     found = counterfactual.recorded(loaded, lambda _: None)
     assert not found.logged and found.groups is not None and set(found.groups) == {"de", "en"}
     assert float(np.abs(found.propensity - table(1200).p).mean()) < 0.06
+    path = Path("artifacts") / "mine" / CALIBRATION
+    rows = read_calibration(path)
+    assert {(row.model, row.action) for row in rows} == set(product(("de", "en"), ("dear", "cheap")))
+    assert sum(row.n for row in rows) == 2 * 1200 and is_derived(CALIBRATION)
+    assert sum(not row.low <= row.predicted <= row.high for row in rows) <= 2
+
+
+@pytest.mark.parametrize(("old", "new", "line"), [
+    ("predicted", "said", "another header"), (",0.", ",1.", "row 2: out of bounds"),
+    ("dear", "dear,", "not a row of bins"),
+    ("de,dear,", "xx,dear,", "column low, high: does not follow from its counts"),
+])
+def test_a_calibration_that_was_edited_is_not_believed(folder, old, new, line):
+    """Intervals follow from counts and from how many bins a model and action have; a cut file is none."""
+    counterfactual.recorded(manifest(folder, confounding(columns=COLUMNS | {"propensity": None})), lambda _: None)
+    path = Path("artifacts") / "mine" / CALIBRATION
+    text = path.read_text(encoding="utf-8")
+    old, new = (word.replace("de,", f"{read_calibration(path)[0].model},") if word.startswith("de,") else word
+                for word in (old, new))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(InputError, match=line):
+        read_calibration(path)
+    path.write_text(text[:-1], encoding="utf-8")
+    with pytest.raises(InputError, match="cut short"):
+        read_calibration(path)
 
 
 def test_a_trace_of_spends_is_valued_at_every_spend(tmp_path, monkeypatch):

@@ -118,7 +118,7 @@ def test_the_gap_of_both_is_a_normal_number_too():
 
 
 def sharp(seed: int) -> PolicyLog:
-    """Independent rows whose model explains nearly all, under weights of ESS/N .18: DR is far narrower than SNIPS."""
+    """Independent rows whose model explains nearly all, under weights of ESS/N .17: DR is far narrower than SNIPS."""
     rng, n = np.random.default_rng(seed), 2000
     x, dear = rng.random(n), rng.random(n) < 0.15
     frame = pd.DataFrame({"won": 0.9 * x + 0.1 * dear + 0.02 * rng.normal(size=n), "x": x, "known": 1.0,

@@ -104,8 +104,9 @@ def _calibration(log: PolicyLog, confidence: float, rng: np.random.Generator) ->
                                confidence=each) for at, said in enumerate(log.chances.T)]
     errors = [one.estimate for one in found]
     worst = max(errors, key=lambda one: one.value)
-    models = 0 if log.groups is None else len(np.unique(log.groups))
-    note = f"{models} models by level; a perfect one would score {max(one.floor for one in found):.4f}"
+    models = [] if log.groups is None else np.unique(log.groups).tolist()
+    note = (f"{len(models)} models by level ({', '.join(map(str, models[:6]))}); a perfect one would score "
+            f"{max(one.floor for one in found):.4f}")
     return worst._replace(low=max(one.low for one in errors), high=max(one.high for one in errors)), note
 
 

@@ -23,6 +23,8 @@ from harness.release.studied.decisions import DecisionLog
 from harness.release.studied.policy_file import FILE, write_values
 from harness.release.studied.policy_log import OnPolicy, PolicyLog, policy_log
 from harness.release.studied.policy_values import policy_values
+from harness.release.studied.propensity_file import FILE as CALIBRATION
+from harness.release.studied.propensity_file import calibration_bins, write_calibration
 
 __all__ = ["ARTIFACTS", "observe", "recorded", "wanted"]
 
@@ -82,4 +84,6 @@ def _valued(loaded: Loaded, log: DecisionLog, truth: OnPolicy | None, tell: Tell
     found = policy_log(log, rng=np.random.default_rng(loaded.manifest.seed), on_policy=truth)
     rows = policy_values(found, slices=[name for name, held in found.slices.items() if held.any()])
     write_values(ARTIFACTS / loaded.manifest.release / FILE, rows)
+    if bins := calibration_bins(found):
+        write_calibration(ARTIFACTS / loaded.manifest.release / CALIBRATION, bins)
     return found

@@ -67,6 +67,7 @@ class PolicyLog:
         slices: Name → (n,) bool; `all` is always there.
         on_policy: What the target earned on a log of its own, where there is one.
         logged: Whether `propensity` is what the log told; else it is fitted.
+        names: Of the K actions.
     """
 
     units: Labels
@@ -82,6 +83,7 @@ class PolicyLog:
     slices: Mapping[str, Bools]
     on_policy: OnPolicy | None = None
     logged: bool = True
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.reward)
@@ -145,7 +147,8 @@ def policy_log(log: DecisionLog, *, rng: np.random.Generator, on_policy: OnPolic
         chances, groups = found
     return PolicyLog(log.units, log.reward, log.propensity, log.target, choices.taken,
                      None if outcomes is None else outcomes.fitted, None if outcomes is None else outcomes.expected,
-                     chances, groups, choices.earned, log.slices, on_policy, logged=choices.chances is None)
+                     chances, groups, choices.earned, log.slices, on_policy, logged=choices.chances is None,
+                     names=choices.names)
 
 
 def cross_fitted_rewards(choices: Choices, reward: Floats, *, units: Labels, rng: np.random.Generator) -> Outcomes:
