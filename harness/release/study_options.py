@@ -108,7 +108,7 @@ class SurrogateStudy(Model):
     Per state of the cache `train` requests fit it, `rows` calibrate it and as many are new; `own` of the warm ones are
     at the release's own settings, one in flight, served `repeats` times for their percentile. The others have `loads`
     in flight, ask for one of `topks`, walk the graph at its own ef or `efs` times it, on the whole index or a share of
-    `sizes`. `predictions` are timed.
+    `sizes`. `predictions` are timed, `repeats` times too.
     """
 
     trace: Source | None = None

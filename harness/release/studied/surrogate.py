@@ -93,19 +93,27 @@ def surrogate_of(features: Floats, ms: Floats, own: Bools, options: SurrogateStu
     read = LatencySurrogate.load(folder)
     if read.texts != made.texts:
         raise InputError("does not read back as it was written", where=folder, expected="the same boosters")
-    times = predict_times(read, features[fold == NEW], most=options.predictions)
+    times = predict_times(read, features[fold == NEW], most=options.predictions,
+                          repeats=options.repeats)
     return SurrogateObserved(read, features, ms, fold, own, ms[own], times, states, options.alpha)
 
 
-def predict_times(surrogate: LatencySurrogate, rows: Floats, *, most: int,
+def predict_times(surrogate: LatencySurrogate, rows: Floats, *, most: int, repeats: int,
                   clock: Callable[[], float] = perf_counter) -> Floats:
-    """(m,) milliseconds of one prediction, a request at a time, for up to `most` rows; a first one is not counted."""
-    times = []
-    for row in rows[: most + 1]:
-        start = clock()
-        surrogate.one(row)
-        times.append(1e3 * (clock() - start))
-    return np.array(times[1:])
+    """(m,) milliseconds of one prediction for up to `most` rows, a request at a time, the fastest of its `repeats`.
+
+    Repeats are passes; one more before them is not counted.
+    """
+    asked, passes = rows[:most], []
+    for _ in range(1 + repeats):
+        times = []
+        for row in asked:
+            start = clock()
+            surrogate.one(row)
+            times.append(1e3 * (clock() - start))
+        passes.append(times)
+    fastest: Floats = np.array(passes[1:]).min(axis=0)
+    return fastest
 
 
 def _columns(served: Sequence[Served]) -> tuple[Floats, Floats]:
