@@ -102,6 +102,9 @@ class Observation:
         reranked: Whether the second stage ran.
         weight: Importance weight of a logged decision, ≥ 0.
         covered: Whether a conformal interval held what came.
+        query: Id of a judged query, for whoever looks for the worst ones; never its text.
+        values: Whatever else was measured of it, by its measure's name (`R@5`, `memory_mb`): finite numbers.
+        calibration: A stated probability and whether it came true, 1 or 0.
     """
 
     at: datetime
@@ -118,6 +121,9 @@ class Observation:
     reranked: bool | None = None
     weight: float | None = None
     covered: bool | None = None
+    query: str | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    calibration: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
