@@ -20,7 +20,7 @@ from harness.release.artifact_files import read_artifacts, wanted_files
 from harness.release.derived import is_derived
 from harness.release.judge import Control, Verdict, judge
 from harness.release.live import LiveRelease
-from harness.release.loads import Ask, Gauge, asked, served_at_once, served_by
+from harness.release.loads import Ask, Gauge, asked, ef_of, served_at_once, served_by
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.mapped import MappedIndex
 from harness.release.measures import read
@@ -29,7 +29,7 @@ from harness.release.observed import Trial
 from harness.release.policy import Check, Limit
 from harness.release.studied import surrogate
 from harness.release.studied.paired import requests_of as queries_of
-from harness.release.studied.surrogate_live import Drawn, cold_requests
+from harness.release.studied.surrogate_live import Drawn, cold_requests, smaller
 from harness.release.studied.surrogate_record import CALIBRATE, NEW, SurrogateObserved, drawn_folds
 from harness.release.study_options import SurrogateStudy
 from tests.defects.gating import LIMITS
@@ -240,6 +240,20 @@ def test_a_machine_that_cannot_cool_serves_nothing_cold(graph, monkeypatch):
     assert cold_requests(live, built.folders["index"], drawn, options, rng=np.random.default_rng(1),
                          tell=lambda _: None) == []
     assert cold_requests(live, None, drawn, options, rng=np.random.default_rng(1), tell=lambda _: None) == []
+
+
+@pytest.mark.parametrize(("index", "ef"), [("{impl: hnsw, ef: 40}", 40), ("{nlist: 3}", 0), ("{impl: flat}", 0)])
+def test_a_smaller_index_is_the_releases_own_over_fewer_documents(index, ef, tmp_path):
+    """Half of the documents under their own codes, walked as the whole is; a graph tells its ef, other kinds 0."""
+    loaded = small(tmp_path, f"{{encoder: {{dims: 48}}, index: {index}}}")
+    live = served(loaded, tmp_path)[1]
+    half = smaller(live, 0.5)
+    found = half.search("sort an array").before.codes
+    assert half.first.index.kind == live.first.index.kind and ef_of(half.first.index) == ef
+    assert set(half.first.index.ids) < set(live.first.index.ids) and set(found[found >= 0]) <= set(half.first.index.ids)
+    assert len(half.first.index.ids) == round(len(live.first.index.ids) / 2)
+    if half.first.index.has_cells:  # 75 documents are too few for more than one
+        assert half.first.index.nprobe == min(live.first.index.nprobe, len(half.first.index.cell_sizes()))
 
 
 def test_no_more_are_reranked_than_were_found():
