@@ -14,7 +14,7 @@ from harness.report.svg import Scale, circle, diamond, document, fitted, line, t
 __all__ = ["stress_svg"]
 
 WIDTH = 480.0
-_NAMES, _GAP, _RIGHT, _TOP, _BOTTOM, _ROW, _HEAD = 124.0, 34.0, 12.0, 44.0, 40.0, 19.0, 24.0
+_NAMES, _GAP, _RIGHT, _TOP, _BOTTOM, _ROW, _HEAD = 152.0, 26.0, 12.0, 44.0, 40.0, 19.0, 24.0
 _MIDDLE = _NAMES + (WIDTH - _NAMES - _RIGHT - _GAP) / 2
 Kind = tuple[str, dict[str, StressRow]]
 
@@ -75,7 +75,7 @@ def _around(ends: Sequence[float]) -> Scale:
 def _frame(x: Scale, change: Scale, height: float, *, compared: bool) -> Iterator[str]:
     bottom = height - _BOTTOM
     for scale in (x, change) if compared else (x,):
-        for value in ticks(scale.low, scale.high, count=3):
+        for value in ticks(scale.low, scale.high, count=4):
             yield line(scale(value), _TOP - 4, scale(value), bottom)
             yield text(scale(value), bottom + 16, f"{value:g}", colour="muted", anchor="middle")
     yield text(0, 16, "diamond: plain query; dot: perturbed, in red where it lost", colour="muted")
