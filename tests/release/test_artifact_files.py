@@ -10,6 +10,7 @@ import pytest
 from fixtures.contract import covered_of, harvested_of
 from fixtures.logs import sound_log, sound_policies
 from fixtures.routed import fitted_router
+from fixtures.surrogate import surrogate_of
 from harness.data.store import sha256_file
 from harness.errors import EvidenceError
 from harness.release.artifact_files import FILES, read_artifacts, wanted_files
@@ -56,6 +57,7 @@ def folder(tmp_path_factory) -> Path:
     log = sound_log()
     write_audit(made / "counterfactual_audit_fixed.csv", audit(log, rng=np.random.default_rng(1)))
     write_values(made / "policy_values.csv", policy_values(sound_policies(), slices=("all", "hard")))
+    surrogate_of().surrogate.save(made)
     return made
 
 
