@@ -21,6 +21,7 @@ from harness.release.charter import Charter
 from harness.release.checklist import Checklist, asked_for
 from harness.release.parts import Parts
 from harness.release.policy import Check, Row, checks_of
+from harness.release.rollout_terms import Rollout
 from harness.release.schema import Model, Name, Sha256, Source
 from harness.release.study_options import Studies
 from harness.release.yaml_errors import first_error, read_yaml
@@ -75,6 +76,7 @@ class Manifest(Model):
     policy: tuple[Row, ...] = Field(min_length=1)
     contract: Charter | None = None
     checklist: Checklist = ()
+    rollout: Rollout | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
@@ -109,9 +111,10 @@ class Manifest(Model):
     def config_hash(self) -> str:
         """CONFIG_HASH: sha256 of the canonical JSON of the whole manifest, defaults included.
 
-        A manifest without a checklist keeps the digest that it had before there were any.
+        A manifest without a checklist or a rollout keeps the digest that it had before there were any.
         """
-        return digest_of(self.model_dump(mode="json", by_alias=True, exclude=None if self.checklist else {"checklist"}))
+        absent = {name for name in ("checklist", "rollout") if not getattr(self, name)}
+        return digest_of(self.model_dump(mode="json", by_alias=True, exclude=absent))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from harness.release.checklist import demands_fewer
 from harness.release.manifest import Loaded, Manifest
 from harness.release.policy import Check, Guard, Row, checks_of, weakened
 from harness.release.predicates import policy_digest
+from harness.release.rollout_presets import ramp_demands_less
 
 __all__ = ["Base", "demands_less", "measured_elsewhere", "same_baseline", "same_policy"]
 
@@ -60,6 +61,7 @@ def same_policy(gates: Mapping[str, Any], manifest: Loaded, base: Base | None, *
                             expected=policy_digest(now), found=policy_digest(rows))
     return () if base is None else (*_beside_base(rows, base.manifest.policy, where),
                                     *_same_list(base.manifest, manifest.manifest, where),
+                                    *_same_ramp(base.manifest, manifest.manifest, where),
                                     *_same_ground(base.manifest, manifest.manifest, where))
 
 
@@ -110,6 +112,16 @@ def _same_list(base: Manifest, now: Manifest, where: object) -> tuple[str, ...]:
         raise EvidenceError(f"its checklist demands less than the base branch's: {'; '.join(less)}", where=where,
                             expected="the base's checklist, or one that demands more")
     return ("its checklist differs from the base branch's and demands no less",)
+
+
+def _same_ramp(base: Manifest, now: Manifest, where: object) -> tuple[str, ...]:
+    if base.rollout == now.rollout:
+        return ()
+    less = ramp_demands_less(base.rollout, now.rollout)
+    if less:
+        raise EvidenceError(f"its rollout demands less than the base branch's: {'; '.join(less)}", where=where,
+                            expected="the base's ramp, or a slower one that asks no less")
+    return ("its rollout differs from the base branch's and demands no less",)
 
 
 def _same_ground(base: Manifest, now: Manifest, where: object) -> tuple[str, ...]:

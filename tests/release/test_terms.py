@@ -62,7 +62,7 @@ def test_no_field_of_a_manifest_is_overlooked():
     """Every top-level field is watched here, held elsewhere (policy, checklist, release), or the candidate's own."""
     watched = {"data", "baseline", "baseline_digest", "seed", "latency_requests", "studies"}
     assert set(Manifest.model_fields) == watched | {
-        "policy", "checklist", "release", "contract"} | {"parts", "recorded"}
+        "policy", "checklist", "rollout", "release", "contract"} | {"parts", "recorded"}
 
 
 def test_a_live_manifest_names_its_baseline():
