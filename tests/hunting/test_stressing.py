@@ -159,6 +159,12 @@ def test_what_is_lost_is_what_is_left_without_the_edited_words():
     assert np.isnan(whole.lost[whole.kinds != "typo=joined_words"]).all()  # one word, misspelt: nothing is left to ask
 
 
+def test_a_system_that_finds_nothing_shares_nothing_with_itself():
+    """Two empty rankings are no agreement: overlap 0, quality 0, on every row."""
+    record = stress(one_by_one(lambda _: []), None, [six()], rng=np.random.default_rng(1), kinds=["typo"])
+    assert len(record) == 30 and not record.overlap.any() and not record.plain.any() and not record.stressed.any()
+
+
 def test_unjudged_queries_are_left_out():
     """A query without judgements has no value to lose."""
     queries = replace(six(), query_ids=("a", *six().query_ids), texts=("any text", *TEXTS), own=np.full(7, -1),
