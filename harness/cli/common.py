@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["JsonFlag", "MeasureOption", "console", "emit_json", "plain", "print_json"]
+__all__ = ["JsonFlag", "MeasureOption", "console", "emit_json", "plain", "print_json", "tell"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")]
 MeasureOption = Annotated[
@@ -34,6 +34,13 @@ def console(*, as_json: bool = False) -> Console:
 def print_json(document: object) -> None:
     """Write the one JSON document of a `--json` call to stdout."""
     sys.stdout.write(emit_json(document) + "\n")
+
+
+def tell(what: str) -> None:
+    """A line of progress on stderr; on a terminal the next one takes its place."""
+    wide = sys.stderr.isatty()
+    sys.stderr.write(f"\r\x1b[2K{what[:78]}" if wide else f"{what}\n" if what else "")
+    sys.stderr.flush()
 
 
 def emit_json(document: object) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.common import tell
 from harness.data.corpus import World
 from harness.data.task import Task
 from harness.errors import InputError
@@ -22,13 +23,6 @@ from harness.release.overrides import overridden
 __all__ = ["TaskOption", "built_live", "live_release", "task_of", "tell"]
 
 TaskOption = Annotated[str | None, typer.Option(help="Whose queries are asked. Default: see_also, else the only task.")]
-
-
-def tell(what: str) -> None:
-    """A line of progress on stderr; on a terminal the next one takes its place."""
-    wide = sys.stderr.isatty()
-    sys.stderr.write(f"\r\x1b[2K{what[:78]}" if wide else f"{what}\n" if what else "")
-    sys.stderr.flush()
 
 
 def built_live(manifest: Path) -> tuple[Loaded, Built, Path]:

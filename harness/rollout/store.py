@@ -91,7 +91,7 @@ def open_store(url: str | None = None, *, environ: Mapping[str, str] = os.enviro
     place = home or (Path(environ[HOME]) if environ.get(HOME) else file.parent if file else Path(".signoff"))
     for folder in {place, file.parent if file else place}:
         _made(folder)
-    store = Store(_engine(named), place)
+    store = Store(_engine(named, place.resolve()), place.resolve())
     try:
         migrated(store.reading, store.writing, where=named.render_as_string(hide_password=True))
     except BaseException:
@@ -125,9 +125,10 @@ def _made(folder: Path) -> None:
         raise InputError("cannot be written", where=folder, found=error.strerror or str(error)) from None
 
 
-def _engine(named: URL) -> Engine:
+def _engine(named: URL, home: Path) -> Engine:
     try:
-        engine = create_engine(named, pool_pre_ping=named.get_backend_name() != "sqlite")
+        engine = create_engine(named, pool_pre_ping=named.get_backend_name() != "sqlite",
+                               execution_options={HOME: home})
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise InputError("no driver for this database", where=URL_VARIABLE, found=str(error),
                          expected="the extra 'postgres' (pip install 'signoff[postgres]')") from None

@@ -30,7 +30,7 @@ from harness.data.canonical import strict_json
 from harness.errors import EvidenceError, InputError
 
 __all__ = ["METADATA", "Document", "Moment", "acknowledged", "admissions", "alerts", "backups", "json_text",
-           "moment_text", "pointer", "ramp", "releases", "tokens", "trail", "windows"]
+           "moment_of", "moment_text", "pointer", "ramp", "releases", "tokens", "trail", "windows"]
 
 _DIGEST = 64
 
@@ -61,6 +61,21 @@ def moment_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def moment_of(text: str) -> datetime:
+    """The moment of such a text. Raises EvidenceError where it is none, or is written another way: by hand.
+
+    >>> moment_of("2025-03-01T12:00:00.000000Z") == datetime(2025, 3, 1, 12, tzinfo=UTC)
+    True
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        if moment_text(found) == text:
+            return found
+    except (ValueError, TypeError, InputError):
+        pass
+    raise EvidenceError("not a moment", where="store", expected="UTC to the microsecond", found=text)
+
+
 class Moment(TypeDecorator[datetime]):
     """A moment in UTC, kept as text of one width: neither database may round it or lose its offset."""
 
@@ -72,11 +87,8 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else moment_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """A text as its moment. Raises EvidenceError where it is none: someone wrote it by hand."""
-        try:
-            return None if value is None else datetime.fromisoformat(value)
-        except ValueError:
-            raise EvidenceError("not a moment", where="store", expected="ISO 8601 in UTC", found=value) from None
+        """A text as its moment."""
+        return None if value is None else moment_of(value)
 
 
 class Document(TypeDecorator[Mapping[str, Any]]):

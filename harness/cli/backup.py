@@ -1,0 +1,130 @@
+"""`signoff backup create|list|verify|restore`: documents, indexes, configuration and pointer, kept and brought back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.common import JsonFlag, console, print_json, tell
+from harness.cli.rollout_common import DatabaseOption, WhoOption, caller, pointer_facts, told_pointer
+from harness.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from harness.rollout.backup import Broken, Index, Restored
+    from harness.rollout.store import Store
+
+__all__ = ["Action", "command"]
+
+
+class Action(StrEnum):
+    """What is done with backups."""
+
+    CREATE = "create"
+    LIST = "list"
+    VERIFY = "verify"
+    RESTORE = "restore"
+
+
+def command(
+    action: Annotated[Action, typer.Argument(help="What to do.")],
+    name: Annotated[str, typer.Argument(help="Which backup: a name, its beginning, or latest.")] = "latest",
+    *,
+    confirm: Annotated[bool, typer.Option("--confirm", help="restore: yes, what serves may change.")] = False,
+    why: Annotated[str, typer.Option(help="create: the reason.")] = "by hand",
+    who: WhoOption = None,
+    db: DatabaseOption = None,
+    as_json: JsonFlag = False,
+) -> int:
+    """Keep what serves and bring it back: 12 where a backup is not whole; an interrupted call leaves all as it was."""
+    from harness.rollout.store import open_store
+
+    if confirm and action is not Action.RESTORE:
+        raise UsageError(f"--confirm goes with restore, not with {action}")
+    with open_store(db) as store:
+        if action is Action.LIST:
+            return _list(store, as_json=as_json)
+        if action is Action.RESTORE:
+            return _restored(store, name, confirm, caller(who), as_json=as_json)
+        found = _created(store, caller(who), why) if action is Action.CREATE else _verified(store, name)
+        return _said(action, found, as_json=as_json)
+
+
+def _said(action: Action, found: Index, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"action": str(action), **_facts(found)})
+    else:
+        done = "made" if action is Action.CREATE else "whole: every part has the digest that it was made with"
+        console().print(f"backup {found.id} is {done}\n  {_size(found)}", markup=False, soft_wrap=True)
+    return int(Exit.PASSED)
+
+
+def _created(store: Store, who: str, why: str) -> Index:
+    from harness.rollout.backup import create_backup
+    from harness.rollout.files import alone
+
+    with alone(store.home):
+        found = create_backup(store, who=who, why=why, now=datetime.now(UTC), tell=tell)
+    tell("")
+    return found
+
+
+def _verified(store: Store, name: str) -> Index:
+    from harness.rollout.backup import verify_backup
+
+    found = verify_backup(store, name, tell=tell)
+    tell("")
+    return found
+
+
+def _restored(store: Store, name: str, confirm: bool, who: str, *, as_json: bool) -> int:
+    from harness.rollout.backup import restore_backup
+
+    done = restore_backup(store, name, confirmed=confirm, who=who, now=datetime.now(UTC), tell=tell)
+    tell("")
+    if as_json:
+        print_json({"action": "restore", **_facts(done.index), "rows": done.rows, "files": done.files,
+                    "flipped": [pointer_facts(one) for one in done.flipped]})
+    else:
+        _tell(done)
+    return int(Exit.PASSED)
+
+
+def _tell(done: Restored) -> None:
+    out = console()
+    out.print(f"backup {done.index.id} is restored: {done.files} files written, {done.rows} rows entered",
+              markup=False, soft_wrap=True)
+    for one in done.flipped:
+        out.print(f"  {told_pointer(one)}", markup=False, soft_wrap=True)
+    if not done.flipped:
+        out.print("  every environment serves what it did", markup=False, soft_wrap=True)
+
+
+def _list(store: Store, *, as_json: bool) -> int:
+    from harness.rollout.backup import Index, list_backups
+
+    found = list_backups(store)
+    if as_json:
+        print_json({"backups": [_facts(one) for one in found]})
+    else:
+        for one in found:
+            told = f"{_size(one)}; {one.why}" if isinstance(one, Index) else f"BROKEN: {one.reason}"
+            console().print(f"{one.id}  {told}", markup=False, soft_wrap=True)
+        if not found:
+            console().print("no backup yet: signoff backup create", markup=False, soft_wrap=True)
+    return int(Exit.PASSED if all(isinstance(one, Index) for one in found) else Exit.INVALID)
+
+
+def _size(one: Index) -> str:
+    return f"{len(one.releases)} releases, {len(one.objects)} parts, {one.bytes / 1e6:.1f} MB"
+
+
+def _facts(one: Index | Broken) -> dict[str, Any]:
+    from harness.rollout.backup import Index
+
+    if not isinstance(one, Index):
+        return {"id": one.id, "broken": one.reason}
+    return {"id": one.id, "at": one.at, "who": one.who, "why": one.why, "bytes": one.bytes, "sha256": one.sha256,
+            "parts": len(one.objects), "releases": list(one.releases)}

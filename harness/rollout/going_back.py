@@ -1,0 +1,160 @@
+"""Going back: the pointer is flipped at once, and only then is it looked at whether all is as it was.
+
+The flip is one transaction of a few milliseconds. Caches, smoke gates and the comparison with the recorded figures come
+after it, and whatever fails there is told and kept in the trail: it never keeps a bad release in place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from harness.errors import InputError, SignoffError, nearest
+from harness.release.judge import Finding
+from harness.rollout.files import environment_named
+from harness.rollout.pointer import current, flip, history, last_good
+from harness.rollout.released import admitted_of, digest_called
+from harness.rollout.shapes import Admitted, Pointer
+from harness.rollout.store import Store
+from harness.rollout.trail import append
+
+__all__ = ["Back", "Cache", "Checked", "Smoke", "after_rollback", "check_rollback", "rollback"]
+
+Cache = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One thing that was looked at after a flip: whether it is in order, and with which numbers."""
+
+    name: str
+    good: bool
+    told: str
+
+
+@dataclass(frozen=True)
+class Back:
+    """One recorded figure and what is measured now; numbers are None where there is none. `back` is never assumed."""
+
+    gate: str
+    measure: str
+    recorded: float | None
+    low: float | None
+    high: float | None
+    now: float | None
+    back: bool
+
+
+Smoke = Callable[[Admitted], Sequence[Checked]]
+
+
+def rollback(store: Store, environment: str, *, to: str | None = None, who: str, why: str, now: datetime,
+             caches: Sequence[Cache] = (), smoke: Smoke | None = None) -> Pointer:
+    """Take a candidate back, or go back to the release that served before; then clear caches and run the smoke gates.
+
+    Args:
+        store: Where the pointer stands.
+        environment: Which one goes back.
+        to: The release to go back to: digest, its beginning, or name; by default the last good one.
+        who: Who or what does it.
+        why: For what reason.
+        now: The moment.
+        caches: Called one after the other once the pointer is flipped.
+        smoke: What looks at the release that serves again; its findings are added to the trail.
+
+    Returns: The pointer's new row. Raises InputError where nothing serves, or nothing is there to go back to: then
+    nothing has changed. What caches and smoke gates find is in the trail (`after_rollback`), and raises nothing.
+    """
+    environment_named(environment)
+    with store.writing() as connection:
+        before = current(connection, environment)
+        if before is None:
+            known = {one.environment for one in history(connection)}
+            raise InputError("nothing serves there", where=environment, hint=nearest(environment, known),
+                             expected="an environment that a release was admitted to")
+        target = digest_called(connection, environment, to) if to is not None else _last(
+            before, history(connection, environment))
+        if target == before.stable and before.candidate is None:
+            raise InputError("it serves already", where=environment, expected="another release", found=target)
+        append(connection, "rollback", {"environment": environment, "stable": before.stable, "to": target,
+                                        "candidate": before.candidate, "why": why}, who=who, at=now)
+        made = flip(connection, environment, stable=target, candidate=None, percent=0.0, stage=None, who=who, why=why,
+                    at=now)
+    after_rollback(store, made, who=who, now=now, caches=caches, smoke=smoke)
+    return made
+
+
+def after_rollback(store: Store, made: Pointer, *, who: str, now: datetime, caches: Sequence[Cache] = (),
+                   smoke: Smoke | None = None) -> tuple[Checked, ...]:
+    """Clear caches, run the smoke gates, and enter what they found in the trail; nothing that fails is raised."""
+    if not caches and smoke is None:
+        return ()
+    found = [_cleared(place, cache) for place, cache in enumerate(caches, start=1)]
+    if smoke is not None and made.stable is not None:
+        with store.reading() as connection:
+            release = admitted_of(connection, made.stable)
+        found += _smoked(smoke, release)
+    with store.writing() as connection:
+        append(connection, "checked", {"environment": made.environment, "digest": made.stable, "pointer": made.seq,
+                                       "good": all(one.good for one in found),
+                                       "checks": [asdict(one) for one in found]}, who=who, at=now)
+    return tuple(found)
+
+
+def check_rollback(recorded: Sequence[Finding], measured: Mapping[str, float]) -> tuple[Back, ...]:
+    """Whether figures are back where they were recorded: no worse than the end of the recorded interval.
+
+    Where the data did not bound that end, the recorded value itself is what must be reached.
+
+    Args:
+        recorded: Findings of the signed evidence, of the release that serves again.
+        measured: Check id → value measured now. A figure that is missing or no number is not back.
+
+    Returns: One line a finding, in order.
+    """
+    return tuple(_back(one, measured.get(one.check.id)) for one in recorded)
+
+
+def _back(finding: Finding, now: float | None) -> Back:
+    estimate, limit = finding.reading.estimate, finding.limit
+    good = False
+    if now is not None:  # a comparison with NaN is false: what was not measured is not back
+        worst = estimate.low if limit.direction == "at_least" else estimate.high
+        worst = worst if math.isfinite(worst) else estimate.value
+        good = now >= worst if limit.direction == "at_least" else now <= worst
+    return Back(finding.check.id, finding.check.measure, _finite(estimate.value), _finite(estimate.low),
+                _finite(estimate.high), _finite(now), good)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _last(before: Pointer, rows: Sequence[Pointer]) -> str:
+    target = before.stable if before.candidate is not None else last_good(rows[::-1])
+    if target is None:
+        raise InputError("nothing to go back to", where=before.environment, found=before.stable,
+                         expected="a release that served before (signoff rollback --to names any that was admitted)")
+    return target
+
+
+def _cleared(place: int, cache: Cache) -> Checked:
+    name = f"cache {place}"
+    try:
+        cache()
+    except Exception as error:  # whatever a user's hook raises: the release serves already
+        return Checked(name, False, f"{type(error).__name__}: {error}")
+    return Checked(name, True, "cleared")
+
+
+def _smoked(smoke: Smoke, release: Admitted | None) -> list[Checked]:
+    if release is None:
+        return [Checked("release", False, "not in the store")]
+    try:
+        found = list(smoke(release))
+    except Exception as error:  # a smoke gate that breaks is one that did not pass
+        told = str(error) if isinstance(error, SignoffError) else f"{type(error).__name__}: {error}"
+        return [Checked("smoke", False, told)]
+    return found or [Checked("smoke", False, "no smoke gate ran")]
