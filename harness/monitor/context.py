@@ -1,0 +1,93 @@
+"""What the routes of one service share: store, arms, queue, metrics, tokens, clock."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from harness.monitor.arms import Arms
+from harness.monitor.batching import Batches
+from harness.monitor.health import Health
+from harness.monitor.metrics import Metrics
+from harness.monitor.tokens import Tokens
+from harness.monitor.workers import Workers
+from harness.rollout.store import Store
+
+__all__ = ["KILL", "SECRET", "TIMEOUT_MS", "Service"]
+
+KILL, SECRET = "SIGNOFF_KILL", "SIGNOFF_ASSIGNMENT_SECRET"
+TIMEOUT_MS = 1000.0  # how long a candidate is waited for before the stable release answers
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(eq=False)
+class Service:
+    """One environment's service.
+
+    Attributes:
+        store: Where pointer, windows and trail are.
+        environment: Whose requests it answers.
+        arms: Loaded releases.
+        batches: Observations on their way to the store.
+        metrics: What Prometheus is told.
+        tokens: Who may what.
+        health: What `GET /health` tells.
+        workers: Threads that the candidate runs on.
+        probes: The thread that health probes run on, which a candidate cannot hold up.
+        environ: Where flags are read, at each request.
+        timeout_ms: How long a candidate is waited for.
+        now: The clock.
+    """
+
+    store: Store
+    environment: str
+    arms: Arms
+    batches: Batches
+    metrics: Metrics = field(default_factory=Metrics)
+    tokens: Tokens = field(init=False)
+    health: Health = field(init=False)
+    workers: Workers = field(default_factory=lambda: Workers(4))
+    probes: Workers = field(default_factory=lambda: Workers(1))
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    timeout_ms: float = TIMEOUT_MS
+    now: Callable[[], datetime] = _utc_now
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("signoff.service"))
+
+    def __post_init__(self) -> None:
+        self.tokens, self.health = Tokens(self.store), Health(self)
+
+    @property
+    def killed(self) -> bool:
+        """Whether the kill switch is set: then the stable release answers everything."""
+        return self.environ.get(KILL, "") not in {"", "0"}
+
+    @property
+    def secret(self) -> bytes:
+        """What keeps outsiders from computing who is in the canary."""
+        return self.environ.get(SECRET, "").encode()
+
+    @property
+    def most_percent(self) -> float:
+        """The share that no candidate gets more than."""
+        return 100.0
+
+    @property
+    def timeout_s(self) -> float:
+        """`timeout_ms` in seconds."""
+        return self.timeout_ms / 1e3
+
+    def start(self) -> None:
+        """Load what serves and begin to look and to write. Raises InputError where nothing serves."""
+        self.arms.start()
+        self.batches.start()
+
+    def stop(self) -> None:
+        """Write what waits, and end."""
+        self.arms.stop()
+        self.batches.stop()

@@ -1,0 +1,82 @@
+"""What the service tells Prometheus: latencies by stage, requests, errors, guards; by release and assignment only.
+
+No label holds a query, a user or anything that a request brings along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from harness.monitor import metric_names as names
+from harness.rollout.shapes import Observation, Reading
+
+__all__ = ["BUCKETS", "Metrics"]
+
+BUCKETS = (.0005, .001, .002, .003, .005, .0075, .01, .015, .02, .03, .05, .075, .1, .12, .15, .2, .3, .5, 1., 2., 5.)
+_ARM = ("release", "assignment")
+
+
+class Metrics:
+    """The counters of one service, in a registry of their own."""
+
+    def __init__(self, *, hit_above: float = 0.5) -> None:
+        self.registry, self._hit_above = CollectorRegistry(), hit_above
+        ProcessCollector(registry=self.registry)
+        made: dict[str, Any] = {"registry": self.registry}
+        self._seconds = Histogram(names.REQUEST_SECONDS, "Seconds by stage", ("stage", *_ARM), buckets=BUCKETS, **made)
+        self._requests = Counter(names.REQUESTS, "Requests answered", _ARM, **made)
+        self._errors = Counter(names.ERRORS, "Requests that failed or timed out on their arm", _ARM, **made)
+        self._fallbacks = Counter(names.FALLBACKS, "Requests of a candidate that the stable release answered",
+                                  ("release",), **made)
+        self._reranks = Counter(names.RERANKS, "Requests that the second stage ran for", _ARM, **made)
+        self._hits = Counter(names.HITS_ABOVE, "Requests whose best cosine is above the bar", (*_ARM, "above"), **made)
+        guard = ("guard", "release")
+        self._value = Gauge(names.GUARD_VALUE, "What a guard reads", guard, **made)
+        self._limit = Gauge(names.GUARD_LIMIT, "What a guard allows", guard, **made)
+        self._state = Gauge(names.GUARD_STATE, "0 ok, 1 warning, 2 critical, 3 emergency, -1 missing", guard, **made)
+        self._moved = Gauge(names.VECTORS_MOVED, "Documents that a release has over the one it replaces, and lacks",
+                            ("release", "is"), **made)
+        self._percent = Gauge(names.CANARY_PERCENT, "The candidate's share of traffic, in percent", **made)
+        self._dropped = Gauge(names.DROPPED, "Observations that did not fit the queue", **made)
+        self._waiting = Gauge(names.WAITING, "Observations that are not in the store yet", **made)
+        self._replays = Counter(names.REPLAYS, "Judged queries replayed through both arms", **made)
+
+    def count(self, one: Observation, *, fallback: bool = False) -> None:
+        """Count one request."""
+        arm = (one.release, one.assignment)
+        self._requests.labels(*arm).inc()
+        self._errors.labels(*arm).inc(one.error)
+        for stage, ms in one.latency_ms.items():
+            self._seconds.labels(stage, *arm).observe(ms / 1e3)
+        self._reranks.labels(*arm).inc(bool(one.reranked))
+        if one.hit is not None:
+            self._hits.labels(*arm, f"{self._hit_above:g}").inc(one.hit > self._hit_above)
+        if fallback:
+            self._fallbacks.labels(one.release).inc()
+
+    def replayed(self) -> None:
+        """Count one judged query that was replayed through both arms."""
+        self._replays.inc()
+
+    def guards(self, release: str, readings: Sequence[Reading]) -> None:
+        """Show what the guards of a release read; what reads nothing has the state -1 and no value."""
+        for one in readings:
+            label = (one.guard.name, release)
+            self._limit.labels(*label).set(one.guard.limit.bound)
+            self._state.labels(*label).set(names.STATES[one.state])
+            self._value.labels(*label).set(float("nan") if one.value is None else one.value)
+
+    def moved(self, release: str, *, added: int, removed: int) -> None:
+        """Show how many documents a release has that the one before has not, and the reverse."""
+        self._moved.labels(release, "added").set(added)
+        self._moved.labels(release, "removed").set(removed)
+
+    def text(self, *, percent: float, dropped: int, waiting: int) -> bytes:
+        """Everything in Prometheus' text format."""
+        self._percent.set(percent)
+        self._dropped.set(dropped)
+        self._waiting.set(waiting)
+        return generate_latest(self.registry)

@@ -1,0 +1,45 @@
+"""The service as an app: its routes, and errors as one line that repeats nothing of the request."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from harness.errors import SignoffError
+from harness.monitor import routes_search
+from harness.monitor.context import Service
+
+__all__ = ["make_app"]
+
+
+def make_app(service: Service) -> FastAPI:
+    """The app of a service, which is started and stopped by whoever runs it.
+
+    No page of the framework's own is served: they would load from elsewhere.
+    """
+    app = FastAPI(title="Signoff", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.service = service
+    for routes in (routes_search,):
+        app.include_router(routes.router)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(SignoffError, _told)
+    return app
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(one) for one in first["loc"])
+    return JSONResponse({"error": f"{place}: {first['msg']}"}, status_code=422)
+
+
+def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+
+
+def _told(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, status_code=409)

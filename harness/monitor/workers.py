@@ -1,0 +1,53 @@
+"""Threads that a candidate runs on: it is waited for up to a limit, and one that hangs holds up nobody else.
+
+Daemons, unlike the standard pool's: a candidate that never returns must not keep the service from ending either.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+__all__ = ["Workers"]
+
+_Found = TypeVar("_Found")
+_Task = tuple["Future[Any]", Callable[[], Any]]
+
+
+class Workers:
+    """A few threads, and calls that wait for them no longer than a limit.
+
+    >>> Workers(1).call(lambda: 6 * 7, timeout_s=10.0)
+    42
+    """
+
+    def __init__(self, count: int) -> None:
+        self._tasks: SimpleQueue[_Task] = SimpleQueue()
+        for number in range(count):
+            threading.Thread(target=self._run, name=f"signoff-candidate-{number}", daemon=True).start()
+
+    def call(self, function: Callable[[], _Found], *, timeout_s: float) -> _Found:
+        """What `function` returns or raises; TimeoutError after `timeout_s`, waiting for a free thread included.
+
+        A call that was given up before it began never begins.
+        """
+        future: Future[_Found] = Future()
+        self._tasks.put((future, function))
+        try:
+            return future.result(timeout_s)
+        except (TimeoutError, CancelledError):
+            future.cancel()
+            raise
+
+    def _run(self) -> None:
+        while True:
+            future, function = self._tasks.get()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(function())
+                except BaseException as error:  # whoever waits gets it
+                    future.set_exception(error)
+            del future, function  # an idle thread keeps no release alive
