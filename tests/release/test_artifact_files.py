@@ -10,6 +10,7 @@ import pytest
 from fixtures.contract import covered_of, harvested_of
 from fixtures.logs import sound_log, sound_policies
 from fixtures.routed import fitted_router
+from fixtures.stressed import stressed_of
 from fixtures.surrogate import surrogate_of
 from harness.data.store import sha256_file
 from harness.errors import EvidenceError
@@ -23,6 +24,7 @@ from harness.release.studied.covered import write_report
 from harness.release.studied.harvested import write_config
 from harness.release.studied.policy_file import write_values
 from harness.release.studied.policy_values import policy_values
+from harness.release.studied.stress_file import write_stress
 from harness.report.contract import contract_markdown
 
 LIVE = """
@@ -58,6 +60,7 @@ def folder(tmp_path_factory) -> Path:
     write_audit(made / "counterfactual_audit_fixed.csv", audit(log, rng=np.random.default_rng(1)))
     write_values(made / "policy_values.csv", policy_values(sound_policies(), slices=("all", "hard")))
     surrogate_of().surrogate.save(made)
+    write_stress(made, stressed_of(queries=60))
     return made
 
 
