@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.postgres import postgres_cluster, postgres_url
+
+__all__ = ["postgres_cluster", "postgres_url", "rng", "shared_data"]
+
 # A law holds or fails by what it finds, not by how busy the machine is; in CI the examples are the same every time.
 settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("suite")

@@ -39,7 +39,7 @@ def verify_store(store: Store, *, head: tuple[int, str] | None = None) -> Proven
             select(tables.admissions.c.environment, tables.admissions.c.digest))}
     verify_trail(rows, head=head)
     compare_with_trail(flips, rows)
-    told = {(str(one.body["environment"]), str(one.body["digest"])) for one in rows if one.kind == "admit"}
+    told = {(str(one.body.get("environment")), str(one.body.get("digest"))) for one in rows if one.kind == "admit"}
     if told != admitted:
         environment, digest = min(told ^ admitted)
         raise EvidenceError("not what the trail says", where=f"admissions to {environment}",
