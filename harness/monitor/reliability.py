@@ -93,8 +93,9 @@ class Reliabilities:
     def error(self, *, confidence: float = 0.9) -> Calibrated:
         """The calibration error in `BINS` bins of about equally many rows; of no pair, NaN without bounds.
 
-        The reach of noise is that of the mean of |noise| over bins, by its variance (1 - 2 / pi) sum_b v_b and
-        Cantelli's inequality, so that it holds for each end with (1 + confidence) / 2.
+        By the triangle inequality the error is off by at most sum_b |noise_b| / n. Of normal noise that exceeds its
+        mean, the floor, by sqrt(2 sum_b v_b log(1 / tail)) / n with chance `tail` at most (concentration of a
+        1-Lipschitz function of Gaussians), where tail = (1 - confidence) / 2.
         """
         bins = self._bins()
         if not bins:
@@ -103,10 +104,9 @@ class Reliabilities:
         value = sum(abs(one.came - one.stated) for one in bins) / rows
         floor = sum(math.sqrt(_HALF * one.noise) for one in bins) / rows
         tail = (1.0 - confidence) / 2.0
-        spread = math.sqrt((1.0 - _HALF) * sum(one.noise for one in bins)) / rows
-        reach = floor + spread * math.sqrt((1.0 - tail) / tail)
+        reach = floor + math.sqrt(2.0 * sum(one.noise for one in bins) * math.log(1.0 / tail)) / rows
         low, high = max(0.0, value - reach), min(1.0, value + reach)
-        return Calibrated(Estimate(value, low, high, rows, confidence, f"{len(bins)} bins, Cantelli"), floor)
+        return Calibrated(Estimate(value, low, high, rows, confidence, f"{len(bins)} bins, concentration"), floor)
 
     def _bins(self) -> list[_Cell]:
         rows, before = self.n, 0

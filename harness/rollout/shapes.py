@@ -131,7 +131,7 @@ class Guarded:
     """A limit that is watched live: from the signed manifest's guards, or from a preset.
 
     `for_s` is how many seconds it must be missed, `warn_within` the distance from the limit that warns (None: a tenth
-    of the limit).
+    of the limit). `others` may speak for it, as alternatives do for their gate: it fires only where they would too.
     """
 
     name: str
@@ -142,6 +142,7 @@ class Guarded:
     severity: Severity = "warning"
     then: Then = "alert"
     warn_within: float | None = None
+    others: tuple[tuple[str, Limit], ...] = ()
 
 
 @dataclass(frozen=True)

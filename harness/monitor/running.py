@@ -1,0 +1,206 @@
+"""One minute's work of the monitor: windows read, guards held against them, the ramp stepped, what is grave told.
+
+What is told never decides and never waits: the ramp has moved, and its trail is written, before any channel is tried.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from harness.data.store import sha256_bytes
+from harness.errors import InputError
+from harness.monitor.guards import ALPHA, readings
+from harness.monitor.presets import guards_of_manifest, guards_of_monitoring
+from harness.monitor.series import Watch
+from harness.monitor.window_store import read_windows, trim
+from harness.monitor.windows import RESOLUTION_S, Key, Window
+from harness.release.derived import MONITORING
+from harness.release.manifest import parse_manifest
+from harness.release.monitoring import read_monitoring
+from harness.rollout import tables
+from harness.rollout.going_back import Cache, Smoke
+from harness.rollout.pointer import current, history
+from harness.rollout.ramp_state import RampState, criteria_of
+from harness.rollout.ramp_store import Advanced, advance, ramp_of
+from harness.rollout.released import admitted_of
+from harness.rollout.shapes import Guarded, Pointer, Reading
+from harness.rollout.store import Store
+
+__all__ = ["BEFORE", "KEEP", "RESOLUTION", "Scene", "Ticked", "guards_of_release", "resolution_of", "scene_of",
+           "tick"]
+
+RESOLUTION = "MONITORING_RESOLUTION"
+BEFORE = 1440  # windows before a rollout from which the memory of the series is known
+KEEP = timedelta(days=8)
+_WHO = "monitor"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What an environment shows at a moment: who serves, whom the guards watch, and every reading.
+
+    Attributes:
+        pointer: What serves.
+        ramp: The ramp, while one is under way.
+        watch: Who is watched; None where nothing serves.
+        windows: As read from the store.
+        readings: Of the guards, and of the stage's criteria where a ramp is under way.
+    """
+
+    pointer: Pointer | None
+    ramp: RampState | None
+    watch: Watch | None
+    windows: Mapping[Key, Window] = field(default_factory=dict)
+    readings: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """What one look came to.
+
+    Attributes:
+        scene: What was seen.
+        advanced: The ramp's step; None without a ramp.
+        told: Whether each thing that was to be told was; None where nobody was to be told.
+    """
+
+    scene: Scene
+    advanced: Advanced | None = None
+    told: Any = None
+
+
+def tick(store: Store, environment: str, now: datetime, *, guards: Sequence[Guarded] | None = None,
+         resolution_s: int = RESOLUTION_S, alpha: float = ALPHA, killed: bool = False, caches: Sequence[Cache] = (),
+         smoke: Smoke | None = None, tell: Callable[[Scene, Advanced | None, datetime], Any] | None = None) -> Ticked:
+    """Look once: read, judge, step the ramp, write what is beyond its limit, tell it.
+
+    Args:
+        store: Where everything is.
+        environment: Which one.
+        now: The moment; the window it lies in is not over and not read.
+        guards: What is watched; by default the guards of the release's own signed policy.
+        resolution_s: Seconds of a window.
+        alpha: As in `guards.readings`.
+        killed: Whether the kill switch is set.
+        caches: Cleared after a rollback.
+        smoke: What looks at the stable release after a rollback.
+        tell: Told last of what was seen, and trusted with nothing: whatever it raises is written and goes no further.
+
+    Raises: InputError for a moment without an offset or a measure that no window can hold; EvidenceError where a window
+        was changed.
+    """
+    def step(found: Sequence[Reading]) -> Advanced:
+        return advance(store, environment, found, who=_WHO, now=now, killed=killed, caches=caches, smoke=smoke)
+
+    with store.reading() as connection:
+        ramp = ramp_of(connection, environment)
+    advanced = step(()) if killed and ramp is not None and not ramp.over else None  # before anything can go wrong
+    with store.reading() as connection:
+        scene = scene_of(connection, environment, now, guards=guards, resolution_s=resolution_s, alpha=alpha)
+    if advanced is None and scene.ramp is not None:
+        advanced = step(scene.readings)
+    with store.writing() as connection:
+        _written(connection, environment, scene.readings, now)
+        trim(connection, environment, before=now - KEEP)
+    return Ticked(scene, advanced, _told(tell, scene, advanced, now))
+
+
+def scene_of(connection: Connection, environment: str, now: datetime, *, guards: Sequence[Guarded] | None = None,
+             resolution_s: int = RESOLUTION_S, alpha: float = ALPHA) -> Scene:
+    """What an environment shows: the candidate while a ramp is under way, else the release that serves.
+
+    A release that serves alone is not held against another: guards on differences wait for the next candidate.
+    Arguments and errors as `tick`.
+    """
+    pointer, ramp = current(connection, environment), ramp_of(connection, environment)
+    if ramp is not None and ramp.over:
+        ramp = None
+    if pointer is None or pointer.stable is None:
+        return Scene(pointer, ramp, None)
+    watch = _watch(connection, environment, pointer, ramp, resolution_s)
+    asked = tuple(guards if guards is not None else guards_of_release(connection, watch.release))
+    asked = asked + criteria_of(ramp) if ramp is not None else tuple(one for one in asked if not _compares(one))
+    before = timedelta(seconds=BEFORE * resolution_s)
+    since = max(min(watch.since, now) - before, now - KEEP)
+    windows = read_windows(connection, environment, since=since, until=now)
+    return Scene(pointer, ramp, watch, windows, tuple(readings(asked, windows, now, watch=watch, alpha=alpha)))
+
+
+def guards_of_release(connection: Connection, digest: str) -> tuple[Guarded, ...]:
+    """The guards of an admitted release: of the monitoring configuration in its frozen folder, else of its manifest.
+
+    Raises: InputError where it was not admitted, EvidenceError where the configuration was changed.
+    """
+    found = admitted_of(connection, digest)
+    if found is None:
+        raise InputError("not admitted", where="release", expected="the digest of an admitted release", found=digest)
+    file = found.artifacts / MONITORING
+    if file.is_file():
+        return guards_of_monitoring(read_monitoring(file.read_bytes(), where=file))
+    raw = connection.execute(select(tables.releases.c.manifest).where(tables.releases.c.digest == digest)).scalar_one()
+    return guards_of_manifest(parse_manifest(raw, where=found.manifest))
+
+
+def resolution_of(environ: Mapping[str, str] = os.environ) -> int:
+    """Seconds of a window by `MONITORING_RESOLUTION`, such as 60, 60s, 1m; a minute where it is not set.
+
+    Raises: InputError for what is no whole number of seconds from 1 to 3,600.
+
+    >>> resolution_of({}), resolution_of({"MONITORING_RESOLUTION": "1s"}), resolution_of({RESOLUTION: "5m"})
+    (60, 1, 300)
+    """
+    said = environ.get(RESOLUTION, "").strip() or str(RESOLUTION_S)
+    number, unit = (said[:-1], said[-1]) if said[-1:] in {"s", "m", "h"} else (said, "s")
+    seconds = int(number) * {"s": 1, "m": 60, "h": 3600}[unit] if number.isascii() and number.isdigit() else 0
+    if not 1 <= seconds <= 3600 or 3600 % seconds:
+        raise InputError("not a resolution", where=RESOLUTION, expected="1s to 1h, a whole part of an hour", found=said)
+    return seconds
+
+
+def _watch(connection: Connection, environment: str, pointer: Pointer, ramp: RampState | None, resolution_s: int
+           ) -> Watch:
+    assert pointer.stable is not None
+    if ramp is not None:
+        return Watch(ramp.candidate, "candidate", ramp.started, ramp.stable, resolution_s)
+    rows = history(connection, environment)
+    since = next((later.at for later, row in pairwise(rows) if row.stable != pointer.stable),
+                 rows[-1].at)
+    return Watch(pointer.stable, "stable", since, None, resolution_s)
+
+
+def _compares(guard: Guarded) -> bool:
+    return guard.measure.startswith(("delta ", "rise ", "Jaccard@10"))
+
+
+def _written(connection: Connection, environment: str, found: Sequence[Reading], now: datetime) -> None:
+    """A row for every guard whose state is another than the last that was written of it."""
+    last = _last_states(connection, environment)
+    fresh = [one for one in found if one.state != last.get(one.guard.name, "ok")]
+    if fresh:
+        connection.execute(insert(tables.alerts), [
+            {"environment": environment, "at": now.astimezone(UTC), "severity": one.guard.severity,
+             "guard": one.guard.name, "state": one.state, "body": {"reason": one.reason, "n": one.n}} for one in fresh])
+
+
+def _last_states(connection: Connection, environment: str) -> dict[str, str]:
+    alerts = tables.alerts.c
+    last = select(func.max(alerts.seq)).where(alerts.environment == environment).group_by(alerts.guard)
+    found = connection.execute(select(alerts.guard, alerts.state).where(alerts.seq.in_(last)))
+    return {str(row.guard): str(row.state) for row in found}
+
+
+def _told(tell: Callable[[Scene, Advanced | None, datetime], Any] | None, scene: Scene, advanced: Advanced | None,
+          now: datetime) -> Any:
+    if tell is None:
+        return None
+    try:
+        return tell(scene, advanced, now)
+    except Exception as error:
+        return f"{type(error).__name__}: {sha256_bytes(str(error).encode())[:8]}"
