@@ -40,8 +40,8 @@ __all__ = ["Cycle", "sustained"]
 POOL = "pool.json"
 STATE = "state.json"
 # Families of measures by step. What is not here is the gates' own: latency, index, integrity, hygiene, pins.
-AUDIT, COVERAGE, GATING = ("confounding",), ("covered",), ("routed", "harvested")
-QUALITY = ("quality", "beside", "calibrated")
+AUDIT, COVERAGE, GATING = ("confounding", "counterfactual"), ("covered", "surrogate"), ("routed", "harvested")
+QUALITY = ("quality", "beside", "calibrated", "stressed")
 
 
 def sustained(manifest: Path, out: Path | None, *, now: datetime, anew: bool = False) -> dict[str, Any]:
