@@ -51,7 +51,7 @@ def test_a_cycle_ends_in_a_candidate_and_signs_nothing(mine, tmp_path):
 def test_what_was_not_asked_for_is_said_not_skipped_over(mine):
     """A step without a row of the policy says so; rows that are not passed by their limit are shown."""
     document = sustained(mine, None, now=NOW)
-    assert said(document, "audit")["said"] == "no row of the policy asks for it (confounding)"
+    assert said(document, "audit")["said"] == "no row of the policy asks for it (confounding, counterfactual)"
     quality = said(document, "quality")
     assert {row["gate"]: row["says"] for row in quality["rows"]} == {
         "all-RR-value": "PASS", "all-P@1-value": "REFUSE", "all-R@1-lcb": "INCONCLUSIVE",
