@@ -85,10 +85,15 @@ def _frame(x: Scale, change: Scale, height: float, *, compared: bool) -> Iterato
         yield text((change.start + change.end) / 2, height - 6, "beside the baseline", colour="muted", anchor="middle")
 
 
+def _short(kind: str) -> str:
+    """A slip by its own name, in words; `typo=dropped_letter` has no room beside the picture."""
+    return kind.removeprefix("typo=").replace("_", " ")
+
+
 def _kind(kind: str, own: dict[str, StressRow], x: Scale, change: Scale, y: float) -> Iterator[str]:
     plain, now = own[PLAIN], own[PERTURBED]
     colour = "refuse" if now.value < plain.value else "accent"
-    yield text(_NAMES - 8, y + 4, fitted(kind, _NAMES - 10), colour="muted", anchor="end")
+    yield text(_NAMES - 8, y + 4, fitted(_short(kind), _NAMES - 14), colour="muted", anchor="end")
     yield line(x(plain.value), y, x(now.value), y, colour=colour, width=1.5)
     yield diamond(x(plain.value), y, 4.5, colour="muted")
     yield circle(x(now.value), y, 4.5, colour=colour,
