@@ -18,6 +18,13 @@ settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.ge
 settings.load_profile("suite")
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under SIGNOFF_NO_SKIPS a test that could not run is a failure: `tox -e services` says what it tried."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("SIGNOFF_NO_SKIPS") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """A fresh generator with a fixed seed: randomness is lent, never global."""
