@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import SignoffError
 from harness.rollout.assigning import assigned, experiment_key
+from harness.rollout.flags import serving_percent
 from harness.rollout.shapes import Assignment, Observation
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Served:
 
 
 class _Found(NamedTuple):
-    """An arm's answer; `latency_ms` by stage, as the release took it: their sum is what the gates call `total`."""
+    """An arm's answer; `latency_ms` by stage, as the release took it, and as the gates add them up."""
 
     hits: list[str]
     latency_ms: Mapping[str, float]
@@ -67,6 +68,7 @@ def answer(service: Service, asked: Asked) -> Served:
     serving = service.arms.serving
     if serving.stable is None:
         raise UnansweredError(f"nothing serves {service.environment}")
+    service.shadow.offer(asked.text)
     if _arm(service, serving, asked) == "candidate":
         found = _candidate(service, serving, asked)
         if found is not None:
@@ -77,12 +79,12 @@ def answer(service: Service, asked: Asked) -> Served:
 
 def _arm(service: Service, serving: Serving, asked: Asked) -> Assignment:
     pointer = serving.pointer
-    if pointer is None or pointer.candidate is None or service.killed:
+    percent = serving_percent(pointer, service.environ)
+    if pointer is None or pointer.candidate is None or not percent:
         return "stable"
     if serving.candidate is None and pointer.candidate not in serving.broken:
         return "stable"  # it is loading still
     key = experiment_key(service.environment, pointer.candidate, secret=service.secret)
-    percent = min(pointer.percent, service.most_percent)
     return assigned(asked.unit or secrets.token_hex(16), key=key, percent=percent)
 
 
@@ -122,9 +124,10 @@ def _found(arm: Arm, asked: Asked) -> _Found:
     """What an arm answers, read whole: an answer that cannot be read is a failure like any other."""
     found = arm.live.search(asked.text)
     stages = {"encode": found.encode_ms, "search": found.search_ms, "rerank": found.rerank_ms}
+    sums = {"retrieval": found.encode_ms + found.search_ms, "total": sum(stages.values())}
     hits = [arm.ids[code] for code in found.codes[: asked.k].tolist() if code >= 0]
     best = float(found.before.scores[0, 0]) if arm.dense and hits else None
-    return _Found(hits, stages | {"total": sum(stages.values())}, best, found.spend > 0)
+    return _Found(hits, stages | sums, best, found.spend > 0)
 
 
 def _seen(service: Service, arm: Arm, assignment: Assignment, asked: Asked, found: _Found) -> Served:

@@ -11,11 +11,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from time import monotonic
 from typing import NamedTuple, Protocol
 
-from harness.data.corpus import World
 from harness.errors import EvidenceError, InputError, SignoffError
+from harness.metrics.spec import MetricSpec
+from harness.monitor.judged import Judged, judged_of, scored
+from harness.release.contract import guards_of
 from harness.release.live import Answer
 from harness.rollout.files import whole
 from harness.rollout.pointer import current, history, last_good
@@ -47,20 +50,30 @@ class Arm:
         release: Its name.
         live: What answers.
         ids: Document ids, by code.
-        world: What it was judged on: the judged queries of shadow replay come from here.
+        judged: The queries that it was judged on, by text: what shadow replay knows.
         dense: Whether its first score is a cosine.
         indexed: Whether it has an index of vectors.
         slices: Names of slices that its policy knows: no other name is counted apart.
+        measures: Measures of its policy that one judged query has a value of.
     """
 
     digest: str
     release: str
     live: Searcher
     ids: Sequence[str]
-    world: World | None = None
+    judged: Mapping[str, Judged] = field(default_factory=dict)
     dense: bool = False
     indexed: bool = False
     slices: frozenset[str] = frozenset()
+    measures: Mapping[str, MetricSpec] = field(default_factory=dict)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.ids)}
+
+    def place_of(self, name: str) -> int:
+        """The code of a document; -1 where the release does not have it."""
+        return self._places.get(name, -1)
 
 
 class Serving(NamedTuple):
@@ -83,9 +96,11 @@ def load_arm(store: Store, release: Admitted) -> Arm:
         raise EvidenceError("changed since it was admitted", where=release.release,
                             expected="the files of then (signoff backup restore brings them back)")
     loaded, live = live_of(release)
-    known = frozenset(check.slice for check in loaded.manifest.checks)
-    return Arm(release.digest, release.release, live, live.world.corpus.ids, live.world,
-               live.first.part.impl == "dense", live.first.index is not None, known)
+    checks = loaded.manifest.checks
+    tasks = {check.task for check in checks if check.task is not None and check.id in guards_of(loaded.manifest.policy)}
+    return Arm(release.digest, release.release, live, live.world.corpus.ids, judged_of(live.world, tasks),
+               live.first.part.impl == "dense", live.first.index is not None,
+               frozenset(check.slice for check in checks), scored(check.measure for check in checks))
 
 
 @dataclass(eq=False)

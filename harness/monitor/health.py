@@ -35,6 +35,8 @@ class Health:
         model = "" if stable is None else self._model(stable)
         database = self._service.arms.reachable
         why += [] if database else ["the store cannot be read: no candidate answers"]
+        failed = self._service.watching.failed
+        why += [f"the monitor failed: {failed}"] if failed else []
         why += [] if not model else [f"the model does not answer: {model}"]
         if stable is not None and pointer is not None and stable.digest != pointer.stable:
             why.append(f"{pointer.stable and pointer.stable[:12]} is to serve and is not loaded yet")
@@ -43,7 +45,7 @@ class Health:
         return status, {
             "status": status, "why": why, "version": version_of(), "environment": self._service.environment,
             "release": _release(stable), "candidate": _release(serving.candidate),
-            "percent": 0.0 if pointer is None else pointer.percent, "index": bool(stable and stable.indexed),
+            "percent": self._service.percent, "index": bool(stable and stable.indexed),
             "model": stable is not None and not model, "database": database}
 
     def _model(self, arm: Arm) -> str:

@@ -50,7 +50,6 @@ def _health(service: ServiceOf) -> JSONResponse:
 @router.get("/metrics")
 def _metrics(service: ServiceOf) -> Response:
     """Everything for Prometheus."""
-    pointer = service.arms.serving.pointer
-    text = service.metrics.text(percent=0.0 if pointer is None else pointer.percent,
-                                dropped=service.batches.dropped, waiting=service.batches.waiting)
+    text = service.metrics.text(percent=service.percent, dropped=service.batches.dropped,
+                                waiting=service.batches.waiting)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -180,7 +180,8 @@ def windows_of(observations: Iterable[Observation], *, resolution_s: int = RESOL
 
 
 def _replayed(one: Observation) -> bool:
-    return not one.latency_ms and not one.error and (one.ndcg_delta, one.rr_delta, one.jaccard) != (None, None, None)
+    shown = (one.ndcg_delta, one.rr_delta, one.jaccard) != (None, None, None) or bool(one.values)
+    return not one.latency_ms and not one.error and shown
 
 
 def _columns(observations: Sequence[Observation]) -> dict[str, dict[str, list[float]]]:

@@ -28,6 +28,22 @@ from harness.rollout.store import Store, open_store
 
 DAY = datetime(2025, 3, 1, 12, tzinfo=UTC)
 STABLE, CANDIDATE, OLD = "a" * 64, "b" * 64, "c" * 64
+MANIFEST = b"""
+release: release-x
+seed: 7
+data: {beir: beir}
+parts: {encoder: {dims: 8}, index: {impl: flat}}
+policy:
+  - {measure: p95 total_ms, at_most: 50.0, by: ucb, guard: {for: 0m, severity: critical, then: rollback}}
+  - {measure: R@5, at_least: 0.1, guard: {for: 0m, severity: warning, then: alert}}
+rollout:
+  stages:
+    - {percent: 50, hold: 0m, criteria: [{measure: error rate, at_most: 0.2}]}
+    - {percent: 100, hold: 0m, criteria: [{guards: all}]}
+contract:
+  owners: [search team]
+  overrides: [{who: release managers, may: advance a ramp, needs: 2}]
+"""
 IDS = tuple(f"doc-{number:02d}" for number in range(20))
 
 
@@ -54,7 +70,7 @@ def admitted(store: Store, *digests: str, environment: str = "prod") -> None:
     with store.writing() as connection:
         for digest in digests:
             connection.execute(insert(tables.releases).values(
-                digest=digest, release=f"release-{digest[0]}", manifest_path="m.yaml", manifest=b"", bundle=b"",
+                digest=digest, release=f"release-{digest[0]}", manifest_path="m.yaml", manifest=MANIFEST, bundle=b"",
                 artifacts="none", files={}, run_id=digest[:8], measured_at=DAY, admitted_at=DAY))
             connection.execute(insert(tables.admissions).values(environment=environment, digest=digest, at=DAY,
                                                                 who="ada"))
@@ -79,7 +95,8 @@ def service_of(folder: Path, fakes: dict[str, Fake], *, candidate: str | None = 
 
     arms = Arms(store, "prod", load)
     more.setdefault("environ", {})
-    service = Service(store, "prod", arms, Batches(store, now=lambda: DAY), now=lambda: DAY, **more)
+    now = more.pop("now", lambda: DAY)
+    service = Service(store, "prod", arms, Batches(store, now=now), now=now, **more)
     arms.look()
     arms.fill()
     return service

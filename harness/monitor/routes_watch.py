@@ -1,0 +1,63 @@
+"""The routes that are looked at: verdict, live page, and the form that gives a browser its cookie."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from harness.monitor.access import COOKIE, ServiceOf, Viewer
+from harness.monitor.page import live_page, login_page
+from harness.monitor.verdict import verdict_of
+
+__all__ = ["router"]
+
+router = APIRouter()
+_STRICT = {  # nothing may be loaded, framed, guessed or kept
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; "
+                               "base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+_LONGEST = 1024
+
+
+@router.get("/v1/verdict")
+def _verdict(service: ServiceOf, _: Viewer, release: Annotated[str, Query(max_length=200)] = "") -> dict[str, Any]:
+    """The verdict on a release, by default the one that is watched; always 200."""
+    return verdict_of(service.watching.fresh, release)
+
+
+@router.get("/")
+def _page(service: ServiceOf, request: Request) -> Response:
+    """The live page; without a token, the form that takes one."""
+    token = request.cookies.get(COOKIE, "") or request.headers.get("authorization", "").partition(" ")[2]
+    if service.tokens.known(token.strip()) is None:
+        return HTMLResponse(login_page(), status_code=401, headers=_STRICT)
+    return HTMLResponse(live_page(service), headers=_STRICT)
+
+
+@router.post("/login")
+async def _login(service: ServiceOf, request: Request) -> Response:
+    """Take a token by form, and keep it in a cookie that no script reads and no other site sends."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST:
+            break
+    token = parse_qs(body[:_LONGEST].decode("ascii", "replace")).get("token", [""])[0].strip()
+    if await run_in_threadpool(service.tokens.known, token) is None:
+        return HTMLResponse(login_page(wrong=True), status_code=401, headers=_STRICT)
+    answer = RedirectResponse("/", status_code=303)
+    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https",
+                      max_age=12 * 3600)
+    return answer
+
+
+@router.post("/logout")
+def _logout() -> Response:
+    """Forget the cookie."""
+    answer = RedirectResponse("/", status_code=303)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return answer

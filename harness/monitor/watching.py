@@ -1,0 +1,105 @@
+"""The monitor inside the service: it looks once a window, and what it saw last is what verdicts and the page show.
+
+With `acting` it steps the ramp as `signoff monitor run` does; without, it looks and changes nothing. A look that fails
+is said, and what was seen before it grows stale: a stale look proves nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import SignoffError
+from harness.monitor.running import Scene, scene_of, tick
+from harness.monitor.windows import RESOLUTION_S
+from harness.rollout.flags import killed
+from harness.rollout.ramp_store import Advanced
+from harness.rollout.shapes import Decision
+
+if TYPE_CHECKING:
+    from harness.monitor.context import Service
+
+__all__ = ["STALE_AFTER", "Look", "Watching"]
+
+STALE_AFTER = 5  # windows after which a look proves nothing any more
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen at a moment, and what the ramp made of it."""
+
+    at: datetime
+    scene: Scene
+    decision: Decision | None = None
+
+
+class Watching:
+    """Looks at the service's own environment.
+
+    Args:
+        service: Whose store, clock and queue.
+        acting: Whether a look may move the ramp.
+        resolution_s: Seconds of a window, and between two looks.
+        tell: Alerts: told last, as in `running.tick`.
+    """
+
+    def __init__(self, service: Service, *, acting: bool = True, resolution_s: int = RESOLUTION_S,
+                 tell: Callable[[Scene, Advanced | None, datetime], Any] | None = None) -> None:
+        self._service, self._acting, self.resolution_s, self._tell = service, acting, resolution_s, tell
+        self._stop, self._looks = threading.Event(), threading.Lock()
+        self.last: Look | None = None
+        self.failed = ""
+
+    def look(self) -> Look | None:
+        """Look once, with everything that was observed so far; None where it failed, which `failed` tells."""
+        with self._looks:
+            try:
+                self._service.batches.write()
+                self.last = self._looked(self._service.now())
+                self.failed = ""
+            except Exception as error:  # a monitor that ends watches nothing
+                told = str(error) if isinstance(error, SignoffError) else type(error).__name__
+                self._service.log.error("monitor: %s", told)
+                self.failed = told
+                return None
+        self._show(self.last)
+        return self.last
+
+    @property
+    def fresh(self) -> Look | None:
+        """The last look, while it proves anything."""
+        last = self.last
+        if last is None or self._service.now() - last.at > timedelta(seconds=STALE_AFTER * self.resolution_s):
+            return None
+        return last
+
+    def start(self) -> None:
+        """Look once a window from now on."""
+        threading.Thread(target=self._loop, name="signoff-monitor", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+
+    def _loop(self) -> None:
+        due = monotonic()
+        while not self._stop.wait(max(0.0, due - monotonic())):
+            self.look()
+            due = max(due + self.resolution_s, monotonic())
+
+    def _looked(self, now: datetime) -> Look:
+        service = self._service
+        if not self._acting:
+            with service.store.reading() as connection:
+                return Look(now, scene_of(connection, service.environment, now, resolution_s=self.resolution_s))
+        found = tick(service.store, service.environment, now, resolution_s=self.resolution_s,
+                     killed=killed(service.environ), caches=(service.arms.look,), tell=self._tell)
+        return Look(now, found.scene, None if found.advanced is None else found.advanced.decision)
+
+    def _show(self, look: Look) -> None:
+        if look.scene.watch is not None:
+            self._service.metrics.guards(look.scene.watch.release, look.scene.readings)

@@ -1,0 +1,120 @@
+"""The monitor in the service: what was served is seen a window later, judged, and acted on by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from harness.monitor.answering import Asked, answer
+from harness.monitor.verdict import verdict_of
+from harness.monitor.watching import STALE_AFTER
+from harness.release.rollout_terms import Rollout
+from harness.rollout.pointer import current
+from harness.rollout.ramp_store import begin
+from harness.rollout.trail import entries, verify_trail
+from tests.monitor.serving import CANDIDATE, DAY, STABLE, Fake, service_of
+
+RAMP = Rollout.model_validate({"stages": [
+    {"percent": 50, "hold": "1h", "criteria": [{"measure": "error rate", "at_most": 0.2}]}]})
+
+
+class Turned:
+    """A clock turned by hand."""
+
+    def __init__(self):
+        self.at = DAY
+
+    def __call__(self):
+        return self.at
+
+
+def ramping(tmp_path, **more):
+    """A service whose candidate takes half of the traffic, by a ramp that is under way."""
+    clock = Turned()
+    fakes = {STABLE: Fake(), CANDIDATE: Fake()}
+    service = service_of(tmp_path, fakes, now=clock, **more)
+    begin(service.store, "prod", CANDIDATE, RAMP, who="ada", why="test", now=DAY)
+    service.arms.look()
+    service.arms.fill()
+    return service, clock, fakes[CANDIDATE]
+
+
+def minute(service, clock, requests=60):
+    for number in range(requests):
+        answer(service, Asked("q", unit=f"{clock.at}-{number}"))
+    clock.at += timedelta(minutes=1)
+    return service.watching.look()
+
+
+def pointer(service):
+    with service.store.reading() as connection:
+        return current(connection, "prod")
+
+
+def test_a_sound_candidate_keeps_its_share(tmp_path):
+    """Minute after minute nothing is beyond its limit: p95 1 ms against 50."""
+    service, clock, _ = ramping(tmp_path)
+    for _ in range(5):
+        look = minute(service, clock)
+    assert pointer(service).percent == 50.0 and look.decision.action == "hold"
+    assert {one.guard.name: one.state for one in look.scene.readings}["all-p95 total_ms-ucb"] == "ok"
+
+
+def test_a_candidate_that_turns_slow_is_taken_back(tmp_path):
+    """Its p95 is beyond the signed limit for certain within minutes; the pointer flips, and the trail says why."""
+    service, clock, fake = ramping(tmp_path)
+    minute(service, clock)
+    fake.ms = 60.0
+    for _ in range(20):
+        if pointer(service).candidate is None:
+            break
+        look = minute(service, clock)
+    assert (pointer(service).candidate, service.arms.serving.candidate) == (None, None)
+    assert look.decision.action == "rollback" and "p95 total_ms" in look.decision.reason
+    with service.store.reading() as connection:
+        verify_trail(entries(connection))
+
+
+def test_a_service_that_only_looks_moves_nothing(tmp_path):
+    """Where another process monitors, this one sees the same and keeps its hands off."""
+    service, clock, fake = ramping(tmp_path, acting=False)
+    fake.ms = 60.0
+    for _ in range(20):
+        minute(service, clock)
+    assert pointer(service).candidate == CANDIDATE
+    assert verdict_of(service.watching.fresh, "")["verdict"] == "fail"
+
+
+def test_the_kill_switch_rolls_back_at_the_next_look(tmp_path):
+    """The variable does not only hold traffic back: the ramp is over."""
+    service, clock, _ = ramping(tmp_path, environ={"SIGNOFF_KILL": "1"})
+    assert minute(service, clock).decision.reason == "the kill switch is set"
+    assert pointer(service).candidate is None
+
+
+def test_a_look_grows_stale(tmp_path):
+    """What was seen some windows ago proves nothing now."""
+    service, clock, _ = ramping(tmp_path)
+    minute(service, clock)
+    assert service.watching.fresh is not None
+    clock.at += timedelta(minutes=STALE_AFTER, seconds=1)
+    assert service.watching.fresh is None and verdict_of(service.watching.fresh, "")["verdict"] == "inconclusive"
+
+
+def test_a_look_that_fails_is_told_and_is_no_pass(tmp_path):
+    """The service says so in its health, and goes on answering."""
+    service, clock, _ = ramping(tmp_path)
+    service.now = lambda: clock.at.replace(tzinfo=None)
+    assert service.watching.look() is None
+    service.now = clock
+    status, told = service.health.told()
+    assert status == "degraded" and any("the monitor failed" in one for one in told["why"])
+
+
+def test_guards_are_shown_to_prometheus(tmp_path):
+    """Value, limit and state of each guard; what reads nothing is -1, never 0."""
+    service, clock, _ = ramping(tmp_path)
+    minute(service, clock)
+    text = service.metrics.text(percent=50.0, dropped=0, waiting=0).decode()
+    label = f'guard="all-p95 total_ms-ucb",release="{CANDIDATE}"'
+    assert f"signoff_guard_limit{{{label}}} 50.0" in text and f"signoff_guard_state{{{label}}} 0.0" in text
+    assert f'signoff_guard_state{{guard="all-R@5-value",release="{CANDIDATE}"}} -1.0' in text
