@@ -1,0 +1,175 @@
+"""`signoff rollout`: start, status, step, abort, override, told with the number that decided and what is next."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from fixtures.attested import MANIFEST
+from fixtures.rollout import planted
+from harness.cli.app import main
+from harness.release.keys import keygen
+from harness.rollout.pointer import current, flip
+from harness.rollout.ramp_store import ramp_of
+from harness.rollout.store import open_store
+from harness.rollout.trail import append, entries, verify_trail
+
+SECTIONS = """
+contract: {owners: [search], overrides: [{who: managers, may: advance a ramp, needs: 2},
+                                         {who: managers, may: hold a rollback}]}
+rollout:
+  stages:
+    - {percent: 5, hold: 1m, criteria: [{measure: delta error rate, at_most: 0.01}]}
+    - {percent: 50, hold: 1h, criteria: [{guards: all}]}
+"""
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("SIGNOFF_DB", "SIGNOFF_HOME", "SIGNOFF_KILL", "SIGNOFF_KEY", "MONITORING_RESOLUTION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SIGNOFF_WHO", "ada")
+    now = datetime.now(UTC)
+    with open_store() as made:
+        with made.writing() as connection:
+            stable = planted(connection, "prod", "old", manifest=MANIFEST.encode())
+            planted(connection, "prod", "new", manifest=(MANIFEST + SECTIONS).encode())
+            planted(connection, "prod", "bare", manifest=MANIFEST.encode())
+            flip(connection, "prod", stable=stable, candidate=None, percent=0, stage=None, who="ada", why="x", at=now)
+        yield made
+
+
+def run(capsys, *words):
+    code = main(["rollout", *words, "--env", "prod"])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def document(capsys, *words):
+    code, out, _ = run(capsys, *words, "--json")
+    return code, json.loads(out)
+
+
+def pointing(store):
+    with store.reading() as connection:
+        return current(connection, "prod").percent
+
+
+def test_a_rollout_starts_and_is_shown(store, capsys):
+    """The first stage of the admitted manifest's ramp; every line tells what, by which number, and what next."""
+    code, out, _ = run(capsys, "start", "new")
+    assert code == 0 and "prod: proceed, 5 %: rollout of small-v1" in out and "next: signoff rollout step" in out
+    code, out, _ = run(capsys, "status")
+    assert code == 0 and "> 5 %    1m, held 0 s" in out and "delta error rate (all): ucb ≤ 0.01" in out
+    assert max(map(len, out.splitlines())) <= 110 and pointing(store) == 5
+
+
+def test_a_step_without_data_holds(store, capsys):
+    """Nothing was observed: exit code 11, and the percent stays."""
+    run(capsys, "start", "new")
+    code, found = document(capsys, "step")
+    assert (code, found["decision"]["action"], found["percent"]) == (11, "hold", 5)
+
+
+def test_the_kill_switch_ends_it_at_the_next_look(store, capsys, monkeypatch):
+    """Exit code 10, the pointer without candidate; and nothing starts while it is set."""
+    run(capsys, "start", "new")
+    monkeypatch.setenv("SIGNOFF_KILL", "1")
+    code, found = document(capsys, "step")
+    assert (code, found["decision"]["reason"], found["pointer"]["candidate"]) == (10, "the kill switch is set", None)
+    code, _, err = run(capsys, "start", "new")
+    assert code == 2 and "SIGNOFF_KILL: the kill switch is set" in err
+
+
+@pytest.mark.parametrize(("words", "phase", "percent"), [((), "rolled_back", 0), (("--gradual",), "rolled_back", 0)])
+def test_an_abort_ends_it(store, capsys, words, phase, percent):
+    """By hand and with a reason: exit code 0, since it was meant."""
+    run(capsys, "start", "new")
+    code, found = document(capsys, "abort", "--why", "complaints", *words)
+    assert (code, found["phase"], found["percent"]) == (0, phase, percent)
+    assert run(capsys, "status")[1].startswith("prod: 11507a0e2f5e was rolled back")
+
+
+@pytest.fixture
+def trust(store, tmp_path):
+    (tmp_path / "manifests").mkdir()
+    for name in ("ada", "ben", "eve"):
+        keygen(tmp_path / "manifests" / f"{name}.pem")
+    file = tmp_path / "manifests" / "trust.yaml"
+    file.write_text("keys: [{name: ada, public: ada.pub}]\napprovers: [{name: ben, public: ben.pub}]\n")
+    return tmp_path / "manifests"
+
+
+def agree(capsys, trust, name, *words):
+    return document(capsys, "override", "--key", str(trust / f"{name}.pem"), "--why", "the board met", *words)
+
+
+def test_two_signed_agreements_advance_a_stage(store, capsys, trust):
+    """The first is noted (11), the second takes effect (0), and the trail holds both and verifies."""
+    run(capsys, "start", "new")
+    code, found = agree(capsys, trust, "ada")
+    assert (code, found["missing"], pointing(store)) == (11, 1, 5)
+    code, found = agree(capsys, trust, "ben")
+    assert (code, found["agreed"], pointing(store)) == (0, ["ada", "ben"], 50)
+    with store.reading() as connection:
+        verify_trail(entries(connection))
+
+
+def test_a_key_that_nobody_trusts_agrees_to_nothing(store, capsys, trust):
+    """Told in one line; nothing is entered."""
+    run(capsys, "start", "new")
+    code, _, err = run(capsys, "override", "--key", str(trust / "eve.pem"), "--why", "x")
+    assert code == 2 and "this key is not trusted" in err
+    with store.reading() as connection:
+        assert entries(connection, kind="override asked") == []
+
+
+@pytest.mark.parametrize("change", [{"signature": "00" * 64}, {"signature": ""}, {"identity": "nobody"}])
+def test_an_agreement_that_was_written_by_hand_does_not_count(store, capsys, trust, change):
+    """A row of the trail in a person's name, without that person's signature, is no agreement."""
+    run(capsys, "start", "new")
+    agree(capsys, trust, "ada")
+    with store.writing() as connection:
+        real = entries(connection, kind="override asked")[0]
+        from harness.release.trust import load_trust
+
+        ben = load_trust(trust / "trust.yaml").approvers[0]
+        body = {**real.body, "identity": ben.material, **change}
+        append(connection, "override asked", body, who="ben", at=datetime.now(UTC))
+    code, found = agree(capsys, trust, "ben")
+    assert found["agreed"] == ["ada", "ben"] and code == 0  # ben's own, not the one in his name
+    assert pointing(store) == 50
+
+
+def test_a_rollback_is_held_for_a_named_guard(store, capsys, trust):
+    """One agreement is enough where the charter says so; the waiver is shown with its end."""
+    run(capsys, "start", "new")
+    code, found = agree(capsys, trust, "ada", "--hold", "all-R@5-value", "--for", "2h")
+    with store.reading() as connection:
+        waiver = ramp_of(connection, "prod").waiver
+    assert (code, waiver.guard, waiver.who) == (0, "all-R@5-value", ("ada",))
+    assert "ada hold all-R@5-value until" in run(capsys, "status")[1] and found["percent"] == 5
+
+
+@pytest.mark.parametrize(("words", "code", "told"), [
+    (("start",), 2, "names a release"), (("status", "new"), 2, "names no release"),
+    (("start", "newest"), 2, "nearest: new"), (("start", "bare"), 2, "has no ramp"),
+    (("start", "bare", "--preset", "5-25"), 2, "nearest: 5-25-50-100"),
+    (("start", "new", "--preset", "5-25-50-100"), 2, "the preset demands less"),
+    (("start", "new", "--gradual"), 2, "--gradual says nothing to rollout start"),
+    (("status",), 2, "no ramp was begun there"), (("step",), 2, "no ramp is under way"),
+    (("abort",), 2, "--why"), (("override", "--why", "x", "--hold", "g"), 2, "--for 2h"),
+    (("step", "--for", "2h"), 2, "--for says nothing"), (("jump",), 2, "jump")])  # fmt: skip
+def test_what_makes_no_sense_is_one_line(store, capsys, words, code, told):
+    """Unknown, missing and useless words: exit code 2, one line on stderr, nothing flipped."""
+    found, out, err = run(capsys, *words)
+    assert (found, out, err.count("\n")) == (code, "", 1) and told in err and pointing(store) == 0
+
+
+def test_a_preset_serves_where_the_manifest_has_no_ramp(store, capsys):
+    """By name, from its first stage."""
+    code, found = document(capsys, "start", "bare", "--preset", "1-5-10-25-50")
+    assert (code, found["percent"], len(found["ramp"]["ramp"]["stages"])) == (0, 1, 5)
