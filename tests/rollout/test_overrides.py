@@ -28,8 +28,7 @@ ADVANCE, HOLD = Request("advance"), Request("hold", "quality", "2h")
 HOUR = timedelta(hours=1)
 
 
-def chartered(folder, text):
-    made = open_store(f"sqlite:///{folder}/rollout.db")
+def chartered(made, text):
     with made.writing() as connection:
         stable = planted(connection, "prod", "old")
         planted(connection, "prod", "new", manifest=(MANIFEST + text).encode())
@@ -39,9 +38,9 @@ def chartered(folder, text):
 
 
 @pytest.fixture
-def store(tmp_path):
-    with chartered(tmp_path, CHARTER) as made:
-        yield made
+def store(store):
+    """A ramp under way, whose candidate's charter asks for two people; on both databases."""
+    return chartered(store, CHARTER)
 
 
 def agree(store, person, request=ADVANCE, *, at=NOON, believed=lambda entry, over: True):
@@ -103,13 +102,13 @@ def test_an_agreement_that_is_not_believed_does_not_count(store):
         assert [one.who for one in entries(connection, kind=ASKED)] == ["mallory", "ada"]
 
 
-def test_without_a_charter_nobody_may(tmp_path):
+@pytest.mark.parametrize(("text", "told"), [
+    ("", r"lets nobody advance a ramp.*overrides"),
+    (CHARTER.replace("advance a ramp", "advance ramps"), "nearest: advance ramps")])
+def test_without_a_charter_nobody_may(tmp_path, text, told):
     """Fail closed: a manifest that names nobody lets nobody, and says what is missing."""
-    with chartered(tmp_path, "") as store, pytest.raises(InputError, match=r"lets nobody advance a ramp.*overrides"):
-        agree(store, ADA)
-    near = CHARTER.replace("advance a ramp", "advance ramps")
-    with chartered(tmp_path / "other", near) as store, pytest.raises(InputError, match="nearest: advance ramps"):
-        agree(store, ADA)
+    with open_store(f"sqlite:///{tmp_path}/rollout.db") as made, pytest.raises(InputError, match=told):
+        agree(chartered(made, text), ADA)
 
 
 def test_what_is_over_cannot_be_overridden(store):

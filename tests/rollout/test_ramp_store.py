@@ -15,7 +15,6 @@ from harness.rollout.going_back import rollback
 from harness.rollout.pointer import compare_with_trail, current, flip, history
 from harness.rollout.ramp_state import criteria_of
 from harness.rollout.ramp_store import abort, advance, begin, ramp_of
-from harness.rollout.store import open_store
 from harness.rollout.trail import entries, verify_trail
 from tests.rollout.ramps import QUICK, absent, guard, missed, open_, well
 
@@ -23,14 +22,13 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def store(tmp_path):
-    with open_store(f"sqlite:///{tmp_path}/rollout.db") as made:
-        with made.writing() as connection:
-            stable = planted(connection, "prod", "old")
-            planted(connection, "prod", "new")
-            flip(connection, "prod", stable=stable, candidate=None, percent=0, stage=None, who="ada", why="first",
-                 at=NOON)
-        yield made
+def store(store):
+    """A release that serves, and one that was admitted; on both databases."""
+    with store.writing() as connection:
+        stable = planted(connection, "prod", "old")
+        planted(connection, "prod", "new")
+        flip(connection, "prod", stable=stable, candidate=None, percent=0, stage=None, who="ada", why="first", at=NOON)
+    return store
 
 
 def started(store):
