@@ -6,8 +6,8 @@ spread is that of the long run. Student's sequence over them (`estimators.sequen
 share must besides be refused by its counts (`rate_process`), so that rare errors, which no normal law describes, are
 never taken for proof. What two pods differ by anyway is measured before the change and taken off.
 
-A release that turns bad late would hide behind its good hours: sequences begin anew each hour, and share the miss rate
-as 1/2, 1/4, 1/12, … (1 / 2k(k + 1)), so that all of them together keep it.
+A release that turns bad late would hide behind its good hours: sequences begin anew each ten minutes, and share the
+miss rate as 1/2, 1/4, 1/12, … (1 / 2k(k + 1)), so that all of them together keep it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from harness.release.policy import Limit
 
 __all__ = ["RESTART", "Bools", "Evidence", "evidence_of", "memory_of"]
 
-RESTART = 60  # looks after which another sequence begins
+RESTART = 10  # looks after which another sequence begins
 TUNED_FOR = 10  # looks at which the interval is narrowest: a rollback is wanted soon or not at all
-_BLOCK, _LONG, _SOME, _FEW = 60, 480, 120, 12
+_BLOCK, _LONG, _FEW = 60, 480, 12
 _UNKNOWN, _MOST = 0.5, 0.95
 Bools = NDArray[np.bool_]
 
@@ -75,11 +75,12 @@ class _Terms(NamedTuple):
 
 
 class _Span(NamedTuple):
-    """Ends of one sequence at each of its looks."""
+    """One sequence: its share of the miss rate, its ends at the last look, what it showed at each."""
 
     start: int
-    low: Floats
-    high: Floats
+    alpha: float
+    low: float
+    high: float
     harm: Bools
 
 
@@ -95,7 +96,7 @@ def evidence_of(course: Course, limit: Limit, *, support: tuple[float, float] | 
 
     Raises nothing for a course with a look.
     """
-    memory = memory_of(course.before) if len(course.before) >= _SOME else None
+    memory = memory_of(course.before) if len(course.before) >= _FEW else None
     terms = _Terms(limit, support, memory, _offset(course, memory, alpha))
     share = alpha / 2.0 if terms.offset.minutes else alpha
     starts = _starts(course.place)
@@ -107,26 +108,38 @@ def evidence_of(course: Course, limit: Limit, *, support: tuple[float, float] | 
     told = next((one for one in spans if one.harm[-1]), spans[0])
     rows = course.n[told.start:]
     value = float(course.value[told.start:] @ rows / rows.sum()) - terms.offset.mean
-    return Evidence(harm, value, float(told.low[-1]), float(told.high[-1]), int(rows.sum()), terms.offset.minutes)
+    low, high = _ends(course, told, support)
+    return Evidence(harm, value, low, high, int(rows.sum()), terms.offset.minutes)
 
 
-def memory_of(before: Floats) -> float:
+def memory_of(before: Floats) -> float | None:
     """The memory g in [0, .95] of a series of at least three values: that of an AR(1) with as much long-run variance.
 
-    The larger of the first autocorrelation, with two standard errors, and of what means of `_BLOCK` values show where
-    there are eight of them: a slow series under fast noise has little of the first.
+    The larger of the first autocorrelation, with two standard errors more, and of what means of `_BLOCK` values show
+    where there are eight of them: a slow series under fast noise has little of the first. None for a constant.
 
-    >>> memory_of(np.array([1.0, -1.0] * 200))
-    0.0
+    >>> memory_of(np.array([1.0, -1.0] * 200)), memory_of(np.zeros(20))
+    (0.0, None)
     """
     f = lag_correlation(before)
     if math.isnan(f):
-        return 0.0
+        return None
     found = f + 2.0 / math.sqrt(len(before))
     if len(before) >= _LONG:
         ratio = _BLOCK * float(np.var(block_means(before, _BLOCK), ddof=1) / np.var(before, ddof=1))
         found = max(found, (ratio - 1.0) / (ratio + 1.0))
-    return float(min(max(found, 0.0), _MOST)) if f > 2.0 / math.sqrt(len(before)) or found > 0.3 else 0.0
+    return float(min(max(found, 0.0), _MOST))
+
+
+def _ends(course: Course, told: _Span, support: tuple[float, float] | None) -> tuple[float, float]:
+    """The ends that are told: of a share no narrower than its counts allow, and within what can be."""
+    low, high = told.low, told.high
+    if course.hits is not None:
+        hits, trials = course.hits[told.start:].sum(), course.n[told.start:].sum()
+        exact = rate_sequence([hits], [trials], confidence=1.0 - 2.0 * told.alpha)
+        low, high = min(low, float(exact.low[0])), max(high, float(exact.high[0]))
+    least, most = (-math.inf, math.inf) if support is None else support
+    return min(max(low, least), most), min(max(high, least), most)
 
 
 def _offset(course: Course, memory: float | None, alpha: float) -> _Offset:
@@ -134,7 +147,7 @@ def _offset(course: Course, memory: float | None, alpha: float) -> _Offset:
     before = course.before
     if not course.paired or len(before) < 3:
         return _Offset()
-    size = block_length(memory_of(before) if memory is None else memory)
+    size = block_length(memory or 0.0)
     if len(before) < 4 * size:
         return _Offset()
     found = Moments.of(block_means(before, size)).estimate(confidence=1.0 - alpha)
@@ -165,11 +178,7 @@ def _span(course: Course, start: int, alpha: float, terms: _Terms) -> _Span:
     if course.hits is not None:
         hits, trials = np.cumsum(course.hits[start:]), np.cumsum(rows)
         harm &= _counted(hits, trials, limit, alpha)
-        exact = rate_sequence(hits[-1:], trials[-1:], confidence=1.0 - 2.0 * alpha)
-        low[-1], high[-1] = min(low[-1], float(exact.low[0])), max(high[-1], float(exact.high[0]))
-    if support is not None:
-        low, high = np.clip(low, *support), np.clip(high, *support)
-    return _Span(start, low, high, harm)
+    return _Span(start, alpha, float(low[-1]), float(high[-1]), harm)
 
 
 def _own(values: Floats) -> float:

@@ -18,7 +18,6 @@ from harness.monitor.window_store import LATE, read_windows, rolled_up, store_wi
 from harness.monitor.windows import Key, Window, merged, minute_of, windows_of
 from harness.rollout import tables
 from harness.rollout.shapes import Observation
-from harness.rollout.store import open_store
 from tests.monitor.traffic import CANDIDATE, at, request
 
 _SHARES = st.integers(-64, 64).map(lambda n: n / 64)
@@ -136,13 +135,6 @@ def test_minutes_add_up_to_hours_and_days():
     assert (len(minutes), len(hours), len(days)) == (3000, 50, 3)
     assert [w.raw for w in days.values()] == [w.raw for w in rolled_up(minutes, seconds=86400).values()]
     assert minute_of(at(1500), resolution_s=86400) == at(1440)
-
-
-@pytest.fixture
-def store(tmp_path):
-    """A fresh SQLite store."""
-    with open_store(f"sqlite:///{tmp_path}/rollout.db") as opened:
-        yield opened
 
 
 def stored(store) -> dict[Key, Window]:

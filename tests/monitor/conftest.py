@@ -1,0 +1,18 @@
+"""Stores for the monitor's tests: each test that takes `store` runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness.rollout.store import Store, open_store
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
+def store(request, tmp_path) -> Iterator[Store]:
+    """An empty store, its files below `home`."""
+    url = f"sqlite:///{tmp_path}/home/rollout.db" if request.param == "sqlite" else request.getfixturevalue(
+        "postgres_url")
+    with open_store(url, home=tmp_path / "home") as made:
+        yield made
