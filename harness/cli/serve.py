@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,24 +27,29 @@ def command(
         metavar="[token create|list|revoke [NAME]]", help="Without words: serve. Else: to whom.")] = None,
     *,
     env: EnvironmentOption = "prod",
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
-    timeout_ms: Annotated[float, typer.Option(min=1.0, help="How long a candidate is waited for.")] = 1000.0,
-    role: Annotated[str, typer.Option(help="Of a new token: viewer, operator or approver.")] = "viewer",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0 takes a free one.")] = 8080,
+    timeout_ms: Annotated[float, typer.Option(min=1.0, metavar="MS", help="How long a candidate is waited for.")] = 1e3,
+    shadow: Annotated[float, typer.Option(
+        min=0.0, max=1.0, metavar="SHARE", help="Of the judged queries that are asked, replayed through both arms.",
+    )] = 0.01,
+    monitor: Annotated[bool, typer.Option(
+        help="Step the ramp. Off where signoff monitor run does: then it looks only.")] = True,
+    role: Annotated[str, typer.Option(metavar="ROLE", help="token create: viewer, operator, approver.")] = "viewer",
     who: WhoOption = None,
     db: DatabaseOption = None,
     as_json: JsonFlag = False,
 ) -> int:
-    """Serve an environment until it is interrupted; or make, list and revoke the tokens that open it."""
+    """Serve an environment until interrupted; or make, list and revoke the tokens that open the service."""
     from harness.rollout.store import open_store
 
     with open_store(db) as store:
         if words:
             return tokens(store, words, role=role, who=caller(who), as_json=as_json)
-        return _serve(store, env, host, port, timeout_ms)
+        return _serve(store, env, host, port, timeout_ms=timeout_ms, shadow=shadow, monitor=monitor)
 
 
-def _serve(store: Store, env: str, host: str, port: int, timeout_ms: float) -> int:
+def _serve(store: Store, env: str, host: str, port: int, **asked: float) -> int:
     try:
         import uvicorn
 
@@ -50,11 +57,13 @@ def _serve(store: Store, env: str, host: str, port: int, timeout_ms: float) -> i
     except ImportError as error:
         raise InputError("the service's libraries are not installed", where="signoff serve", found=error.name,
                          expected="the extra 'serve' (pip install 'signoff[serve]')") from None
-    service = _service(store, env, timeout_ms)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    if str(Path.cwd()) not in sys.path:  # a callable of the user's own is found from here, as the gates find it
+        sys.path.append(str(Path.cwd()))
+    service = _service(store, env, **asked)
     tell(f"loading what serves {env}")
     service.start()
     tell("")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     config = uvicorn.Config(make_app(service), host=host, port=port, access_log=False, log_config=None,
                             timeout_graceful_shutdown=5)
     try:
@@ -64,9 +73,18 @@ def _serve(store: Store, env: str, host: str, port: int, timeout_ms: float) -> i
     return int(Exit.PASSED)
 
 
-def _service(store: Store, env: str, timeout_ms: float) -> Service:
+def _service(store: Store, env: str, *, timeout_ms: float, shadow: float, monitor: float) -> Service:
+    from harness.monitor.alerts import Alerts
     from harness.monitor.arms import Arms
     from harness.monitor.batching import Batches
     from harness.monitor.context import Service
+    from harness.monitor.delivery import channels_of
+    from harness.monitor.running import resolution_of
+    from harness.rollout.files import environment_named
 
-    return Service(store, env, Arms(store, env), Batches(store), timeout_ms=timeout_ms, environ=os.environ)
+    environment_named(env)
+    resolution_s = resolution_of(os.environ)
+    alerts = Alerts(channels_of(os.environ), folder=store.home / "alerts")
+    return Service(store, env, Arms(store, env), Batches(store, resolution_s=resolution_s), timeout_ms=timeout_ms,
+                   environ=os.environ, shadow_share=shadow, resolution_s=resolution_s, acting=bool(monitor),
+                   tell=alerts)

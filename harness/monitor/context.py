@@ -65,7 +65,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     tokens: Tokens = field(init=False)
     health: Health = field(init=False)
-    workers: Workers = field(default_factory=lambda: Workers(4))
+    workers: Workers = field(default_factory=lambda: Workers(32))
     probes: Workers = field(default_factory=lambda: Workers(1))
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     timeout_ms: float = TIMEOUT_MS

@@ -46,7 +46,8 @@ def live_page(service: Service) -> str:
         refresh=REFRESH_S, environment=service.environment, status=status, health=health, now=_moment(service.now()),
         ramp=None if ramp is None else _ramp(ramp), verdict=verdict_of(service.watching.fresh, ""),
         looked=None if look is None else _moment(look.at), failed=service.watching.failed, decision=_decision(look),
-        guards=[] if look is None else [_guard(one) for one in look.scene.readings],
+        guards=[] if look is None else [_guard(one, service.watching.course(one.guard.name) or [one])
+                                        for one in look.scene.readings],
         slices=[] if look is None else slice_rows(look.scene), alerts=alerts,
         pointer=[{**vars(one), "at": _moment(one.at), "stable": _short(one.stable), "candidate": _short(one.candidate)}
                  for one in rows])
@@ -70,11 +71,11 @@ def _decision(look: Look | None) -> Mapping[str, Any] | None:
     return None if look is None or look.decision is None else vars(look.decision)
 
 
-def _guard(one: Reading) -> dict[str, Any]:
+def _guard(one: Reading, looks: Sequence[Reading]) -> dict[str, Any]:
     return {"name": one.guard.name, "slice": one.guard.slice, "limit": str(one.guard.limit), "state": one.state,
             "then": one.guard.then, "value": _number(one.value), "low": _number(one.low), "high": _number(one.high),
             "width": _number(None if one.low is None or one.high is None else one.high - one.low), "n": one.n,
-            "reason": one.reason, "plot": plot_of(one)}
+            "reason": one.reason, "plot": plot_of(looks)}
 
 
 def _alerts(connection: Connection, environment: str) -> Sequence[Mapping[str, Any]]:

@@ -15,6 +15,7 @@ from harness.errors import InputError
 from harness.monitor.access import Approver, Operator, ServiceOf, Viewer
 from harness.monitor.context import Service
 from harness.monitor.tokens import held_tokens
+from harness.rollout.flags import KILL, killed
 from harness.rollout.going_back import after_rollback, rollback
 from harness.rollout.overrides import Person, Request, manifest_of, override
 from harness.rollout.ramp_store import Advanced, abort, begin, ramp_of
@@ -74,6 +75,8 @@ def _move(asked: RampRequest, service: ServiceOf, who: Operator) -> dict[str, An
     if asked.action == "abort":
         return _done(service, abort(service.store, service.environment, who=who.name, why=asked.why,
                                     now=service.now(), gradual=asked.gradual))
+    if killed(service.environ):
+        raise InputError("the kill switch is set", where=KILL, expected="unset, for a rollout to begin")
     if asked.candidate is None:
         raise InputError("nobody to roll out", where="candidate", expected="an admitted release, by digest or name")
     with service.store.reading() as connection:

@@ -7,8 +7,9 @@ is said, and what was seen before it grows stale: a stale look proves nothing.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,14 @@ from harness.monitor.running import Scene, scene_of, tick
 from harness.monitor.windows import RESOLUTION_S
 from harness.rollout.flags import killed
 from harness.rollout.ramp_store import Advanced
-from harness.rollout.shapes import Decision
+from harness.rollout.shapes import Decision, Reading
 
 if TYPE_CHECKING:
     from harness.monitor.context import Service
 
-__all__ = ["STALE_AFTER", "Look", "Watching"]
+__all__ = ["REMEMBERED", "STALE_AFTER", "Look", "Watching"]
 
+REMEMBERED = 60  # looks that the page draws
 STALE_AFTER = 5  # windows after which a look proves nothing any more
 
 
@@ -52,6 +54,7 @@ class Watching:
         self._service, self._acting, self.resolution_s, self._tell = service, acting, resolution_s, tell
         self._stop, self._looks = threading.Event(), threading.Lock()
         self.last: Look | None = None
+        self.looks: deque[Look] = deque(maxlen=REMEMBERED)
         self.failed = ""
 
     def look(self) -> Look | None:
@@ -60,6 +63,7 @@ class Watching:
             try:
                 self._service.batches.write()
                 self.last = self._looked(self._service.now())
+                self.looks.append(replace(self.last, scene=replace(self.last.scene, windows={})))
                 self.failed = ""
             except Exception as error:  # a monitor that ends watches nothing
                 told = str(error) if isinstance(error, SignoffError) else type(error).__name__
@@ -68,6 +72,14 @@ class Watching:
                 return None
         self._show(self.last)
         return self.last
+
+    def course(self, guard: str) -> list[Reading]:
+        """What a guard read at the last looks at the release that is watched now, oldest first."""
+        last = self.last
+        watched = None if last is None else last.scene.watch
+        return [] if watched is None else [
+            one for look in list(self.looks) if look.scene.watch is not None
+            and look.scene.watch.release == watched.release for one in look.scene.readings if one.guard.name == guard]
 
     @property
     def fresh(self) -> Look | None:

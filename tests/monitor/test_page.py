@@ -72,21 +72,38 @@ def test_no_query_is_on_the_page(tmp_path):
 GUARD = Guarded("errors", "error rate", "all", Limit("at_most", 0.01, "ucb"))
 
 
-@pytest.mark.parametrize(("reading", "inside"), [
-    (Reading(GUARD, "ok", 0.005, 0.001, 0.008, 90, None, ""), True),
-    (Reading(GUARD, "critical", 0.05, 0.03, 0.08, 90, None, ""), False)])
-def test_a_plot_puts_the_interval_on_its_side_of_the_limit(reading, inside):
-    """Within an upper limit, the interval ends left of it; beyond it, it begins right of it."""
-    picture = plot_of(reading)
-    bar = float(re.search(r'class="limit" x1="([\d.]+)"', picture)[1])
-    low, high = map(float, re.search(r'class="interval" x1="([\d.]+)" x2="([\d.]+)"', picture).groups())
-    assert (high < bar) is inside and (low > bar) is not inside
+def shown(*numbers):
+    """A reading of the guard from its value, low and high; None for one that showed nothing."""
+    value, low, high = numbers if numbers else (None, None, None)
+    return Reading(GUARD, "ok" if numbers else "missing", value, low, high, 90 if numbers else 0, None, "")
+
+
+def points(picture, name):
+    """Rows of the points of each shape of that class."""
+    return [[float(pair.split(",")[1]) for pair in found.split()]
+            for found in re.findall(f'class="{name}" points="([^"]*)"', picture)]
+
+
+def test_a_plot_puts_the_interval_on_its_side_of_the_limit():
+    """Within an upper limit all of the interval stands below the line; beyond it, all of it above."""
+    for numbers, below in (((0.005, 0.001, 0.008), True), ((0.05, 0.03, 0.08), False)):
+        picture = plot_of([shown(*numbers)])
+        bar = float(re.search(r'class="limit".*y1="([\d.]+)"', picture)[1])
+        (interval,) = points(picture, "interval")
+        assert all((y > bar) is below for y in interval)
+
+
+def test_a_plot_draws_the_looks_in_order_with_gaps():
+    """One line for each run of looks that showed something: what was not observed is not drawn through."""
+    picture = plot_of([shown(0.001, 0, 0.01), shown(0.002, 0, 0.01), shown(), shown(0.003, 0, 0.01)])
+    lines = points(picture, "course")
+    assert [len(line) for line in lines] == [2, 1] and lines[0][0] > lines[0][1] > lines[1][0]
 
 
 def test_a_plot_of_an_open_end_runs_to_the_edge():
     """An end without a bound is drawn as far as the picture goes, not as a number."""
-    picture = plot_of(Reading(GUARD, "ok", 0.005, float("-inf"), 0.008, 90, None, ""))
-    assert 'class="interval" x1="8"' in picture and "inf" not in picture
+    picture = plot_of([shown(0.005, float("-inf"), 0.008)])
+    assert max(points(picture, "interval")[0]) == 44.0 and "inf" not in picture
 
 
 def _loads(page):
