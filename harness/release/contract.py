@@ -22,7 +22,7 @@ from harness.release.evidence import Evidence, finding_of, row_of
 from harness.release.findings import recheck_finding
 from harness.release.judge import Finding, Verdict, decide
 from harness.release.manifest import Loaded
-from harness.release.policy import Guard, Row, checks_of
+from harness.release.policy import Guard, Row, rows_of
 from harness.release.predicates import evidence_bytes, policy_digest
 
 __all__ = ["SCHEMA", "Clause", "Provenance", "ReleaseContract", "Signed", "guards_of"]
@@ -191,7 +191,7 @@ def guards_of(policy: Sequence[Row]) -> dict[str, Guard]:
     >>> guards_of([Row(measure="RR", at_least=0.2), Row(measure="R@5", at_least=0.3, guard={"for": "3m"})])
     {'all-R@5-value': Guard(for_='3m', severity='warning', then='alert', warn_within=None)}
     """
-    return {check.id: row.guard for row in policy if row.guard is not None for check in checks_of([row])}
+    return {name: row.guard for name, (_, row) in rows_of(policy).items() if row.guard is not None}
 
 
 def _provenance(loaded: Loaded, evidence: Evidence) -> Provenance:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["AnyWith", "Check", "Direction", "Finite", "Guard", "Limit", "Row", "checks_of", "weakened"]
+__all__ = ["AnyWith", "Check", "Direction", "Finite", "Guard", "Limit", "Row", "checks_of", "rows_of",
+           "weakened"]
 
 By = Literal["value", "lcb", "ucb"]
 Direction = Literal["at_least", "at_most"]
@@ -144,6 +145,17 @@ def checks_of(rows: Sequence[Row]) -> tuple[Check, ...]:
             raise ValueError(f"the check {check.id!r} stands twice in the policy")
         checks[check.id] = check
     return tuple(checks.values())
+
+
+def rows_of(rows: Sequence[Row]) -> dict[str, tuple[Check, Row]]:
+    """Check id → the check and the row that asks for it, under the ids that the whole policy gives them.
+
+    >>> goal = Row(measure="R@5", at_least=0.4, guard={"for": "3m"})
+    >>> [(name, row.guard is None) for name, (_, row) in rows_of([Row(measure="R@5", at_least=0.3), goal]).items()]
+    [('all-R@5-value', True), ('all-R@5-value-0.4', False)]
+    """
+    asking = (row for row in rows for _ in _checks(row))
+    return {check.id: (check, row) for check, row in zip(checks_of(rows), asking, strict=True)}
 
 
 def weakened(before: Sequence[Row], after: Sequence[Row]) -> list[str]:

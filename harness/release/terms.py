@@ -13,7 +13,7 @@ from harness.errors import EvidenceError, InputError
 from harness.release.bundle import Subjects
 from harness.release.checklist import demands_fewer
 from harness.release.manifest import Loaded, Manifest
-from harness.release.policy import Check, Guard, Row, checks_of, weakened
+from harness.release.policy import Row, checks_of, rows_of, weakened
 from harness.release.predicates import policy_digest
 from harness.release.rollout_presets import ramp_demands_less
 
@@ -93,13 +93,13 @@ def demands_less(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
     []
     """
     lines = weakened(before, after)
-    old, new = _by_id(before), _by_id(after)
+    old, new = rows_of(before), rows_of(after)
     for name in old.keys() & new.keys():
-        (check, guard), (other, other_guard) = old[name], new[name]
+        (check, row), (other, now) = old[name], new[name]
         for key in ("measure", "task", "slice", "own_gate"):
             if getattr(check, key) != getattr(other, key):
                 lines.append(f"{name}: {key} moved from {getattr(check, key)} to {getattr(other, key)}")
-        if guard is not None and guard != other_guard:
+        if row.guard is not None and row.guard != now.guard:
             lines.append(f"{name}: its guard was changed")
     return sorted(lines)
 
@@ -185,7 +185,3 @@ def _rows(gates: Mapping[str, Any], where: object) -> tuple[Row, ...]:
         found = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise EvidenceError("no policy in the gate result", where=where, expected="the rows of a policy",
                             found=found) from None
-
-
-def _by_id(rows: Sequence[Row]) -> dict[str, tuple[Check, Guard | None]]:
-    return {check.id: (check, row.guard) for row in rows for check in checks_of([row])}

@@ -15,6 +15,7 @@ from harness.release.contract import ReleaseContract, guards_of
 from harness.release.derived import is_derived, measured_files
 from harness.release.evidence import read_evidence
 from harness.release.judge import Verdict
+from harness.release.policy import Row
 from harness.release.recheck import recheck
 
 NAMED = MANIFEST + """\
@@ -175,3 +176,12 @@ def test_what_is_no_span_is_an_error(span):
     with pytest.raises(ValueError, match="not a span"):
         seconds_of(span)
     assert seconds_of("2d") == 172800
+
+
+def test_each_of_two_limits_on_one_measure_keeps_its_own_guard():
+    """A guard belongs to its row's check: a limit that is none of its own is not watched in its place."""
+    found = guards_of([Row(measure="rerank share", at_least=0.14),
+                       Row(measure="rerank share", at_least=0.12, guard={"for": "10m"}),
+                       Row(measure="rerank share", at_most=0.18, guard={"for": "5m"})])
+    assert {name: guard.for_ for name, guard in found.items()} == {"all-rerank share-value-0.12": "10m",
+                                                                   "all-rerank share-value-0.18": "5m"}

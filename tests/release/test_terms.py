@@ -7,7 +7,8 @@ import pytest
 from fixtures.attested import MANIFEST
 from harness.errors import InputError
 from harness.release.manifest import Manifest, parse_manifest
-from harness.release.terms import Base, measured_elsewhere
+from harness.release.policy import Row
+from harness.release.terms import Base, demands_less, measured_elsewhere
 
 OWN = """\
 release: own
@@ -76,3 +77,14 @@ def test_a_named_baseline_comes_with_its_digest(text, digest):
     """A base that names a baseline and does not say which is an error, and so is the contrary."""
     with pytest.raises(InputError, match="both or neither"):
         Base(parsed(text), digest)
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_guard_of_either_row_of_one_measure_is_missed(at):
+    """Two limits on one measure are two checks: the guard that is dropped from either of them is told."""
+    rows = [Row(measure="log ESS/N", at_least=0.2, guard={"for": "10m", "then": "alert"}),
+            Row(measure="log ESS/N", at_least=0.1, guard={"for": "10m", "then": "rollback"})]
+    less = [row.model_copy(update={"guard": None}) if place == at else row for place, row in enumerate(rows)]
+    assert demands_less(rows, less) == [("all-log ESS/N-value: its guard was changed",
+                                         "all-log ESS/N-value-0.1: its guard was changed")[at]]
+    assert demands_less(rows, rows) == []
