@@ -25,6 +25,7 @@ __all__ = ["Speller"]
 _WORD = re.compile(r"[^\W\d_]+")
 _KEPT = 1 << 14  # unknown words whose mending is kept
 _SHORTEST, _SHORTEST_PART = 3, 2
+_ENDING = 3  # letters that the singular may take off
 _EVERYWHERE = 1 << 40  # how often function words stand, which no vocabulary counts
 
 
@@ -54,6 +55,7 @@ class Speller:
             if count >= least and len(word) >= _SHORTEST and _WORD.fullmatch(word):
                 lengths.setdefault(len(word), []).append(word)
         self._lengths = lengths
+        self._longest = max(map(len, (*self._frequency, *STOP)))
         self._word = lru_cache(_KEPT)(self._mended)
 
     @classmethod
@@ -100,6 +102,8 @@ class Speller:
 
     def _split(self, word: str) -> str:
         """Two known words that stand together without their blank: the pair whose rarer half is commonest."""
+        if len(word) > 2 * (self._longest + _ENDING):  # each half is longer than any word: not worth its many cuts
+            return ""
         ways = [(min(self._said(word[:at]), self._said(word[at:])), -at)
                 for at in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1)]
         often, at = max(ways, default=(0, 0))

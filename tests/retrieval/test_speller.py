@@ -64,3 +64,11 @@ def test_a_least_of_nothing_is_refused():
     """A word that no document says mends nothing."""
     with pytest.raises(InputError, match="1 or more"):
         Speller(WORDS, least=0)
+
+
+def test_a_word_that_no_two_words_make_is_not_cut_at_every_letter(monkeypatch):
+    """Longer than two words together it is left alone, unlooked at: a query of one endless word costs no more."""
+    monkeypatch.setattr(Speller, "_said", lambda self, word: pytest.fail(f"asked for {len(word)} letters"))
+    assert SPELLER.mended("q" * 5000) == "q" * 5000
+    with pytest.raises(pytest.fail.Exception):
+        SPELLER.mended("sortrowsx")
