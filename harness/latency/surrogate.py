@@ -104,11 +104,11 @@ class LatencySurrogate:
         if held.all() or not held.any():
             raise InputError("nothing to fit on" if held.all() else "nothing to calibrate on", where="surrogate",
                              expected="rows of either kind", found=f"{int(held.sum())} of {len(held)} calibrating")
+        unset = mondrian([0.0], [STATES[0]], coverage=coverage)
         seed, miss = int(rng.integers(2**31)), 1.0 - coverage
         texts = [_quantile_text(matrix[~held], np.log(times[~held]), alpha=alpha, seed=seed,
                                 boosting=boosting or Boosting())
                  for alpha in (miss / 2.0, 1.0 - miss / 2.0)]
-        unset = mondrian([0.0], [STATES[0]], coverage=coverage)
         return cls((texts[0], texts[1]), unset).recalibrated(matrix[held], times[held])
 
     def recalibrated(self, features: ArrayLike, ms: ArrayLike) -> Self:

@@ -61,7 +61,7 @@ def at_share(fit: Callable[[Window], TwoStageGate], router: Int8Router, traffic:
     middle, half = sum(window) / 2.0, (window[1] - window[0]) / 2.0
     low, high = half, 1.0 - half
     found, centre = list[tuple[float, TwoStageGate]](), min(max(middle, low), high)
-    while len(found) < _FITS and low < high:
+    while not found or (len(found) < _FITS and low < high):  # a window of everything leaves one place to try
         gate = fit((centre - half, centre + half))
         share = float((gate.decide(entropy, gain) == FULL).mean())
         found.append((share, gate))

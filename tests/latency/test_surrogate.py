@@ -198,3 +198,11 @@ def test_a_division_that_leaves_a_side_empty_is_one_line(held, told):
     """All rows calibrating, none, or no mask at all."""
     with pytest.raises(InputError, match=told):
         LatencySurrogate.fit([ROW, ROW], [1.0, 2.0], calibrating=held, rng=np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.0, 2.0, np.nan])
+def test_a_promise_that_is_none_is_one_line(coverage):
+    """Refused before LightGBM is asked for a quantile that there is not."""
+    features, ms = requests_of(60, rng=np.random.default_rng(1))
+    with pytest.raises(InputError, match="coverage"):
+        LatencySurrogate.fit(features, ms, rng=np.random.default_rng(1), coverage=coverage)

@@ -244,3 +244,13 @@ def test_a_drawn_log_holds_what_its_record_needs():
     assert choices is not None and choices.context is not None and choices.policy is not None
     assert choices.names == ("0", "20", "50") and np.allclose(choices.policy.sum(axis=1), 1.0)
     assert len(choices.where(np.arange(120) < 7).context) == 7  # type: ignore[arg-type]
+
+
+def test_an_action_that_was_never_logged_is_predicted_all_the_same():
+    """The target may know an action that the log never took: no row to learn from, and no crash."""
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"r": rng.random(300), "p": 0.5, "pi": 0.4, "a": np.arange(300) % 2, "pi_0": 0.4, "pi_1": 0.4,
+                          "pi_2": 0.2, "x": rng.random(300), "c": rng.random(300)})
+    columns = LogColumns("r", "p", "pi", "a", ("x",), ("c",), prefix="pi_")
+    log = policy_log(DecisionLog.of(frame, columns, rng=rng), rng=rng)
+    assert log.expected is not None and np.isfinite(log.expected).all()

@@ -157,3 +157,9 @@ def test_a_share_of_traffic_needs_a_share():
     """A window is not guessed."""
     with pytest.raises(ValueError, match="needs a share"):
         RouterPart(share_of="traffic")
+
+
+def test_a_window_of_everything_is_held_by_any_gate():
+    """It leaves one place to try, and that is tried."""
+    share, _ = full_share(shifted(), RouterPart(signals=SIGNALS, budget_ms=None, share=(0.0, 1.0), share_of="traffic"))
+    assert 0.0 <= share <= 1.0

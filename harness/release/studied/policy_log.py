@@ -219,9 +219,10 @@ def _beside(context: Floats, action: int, actions: int) -> Floats:
     """Context and action side by side; of few columns also their products, as what an action does may depend on it."""
     which = np.zeros((len(context), actions))
     which[:, action] = 1.0
-    if context.shape[1] * actions > MOST_INTERACTIONS:
+    wide = context.shape[1] * actions  # told, as rows of an action that was never logged are none
+    if wide > MOST_INTERACTIONS:
         return np.hstack([context, which])
-    return np.hstack([context, which, (which[:, :, None] * context[:, None, :]).reshape(len(context), -1)])
+    return np.hstack([context, which, (which[:, :, None] * context[:, None, :]).reshape(len(context), wide)])
 
 
 def _bare(log: DecisionLog) -> Choices:
