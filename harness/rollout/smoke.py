@@ -73,11 +73,9 @@ def remeasured(release: Admitted, loaded: Loaded, live: LiveRelease, *, tell: Te
     Differences from a baseline are left out: the baseline's parts are not in a release.
     """
     recorded = _recorded(release, loaded)
-    built = frozen_parts(release, loaded)
-    tasks = sorted({one.check.task for one in recorded if one.check.task is not None})
-    if not tasks:
+    if not recorded:
         return ()
-    observed = observe_release(live, loaded, built, tell=tell, tasks=tasks, measured=False)
+    observed = observe_release(live, loaded, frozen_parts(release, loaded), tell=tell, measured=False)
     trial = Trial(observed, None, loaded.manifest.seed)
     return check_rollback(recorded, {one.check.id: read(trial, one.check).estimate.value for one in recorded})
 
