@@ -24,6 +24,8 @@ class Metrics:
 
     def __init__(self, *, hit_above: float = 0.5) -> None:
         self.registry, self._hit_above = CollectorRegistry(), hit_above
+        self._shown: set[tuple[str, str]] = set()
+        self._counted = ("", "")
         ProcessCollector(registry=self.registry)
         made: dict[str, Any] = {"registry": self.registry}
         self._seconds = Histogram(names.REQUEST_SECONDS, "Seconds by stage", ("stage", *_ARM), buckets=BUCKETS, **made)
@@ -62,17 +64,31 @@ class Metrics:
         self._replays.inc()
 
     def guards(self, release: str, readings: Sequence[Reading]) -> None:
-        """Show what the guards of a release read; what reads nothing has the state -1 and no value."""
+        """Show what the guards of the watched release read; what reads nothing has the state -1 and no value.
+
+        What was shown before and is not read any more is gone: a release that was rolled back alarms nobody for ever.
+        """
+        fresh = {(one.guard.name, release) for one in readings}
         for one in readings:
             label = (one.guard.name, release)
             self._limit.labels(*label).set(one.guard.limit.bound)
             self._state.labels(*label).set(names.STATES[one.state])
             self._value.labels(*label).set(float("nan") if one.value is None else one.value)
+        for label in self._shown - fresh:
+            for gauge in (self._limit, self._state, self._value):
+                gauge.remove(*label)
+        self._shown = fresh
 
-    def moved(self, release: str, *, added: int, removed: int) -> None:
-        """Show how many documents a release has that the one before has not, and the reverse."""
-        self._moved.labels(release, "added").set(added)
-        self._moved.labels(release, "removed").set(removed)
+    def compared(self, stable: tuple[str, Sequence[str]], candidate: tuple[str, Sequence[str]]) -> None:
+        """Show how many documents a candidate has that the stable release has not, and the reverse.
+
+        Each release is its digest and its document ids; the same two are counted once.
+        """
+        if self._counted != (stable[0], candidate[0]):
+            before, after = set(stable[1]), set(candidate[1])
+            self._moved.labels(candidate[0], "added").set(len(after - before))
+            self._moved.labels(candidate[0], "removed").set(len(before - after))
+            self._counted = (stable[0], candidate[0])
 
     def text(self, *, percent: float, dropped: int, waiting: int) -> bytes:
         """Everything in Prometheus' text format."""

@@ -50,6 +50,9 @@ def _health(service: ServiceOf) -> JSONResponse:
 @router.get("/metrics")
 def _metrics(service: ServiceOf) -> Response:
     """Everything for Prometheus."""
+    stable, candidate = service.arms.serving[1:3]
+    if stable is not None and candidate is not None:
+        service.metrics.compared((stable.digest, stable.ids), (candidate.digest, candidate.ids))
     text = service.metrics.text(percent=service.percent, dropped=service.batches.dropped,
                                 waiting=service.batches.waiting)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from harness.errors import SignoffError
-from harness.monitor import routes_admin, routes_search, routes_watch
+from harness.monitor import routes_admin, routes_ingest, routes_search, routes_watch
 from harness.monitor.context import Service
 
 __all__ = ["make_app"]
@@ -21,7 +21,7 @@ def make_app(service: Service) -> FastAPI:
     """
     app = FastAPI(title="Signoff", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = service
-    for routes in (routes_search, routes_watch, routes_admin):
+    for routes in (routes_search, routes_watch, routes_admin, routes_ingest):
         app.include_router(routes.router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)

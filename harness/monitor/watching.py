@@ -113,5 +113,5 @@ class Watching:
         return Look(now, found.scene, None if found.advanced is None else found.advanced.decision)
 
     def _show(self, look: Look) -> None:
-        if look.scene.watch is not None:
-            self._service.metrics.guards(look.scene.watch.release, look.scene.readings)
+        watch = look.scene.watch
+        self._service.metrics.guards("" if watch is None else watch.release, look.scene.readings)

@@ -86,6 +86,7 @@ def test_metrics_tell_counts_by_release_and_assignment(client, stranger):
     for digest, assignment in ((STABLE, "stable"), (CANDIDATE, "candidate")):
         arm = f'assignment="{assignment}",le="0.001",release="{digest}",stage="encode"'
         assert f"signoff_request_seconds_bucket{{{arm}}}" in text
+    assert f'signoff_vectors_moved{{is="added",release="{CANDIDATE}"}} 0.0' in text
     assert "signoff_canary_percent 50.0" in text and "process_resident_memory_bytes" in text
 
 
@@ -105,7 +106,7 @@ def test_no_query_and_no_unit_is_told_elsewhere(served, client, caplog):
 OPEN = {("GET", "/health"), ("GET", "/metrics"), ("POST", "/login"), ("POST", "/logout")}
 NEEDS = {("POST", "/search"): "viewer", ("GET", "/"): "viewer", ("GET", "/v1/verdict"): "viewer",
          ("GET", "/v1/ramp"): "viewer", ("POST", "/v1/ramp"): "operator", ("POST", "/v1/rollback"): "operator",
-         ("POST", "/v1/override"): "approver"}
+         ("POST", "/v1/observations"): "operator", ("POST", "/v1/override"): "approver"}
 
 
 def test_every_route_is_in_the_table(served):

@@ -118,3 +118,13 @@ def test_guards_are_shown_to_prometheus(tmp_path):
     label = f'guard="all-p95 total_ms-ucb",release="{CANDIDATE}"'
     assert f"signoff_guard_limit{{{label}}} 50.0" in text and f"signoff_guard_state{{{label}}} 0.0" in text
     assert f'signoff_guard_state{{guard="all-R@5-value",release="{CANDIDATE}"}} -1.0' in text
+
+
+def test_guards_of_a_release_that_was_taken_back_are_shown_no_more(tmp_path):
+    """An alert on them must end with the release."""
+    service, clock, _ = ramping(tmp_path, environ={"SIGNOFF_KILL": "1"})
+    minute(service, clock)
+    minute(service, clock)
+    text = service.metrics.text(percent=0.0, dropped=0, waiting=0).decode()
+    assert f'signoff_guard_state{{guard="all-p95 total_ms-ucb",release="{CANDIDATE}"}}' not in text
+    assert f'signoff_guard_state{{guard="all-p95 total_ms-ucb",release="{STABLE}"}}' in text

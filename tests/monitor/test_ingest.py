@@ -1,0 +1,70 @@
+"""Batches of observations over HTTP: counted once, whole or not at all, and only what has a place."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from harness.estimators.tally import Tally
+from harness.monitor.window_store import read_windows
+from harness.monitor.windows import merged
+from tests.monitor.serving import CANDIDATE, DAY, STABLE, Fake, client_of, http, service_of
+
+AT = DAY.isoformat()
+ROW = {"at": AT, "assignment": "candidate", "latency_ms": {"total": 4.0}, "slices": ["language=de", "user=eve"]}
+BATCH = {"batch": "engine-1", "stable": STABLE, "candidate": CANDIDATE,
+         "observations": [ROW, {"at": AT, "assignment": "stable", "error": True}]}
+
+
+@pytest.fixture
+def sent(tmp_path):
+    """(service, client of an operator)."""
+    service = service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Fake()})
+    with http(service) as address, client_of(service, address, "operator") as client:
+        yield service, client
+
+
+def seen(service, assignment, name="all"):
+    with service.store.reading() as connection:
+        found = read_windows(connection, "prod", since=DAY - timedelta(hours=2))
+    return merged(one for key, one in found.items() if (key.assignment, key.slice) == (assignment, name))
+
+
+def test_a_batch_counts_once_however_often_it_is_sent(sent):
+    """The second answer says that it was known."""
+    service, client = sent
+    answers = [client.post("/v1/observations", json=BATCH).json() for _ in range(2)]
+    assert answers == [{"counted": 2, "late": 0, "known": False}, {"counted": 0, "late": 0, "known": True}]
+    assert seen(service, "candidate").requests == Tally(0, 1) and seen(service, "stable").requests == Tally(1, 1)
+
+
+def test_only_slices_of_the_policy_are_counted_apart(sent):
+    """A sender cannot make windows without end, nor name a user."""
+    service, client = sent
+    client.post("/v1/observations", json=BATCH)
+    assert seen(service, "candidate", "language=de").requests.n == 1
+    assert seen(service, "candidate", "user=eve").requests.n == 0
+
+
+@pytest.mark.parametrize(("change", "status", "said"), [
+    ({"batch": ""}, 422, "batch: "), ({"stable": "abc"}, 422, "stable: "),
+    ({"stable": "f" * 64}, 409, "not admitted"), ({"candidate": None}, 409, "no candidate is named"),
+    ({"observations": [{**ROW, "text": "secret"}]}, 422, "observations.0.text: "),
+    ({"observations": [{**ROW, "at": "yesterday"}]}, 422, "observations.0.at: "),
+    ({"observations": [{**ROW, "at": "2025-03-01T12:00:00"}]}, 422, "observations.0.at: "),
+    ({"observations": [ROW, {**ROW, "latency_ms": {"total": -1}}]}, 409, "total")])  # fmt: skip
+def test_a_batch_that_is_wrong_counts_for_nothing(sent, change, status, said):
+    """The first fault is told in one line that repeats nothing, and not one of its observations is kept."""
+    service, client = sent
+    answer = client.post("/v1/observations", json=BATCH | change)
+    assert answer.status_code == status and said in answer.json()["error"] and "secret" not in answer.text
+    assert seen(service, "candidate").requests.n == 0
+
+
+def test_what_is_late_is_told(sent):
+    """An hour later its minutes have decided."""
+    _, client = sent
+    late = {**ROW, "at": (DAY - timedelta(hours=2)).isoformat()}
+    answer = client.post("/v1/observations", json=BATCH | {"observations": [late]}).json()
+    assert answer == {"counted": 0, "late": 1, "known": False}
