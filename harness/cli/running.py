@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 
+from harness.cli.status_facts import awaited
 from harness.data.store import unlisted
 from harness.errors import EvidenceError, Exit, InputError, SignoffError
 from harness.release.attest import hash_subjects
@@ -97,8 +98,9 @@ class GateRun:
 
     @property
     def shown(self) -> Evidence:
-        """The evidence as reports tell it: what was missing stands in its closing line."""
-        return replace(self.evidence, closing={**self.evidence.closing, "gaps": self.gaps})
+        """The evidence as reports tell it: its closing line says what was missing and who has to approve."""
+        return replace(self.evidence, closing={**self.evidence.closing, "gaps": self.gaps,
+                                               "awaited": awaited(self.loaded)})
 
     @property
     def exit_code(self) -> Exit:

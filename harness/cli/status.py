@@ -51,7 +51,7 @@ def _document(loaded: Loaded, found: Believed, rows: Sequence[StatusRow], steps:
               ) -> dict[str, Any]:
     return {"release": loaded.manifest.release, "manifest": loaded.path, "exit_code": int(code),
             "counts": {state: sum(one.state == state for one in rows) for state in STATES},
-            "items": [_item(one) for one in rows], "evidence": found.evidence,
+            "items": [_item(one) for one in rows], "evidence": found.evidence, "set_aside": found.aside,
             "signed": found.verified is not None, "unsigned": found.unsigned or None,
             "integrity_only": found.integrity_only, "problems": found.problems, "next": steps}
 
@@ -86,6 +86,9 @@ def _tell(loaded: Loaded, found: Believed, rows: Sequence[StatusRow], steps: lis
                   markup=False)
     else:
         out.print(f"{found.unsigned[:1].upper()}{found.unsigned[1:]}.", markup=False)
+    if found.aside is not None:
+        out.print(f"The last run was of another version of this manifest ({found.aside}): what was signed is shown.",
+                  markup=False)
     if found.integrity_only:
         out.print("No trust file says who may approve or sign: this shows integrity, not authority.",
                   style="bold yellow")

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from harness.cli.approve_files import believed_by
 from harness.cli.status_rows import StatusRow, status_rows
 from harness.errors import SignoffError
-from harness.release.approvals_counted import Standing, standings_of
+from harness.release.approvals_counted import Standing, approve_command, standings_of
 from harness.release.checklist import human_items
 from harness.release.judge import Finding, Verdict
 from harness.release.manifest import Loaded
 from harness.release.predicates import time_text
 from harness.release.standing import approvals_beside, trust_beside
 
-__all__ = ["checklist_facts"]
+__all__ = ["awaited", "checklist_facts"]
 
 
 def checklist_facts(loaded: Loaded, findings: Iterable[Finding]) -> dict[str, str]:
@@ -33,6 +33,19 @@ def checklist_facts(loaded: Loaded, findings: Iterable[Finding]) -> dict[str, st
         problem = f"not believed: {error}"
     rows = status_rows(loaded, {one.check.id: one for one in findings}, standings)
     return {f"checklist, {row.item}": _words(row, problem) for row in rows}
+
+
+def awaited(loaded: Loaded) -> list[str]:
+    """Commands that approve what people have still to approve; what shows why, where the approvals are not believed."""
+    if not human_items(loaded.manifest.checklist):
+        return []
+    try:
+        filed = approvals_beside(loaded)
+        standings = standings_of(filed, manifest=loaded, trust=believed_by(trust_beside(loaded), filed),
+                                 now=datetime.now(UTC))
+    except SignoffError:
+        return [f"signoff status {loaded.path}"]
+    return [approve_command(loaded, one.item) for one in standings if not one.done]
 
 
 def _words(row: StatusRow, problem: str) -> str:

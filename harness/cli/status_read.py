@@ -39,6 +39,7 @@ class Believed:
         unsigned: Why it does not.
         integrity_only: No trust file says who may approve or sign.
         problems: What cannot be believed, one line each.
+        aside: The last run's evidence, where it is of another version of the manifest and the signed one speaks.
     """
 
     findings: Mapping[str, Finding] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Believed:
     unsigned: str = ""
     integrity_only: bool = False
     problems: tuple[str, ...] = ()
+    aside: Path | None = None
 
 
 def believed(loaded: Loaded, places: Places, *, now: datetime) -> Believed:
@@ -57,8 +59,10 @@ def believed(loaded: Loaded, places: Places, *, now: datetime) -> Believed:
     source: Path | None = None
     findings: Mapping[str, Finding] = {}
     standings: tuple[Standing, ...] = ()
+    verified, unsigned = _verified(loaded, places)
+    aside = places.evidence if verified is not None and _of_another(loaded, places) else None
     try:
-        source, findings = _findings(loaded, places, trust, now)
+        source, findings = _findings(loaded, places, trust, now, signed=aside is not None)
     except SignoffError as error:
         problems.append(str(error))
     try:
@@ -66,14 +70,27 @@ def believed(loaded: Loaded, places: Places, *, now: datetime) -> Believed:
         standings = standings_of(filed, manifest=loaded, trust=believed_by(trust, filed), now=now)
     except SignoffError as error:
         problems.append(str(error))
-    verified, unsigned = _verified(loaded, places)
-    return Believed(findings, standings, source, verified, unsigned, trust is None, tuple(problems))
+    return Believed(findings, standings, source, verified, unsigned, trust is None, tuple(problems), aside)
 
 
-def _findings(loaded: Loaded, places: Places, trust: Trust | None, now: datetime
+def _of_another(loaded: Loaded, places: Places) -> bool:
+    """True where the last run's evidence, in its own place and whole, names other bytes of the manifest."""
+    if places.evidence != Places.of(loaded).evidence or not places.evidence.is_file():
+        return False
+    try:
+        header = read_evidence(places.evidence.read_bytes(), where=places.evidence).header
+    except SignoffError:
+        return False
+    return header.get("manifest_sha256") != loaded.sha256
+
+
+def _findings(loaded: Loaded, places: Places, trust: Trust | None, now: datetime, *, signed: bool
               ) -> tuple[Path | None, dict[str, Finding]]:
-    """The last run's evidence, else the signed one's; nothing where there is neither. Raises EvidenceError."""
-    if places.evidence.is_file():
+    """The last run's evidence, else (or where `signed`) the signed one's; nothing where there is neither.
+
+    Raises EvidenceError.
+    """
+    if places.evidence.is_file() and not signed:
         source, evidence = places.evidence, read_evidence(places.evidence.read_bytes(), where=places.evidence)
     elif places.bundle.is_file():
         source, raw = places.bundle, places.bundle.read_bytes()

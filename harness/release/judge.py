@@ -17,8 +17,10 @@ from typing import NamedTuple
 from harness.estimate import Estimate
 from harness.release.policy import Check, Limit
 
-__all__ = ["Alternative", "Control", "CrossCheck", "Finding", "Reading", "Verdict", "decide", "judge", "verdict_of"]
+__all__ = ["IN_ALL", "Alternative", "Control", "CrossCheck", "Finding", "Reading", "Verdict", "decide", "judge",
+           "verdict_of"]
 
+IN_ALL = "requests of a state in all"  # a reading's detail: what `min_n` judged rows take, those of fitting included
 _MOST_N = 1e12  # more rows than this settle nothing that anyone will measure
 
 

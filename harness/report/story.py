@@ -6,15 +6,17 @@ A run that skipped or lost gates is no better than INCONCLUSIVE, whatever its fi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.release.evidence import Evidence
-from harness.release.judge import Finding, Verdict, decide
+from harness.release.judge import IN_ALL, Finding, Verdict, decide, verdict_of
 from harness.report.rows import findings_in, limit_text, number_text
 
 __all__ = ["Story", "tell"]
 
 _LOST = ("skipped", "deselected", "xfailed", "errors")
+_LONGEST_NOTE = 300
 
 
 class Story(NamedTuple):
@@ -74,9 +76,16 @@ def _passes(required: list[Finding]) -> str:
 
 
 def _sentence(finding: Finding) -> str:
-    words = f"{finding.check.id} ({finding.verdict.name}): {finding.reason} (n = {finding.reading.estimate.n:,})."
-    note = finding.reading.note  # which pin fell, which draw broke a property
-    return f"{words[:-1]}; {note[:200]}." if note and finding.verdict is Verdict.REFUSE else words
+    n = finding.reading.estimate.n
+    reason = finding.reason.replace(f" (n = {n})", "", 1)  # "nothing was measured" says its n itself: once is enough
+    words = f"{finding.check.id} ({finding.verdict.name}): {reason} (n = {n:,})"
+    note = _note(finding)  # which pin fell, which draw broke a property, which slice came off worst
+    return f"{words}; {note}." if note else f"{words}."
+
+
+def _note(finding: Finding) -> str:
+    note = finding.reading.note.rstrip(".")
+    return note if len(note) <= _LONGEST_NOTE else f"{note[:_LONGEST_NOTE - 1]}…"
 
 
 def _closest(required: list[Finding]) -> tuple[str, ...]:
@@ -103,8 +112,8 @@ def _room(finding: Finding) -> float:
 
 def _open_rows(findings: tuple[Finding, ...]) -> tuple[str, ...]:
     rows = [one for one in findings if not one.check.required and one.verdict is Verdict.INCONCLUSIVE]
-    return tuple(f"Not required, and left open: {one.check.id} ({one.verdict.name}): {one.reason}. "
-                 f"The policy's reason: {one.check.why}." for one in rows)
+    return tuple(f"Not required, and left open: {_sentence(one)} The policy's reason: {one.check.why}."
+                 for one in rows)
 
 
 def _lost(evidence: Evidence, findings: tuple[Finding, ...]) -> tuple[str, ...]:
@@ -124,9 +133,10 @@ def _lost(evidence: Evidence, findings: tuple[Finding, ...]) -> tuple[str, ...]:
 def _next(evidence: Evidence, verdict: Verdict, blocking: list[Finding], lost: bool, signed: str | None
           ) -> tuple[str, ...]:
     manifest = evidence.header.get("called_as") or evidence.header.get("manifest", "MANIFEST")
+    if verdict is Verdict.PASS and signed:
+        return f"Signed: {signed}.", f"To check it: signoff verify {manifest}"
     if verdict is Verdict.PASS:
-        return ((f"Signed: {signed}.", f"To check it: signoff verify {manifest}") if signed else
-                (f"Nothing is signed yet. To sign it: signoff sign {manifest}",))
+        return _to_sign(str(manifest), evidence.closing.get("awaited", ()))
     lines = ["Nothing was signed."]
     if lost:
         lines.append("Run every gate: no -k, no skip marks, no gate that dies.")
@@ -136,8 +146,20 @@ def _next(evidence: Evidence, verdict: Verdict, blocking: list[Finding], lost: b
     return (*lines, *(_settle(one) for one in blocking if one.verdict is Verdict.INCONCLUSIVE))
 
 
+def _to_sign(manifest: str, awaited: Sequence[str]) -> tuple[str, ...]:
+    """What is left after a pass: the approvals that people still owe, then the signature."""
+    if not awaited:
+        return (f"Nothing is signed yet. To sign it: signoff sign {manifest}",)
+    return (f"Nothing is signed yet: people have still to approve. The whole list: signoff status {manifest}",
+            *(f"To approve: {command}" for command in awaited), f"Then, to sign it: signoff sign {manifest}")
+
+
 def _settle(finding: Finding) -> str:
     n, gate = finding.reading.estimate.n, finding.check.id
+    in_all = finding.reading.details.get(IN_ALL)
+    if n < finding.reading.min_n and isinstance(in_all, float):
+        return (f"To settle {gate}, give {in_all:,.0f} requests of each state of the cache in all, so that "
+                f"{finding.reading.min_n:,} or more are left to judge by (now {n:,}).")
     if n < finding.reading.min_n:
         return f"To settle {gate}, measure {finding.reading.min_n:,} or more (now {n:,}): fewer prove no bound."
     if finding.needed_n and finding.reading.estimate.unit == "ms":
@@ -148,4 +170,22 @@ def _settle(finding: Finding) -> str:
                 "allowed loss in the policy, with its reason.")
     if finding.reading.control is None and "planted defect" in finding.reason:
         return f"To settle {gate}, give the gate a planted defect that it must refuse."
-    return f"To settle {gate}, look at its reason above: more of the same data would not settle it."
+    return _beyond_its_defect(finding) or (f"To settle {gate}, look at its reason above: more of the same data would "
+                                           "not settle it.")
+
+
+def _beyond_its_defect(finding: Finding) -> str:
+    """Where the limit lets the planted defect by: the limit that would show it, if the release itself would hold it."""
+    control, limit, own = finding.reading.control, finding.limit, finding.reading.estimate
+    if control is None or finding.reading.alternatives or verdict_of(own, limit) is not Verdict.PASS \
+            or verdict_of(control.estimate, limit) is Verdict.REFUSE:
+        return ""
+    upward, gate = limit.direction == "at_most", finding.check.id
+    ends = ("value", "value") if limit.by == "value" else ("high", "low") if upward else ("low", "high")
+    held, shows = getattr(own, ends[0]), getattr(control.estimate, ends[1])
+    if not (held < shows if upward else held > shows):
+        return (f"To settle {gate}, no limit would do: its planted defect {control.defect} is not told from the "
+                "release by these numbers. Measure more, or choose a measure that the defect moves.")
+    text = number_text(shows, measure=finding.check.measure, unit=own.unit, limit=limit.bound)
+    return (f"To settle {gate}, state a narrower limit: one {'under' if upward else 'over'} {text} would show its "
+            f"planted defect {control.defect}.")

@@ -53,6 +53,9 @@ def test_gates_approve_and_sign_finish_a_release_with_a_checklist(tmp_path, monk
     assert (code, Path("signed").exists()) == (Exit.INCONCLUSIVE, False)
     assert "'go' has 0 of 1 approval: signoff approve small.yaml --item go --key FILE" in err
     assert "passed all 1 required gates" in out
+    assert "To approve: signoff approve small.yaml --item go --key FILE" in " ".join(out.split())
+    for report in ("report.html", "summary.md"):
+        assert "To approve: signoff approve" in Path("reports/small", report).read_text(encoding="utf-8")
     assert run(capsys, "approve", "small.yaml", "--item", "go")[0] == 0
     assert run(capsys, "sign", "small.yaml")[0] == run(capsys, "verify", "small.yaml")[0] == 0
     assert run(capsys, "status", "small.yaml")[0] == 0

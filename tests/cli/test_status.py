@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixtures.attested import MANIFEST
-from harness.cli.status_facts import checklist_facts
+from harness.cli.status_facts import awaited, checklist_facts
 from harness.errors import Exit
 from harness.release.evidence import finding_of, read_evidence
 from harness.release.manifest import load_manifest
+from harness.report.story import tell
 from tests.faults.forged_evidence import doubtful, failing
 from tests.release.checkout import M, run, written
 from tests.release.listed import CHECKLIST, FILE, SIGN, TRUSTED, all_approved, approve, listed_in
@@ -137,6 +139,23 @@ def test_the_signed_bundle_speaks_where_no_report_lies(project, capsys):
     assert (code, states(told)["quality"], told["signed"]) == (Exit.INVALID, "missing", False)
 
 
+def test_a_manifest_edited_gated_and_restored_is_shown_as_it_was_signed(project, capsys):
+    """Evidence of other bytes of the manifest is set aside, in words, for the bundle that verifies; never for none."""
+    all_approved(capsys)
+    assert run(capsys, *SIGN)[0] == 0
+    before, bundle = Path(M).read_bytes(), Path("manifests/signed/small-v1.intoto.jsonl")
+    written(project, TEXT + "# edited\n")
+    Path(M).write_bytes(before)
+    code, told = status(capsys)
+    assert (code, told["evidence"], told["problems"]) == (0, str(bundle), [])
+    assert told["set_aside"] == str(EVIDENCE)
+    assert "The last run was of another version" in run(capsys, "status", M)[1]
+    assert status(capsys, "--evidence", "./reports/../reports/small-v1/evidence.jsonl")[0] == Exit.INVALID
+    bundle.unlink()
+    code, told = status(capsys)
+    assert (code, states(told)["quality"], told["set_aside"]) == (Exit.INVALID, "missing", None)
+
+
 @pytest.mark.parametrize(("spoil", "told"), [
     (lambda: EVIDENCE.write_bytes(EVIDENCE.read_bytes()[:-40]), "evidence.jsonl"),
     (lambda: FILE.write_bytes(FILE.read_bytes()[:-40]), "cut short"),
@@ -195,3 +214,25 @@ def test_the_report_of_a_run_lists_the_items_as_they_stand(project, capsys):
         "checklist, stakeholder approval"]
     written(project, MANIFEST)
     assert checklist_facts(load_manifest(Path(M)), findings) == {}
+
+
+def test_a_run_that_passed_asks_for_the_approvals_before_the_signature(project, capsys):
+    """Terminal, summary and page name the commands that approve, then the one that signs; with all given, that alone.
+
+    Where the approvals cannot be believed, `status` says why.
+    """
+    loaded, evidence = load_manifest(Path(M)), read_evidence(EVIDENCE.read_bytes())
+
+    def told() -> tuple[str, ...]:
+        return tell(replace(evidence, header={**evidence.header, "called_as": M},
+                            closing={**evidence.closing, "awaited": awaited(loaded)})).next
+
+    asked = told()
+    assert asked[0].startswith("Nothing is signed yet") and f"signoff status {M}" in asked[0]
+    assert asked[1:] == (f"To approve: signoff approve {M} --item capacity --key FILE",
+                         f"To approve: signoff approve {M} --item 'stakeholder approval' --key FILE",
+                         f"Then, to sign it: signoff sign {M}")
+    all_approved(capsys)
+    assert told() == (f"Nothing is signed yet. To sign it: signoff sign {M}",)
+    FILE.write_bytes(b"")
+    assert awaited(loaded) == [f"signoff status {M}"]

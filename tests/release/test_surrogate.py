@@ -18,7 +18,7 @@ from harness.latency.surrogate import LatencySurrogate
 from harness.latency.surrogate_file import FILES
 from harness.release.artifact_files import read_artifacts, wanted_files
 from harness.release.derived import is_derived
-from harness.release.judge import Control, Verdict, judge
+from harness.release.judge import IN_ALL, Control, Verdict, judge
 from harness.release.live import LiveRelease
 from harness.release.loads import Ask, Gauge, asked, ef_of, served_at_once, served_by
 from harness.release.manifest import Loaded, load_manifest
@@ -94,6 +94,17 @@ def test_too_few_rows_are_doubt_with_the_n():
     """Three hundred rows a state that cover what they should are INCONCLUSIVE, and 1,600 are named."""
     finding = judge(row(), read(with_record(surrogate_of(rows=300)), row()))
     assert finding.verdict is Verdict.INCONCLUSIVE and finding.needed_n == 1600
+
+
+@pytest.mark.parametrize("measure", EXAMPLES[:3])
+def test_too_few_rows_say_how_many_it_takes_in_all(measure):
+    """Training rows count among what a state takes, at the study's own options; enough rows, or a load, say nothing."""
+    few = replace(surrogate_of(rows=300), train=900, rows=300)
+    reading = read(with_record(few), row(measure, "cache=warm"))
+    assert reading.details[IN_ALL] == 900 + 2 * 1600
+    assert "4,100 requests in all" in reading.note and "studies.surrogate.rows is 300" in reading.note
+    assert IN_ALL not in read(with_record(few), row(measure, "load=2")).details
+    assert IN_ALL not in read(with_record(surrogate_of()), row(measure)).details
 
 
 def test_a_cold_slice_that_could_not_be_had_is_never_a_pass():

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.estimate import Estimate
 from harness.release.evidence import Evidence
-from harness.release.judge import Verdict
-from harness.report.story import tell
+from harness.release.judge import IN_ALL, Control, CrossCheck, Reading, Verdict, judge
+from harness.release.policy import Check, Limit
+from harness.report.markdown import markdown
+from harness.report.story import _settle, tell
 from tests.report.samples import BROKEN, SOUND, evidence
 
 
@@ -102,3 +105,43 @@ def test_findings_that_went_missing_are_told(tmp_path: Path) -> None:
     story = tell(evidence(tmp_path, ran=11))
     assert story.verdict is Verdict.INCONCLUSIVE
     assert "11 gates ran but 10 findings were written" in " ".join(story.why)
+
+
+def test_an_inconclusive_gate_says_what_it_noted_and_its_n_once(tmp_path: Path) -> None:
+    """The note of a gate in doubt stands with its reason, also in the summary; "nothing was measured" says n once."""
+    blank = {**SOUND, "lift nDCG@10": (math.nan, math.nan, math.nan, 12000, "1")}
+    told = evidence(tmp_path, blank)
+    rows = tuple({**row, "note": "κ 0.93 in stratum de."} for row in told.findings)
+    noted = Evidence(told.header, rows, told.closing)
+    sentence = next(one for one in tell(noted).why if "lift" in one)
+    assert sentence == ("see_also-all-lift nDCG@10-lcb (INCONCLUSIVE): nothing was measured (n = 12,000); "
+                        "κ 0.93 in stratum de.")
+    assert "κ 0.93 in stratum de" in markdown(noted)
+
+
+def test_a_long_note_is_cut_where_it_is_seen_to_be(tmp_path: Path) -> None:
+    """Three hundred letters of a note are enough, and the cut is shown."""
+    told = evidence(tmp_path, BROKEN)
+    noted = [{**row, "note": "x" * 400} for row in told.findings]
+    assert tell(Evidence(told.header, tuple(noted), told.closing)).why[0].endswith(f"; {'x' * 299}….")
+
+
+@pytest.mark.parametrize(("number", "words"), [
+    ((0.005, 0.002, 0.008), "state a narrower limit: one over +0.05 pp would show its planted defect"),
+    ((0.002, -0.06, 0.062), "no limit would do: its planted defect"),
+], ids=["between", "overlapping"])
+def test_a_limit_wider_than_its_defect_is_told_with_the_one_that_would_do(number, words) -> None:
+    """Where the defect got past the limit: the limit that would refuse it, unless the release fell with it."""
+    check = Check("gate", "delta nDCG@10", None, "all", Limit("at_least", -0.1, "lcb"))
+    control = Control("slight", 0.2, -0.0004, -0.0013, 0.0005, 900)
+    cross = CrossCheck(*number[1:], 0.0004, 0.0004, "bootstrap")
+    finding = judge(check, Reading(Estimate(*number, 900, 0.9, "t"), cross=cross, control=control))
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert words in _settle(finding) and "more of the same" not in _settle(finding)
+
+
+def test_too_few_requests_of_a_state_are_told_with_those_of_fitting() -> None:
+    """Rows that are divided first: what it takes in all, not only the rows that are judged."""
+    check = Check("gate", "surrogate coverage", None, "all", Limit("at_least", 0.95, "lcb"))
+    reading = Reading(Estimate(0.96, 0.96, 0.96, 300, 0.9, "t"), min_n=1600, details={IN_ALL: 4500.0})
+    assert "give 4,500 requests of each state of the cache in all" in _settle(judge(check, reading))

@@ -24,7 +24,7 @@ from harness.estimators.conformal_coverage import SliceCoverage, slice_coverage
 from harness.estimators.intervals import mean_interval
 from harness.estimators.quantiles import quantile_interval
 from harness.records import Floats
-from harness.release.judge import Reading
+from harness.release.judge import IN_ALL, Reading
 from harness.release.measures.covered import LEAST_ROWS, highest_kept
 from harness.release.observed import Trial
 from harness.release.policy import Check
@@ -72,8 +72,8 @@ def _coverage(record: SurrogateObserved, check: Check) -> Reading:
     details: dict[str, float | str] = {f"share {name}": one.share for name, one in found.items() if one.rows}
     details |= _beside(record) if check.slice == "all" else {}
     details |= {"slices in band": float(sum(one.in_band for one in found.values())), "slices": float(len(found))}
-    return Reading(Estimate(value if n else np.nan, low, high, n, check.confidence, "beta-binomial law"),
-                   min_n=LEAST_ROWS, details=details, note=_words(worst, found[worst]))
+    return _told_in_all(Reading(Estimate(value if n else np.nan, low, high, n, check.confidence, "beta-binomial law"),
+                                min_n=LEAST_ROWS, details=details, note=_words(worst, found[worst])), record, check)
 
 
 def _kept(one: SliceCoverage, promised: float, alpha: float, confidence: float) -> Estimate:
@@ -98,18 +98,31 @@ def _words(name: str, one: SliceCoverage) -> str:
             f"the law allows {one.low:.4f} to {one.high:.4f}{promise}")
 
 
+def _told_in_all(reading: Reading, record: SurrogateObserved, check: Check) -> Reading:
+    """With too few rows: how many requests of a state it takes before as many are left to be judged on."""
+    if reading.estimate.n >= LEAST_ROWS or not (check.slice == "all" or check.slice.startswith("cache=")):
+        return reading
+    rows = max(record.rows, LEAST_ROWS)
+    words = (f"a state takes {record.train + 2 * rows:,} requests in all: {record.train:,} to fit, {rows:,} to "
+             f"calibrate, {rows:,} new")
+    if record.rows < rows:
+        words += f" (studies.surrogate.rows is {record.rows:,})"
+    return replace(reading, details={**reading.details, IN_ALL: float(record.train + 2 * rows)},
+                   note="; ".join(part for part in (reading.note, words) if part))
+
+
 def _width(record: SurrogateObserved, check: Check) -> Reading:
     widths = record.widths.own[record.mask(check.slice)]
     ends = widths[np.isfinite(widths)]
     details: dict[str, float | str] = {f"p{level} width ms": float(np.percentile(ends, level))
                                        for level in (5, 50, 95)} if len(ends) else {}
-    return Reading(_mean(widths, check, "ms"), min_n=LEAST_ROWS, details=details)
+    return _told_in_all(Reading(_mean(widths, check, "ms"), min_n=LEAST_ROWS, details=details), record, check)
 
 
 def _sharpness(record: SurrogateObserved, check: Check) -> Reading:
     rows, widths = record.mask(check.slice), record.widths
-    return Reading(_mean((widths.own / widths.constant)[rows], check, "1"), min_n=LEAST_ROWS,
-                   note="1 is what a single interval per state of the cache would be")
+    return _told_in_all(Reading(_mean((widths.own / widths.constant)[rows], check, "1"), min_n=LEAST_ROWS,
+                                note="1 is what a single interval per state of the cache would be"), record, check)
 
 
 def _p95(record: SurrogateObserved, check: Check) -> Reading:

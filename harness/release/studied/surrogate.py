@@ -95,7 +95,8 @@ def surrogate_of(features: Floats, ms: Floats, own: Bools, options: SurrogateStu
         raise InputError("does not read back as it was written", where=folder, expected="the same boosters")
     times = predict_times(read, features[fold == NEW], most=options.predictions,
                           repeats=options.repeats)
-    return SurrogateObserved(read, features, ms, fold, own, ms[own], times, states, options.alpha)
+    return SurrogateObserved(read, features, ms, fold, own, ms[own], times, states, options.alpha,
+                             options.train, options.rows)
 
 
 def predict_times(surrogate: LatencySurrogate, rows: Floats, *, most: int, repeats: int,

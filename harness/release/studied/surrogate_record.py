@@ -49,6 +49,8 @@ class SurrogateObserved:
         predict_ms: (m,) milliseconds that one prediction took.
         states: States of the cache that were asked for, whether or not any request met them.
         alpha: Chance, at most, that any of the states is refused though all are sound.
+        train: Requests of a state that were to fit it.
+        rows: Requests of a state that were to calibrate it, and as many that were to be new.
     """
 
     surrogate: LatencySurrogate
@@ -60,6 +62,8 @@ class SurrogateObserved:
     predict_ms: Floats
     states: tuple[str, ...] = STATES
     alpha: float = 0.05
+    train: int = 1200
+    rows: int = 1650
 
     @cached_property
     def groups(self) -> NDArray[np.str_]:
