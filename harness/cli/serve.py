@@ -69,7 +69,7 @@ def _serve(store: Store, env: str, host: str, port: int, **asked: float) -> int:
     try:
         uvicorn.Server(config).run()
     finally:
-        service.stop()
+        service.stop()  # where it could not even begin to listen
     return int(Exit.PASSED)
 
 

@@ -106,8 +106,8 @@ class Service:
         self.watching.start()
 
     def stop(self) -> None:
-        """Write what waits, and end."""
+        """Write what waits, and end. A second time does nothing more."""
         self.watching.stop()
-        self.arms.stop()
         self.shadow.stop()
+        self.arms.stop()
         self.batches.stop()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -15,11 +19,12 @@ __all__ = ["make_app"]
 
 
 def make_app(service: Service) -> FastAPI:
-    """The app of a service, which is started and stopped by whoever runs it.
+    """The app of a service, which whoever runs it has started; it stops with the server.
 
-    No page of the framework's own is served: they would load from elsewhere.
+    The server ends the process by the signal that ended it, and no line of the program runs after that: what waits to
+    be written is written before. No page of the framework's own is served: they would load from elsewhere.
     """
-    app = FastAPI(title="Signoff", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Signoff", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
     app.state.service = service
     for routes in (routes_search, routes_watch, routes_admin, routes_ingest):
         app.include_router(routes.router)
@@ -27,6 +32,12 @@ def make_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(SignoffError, _told)
     return app
+
+
+@asynccontextmanager
+async def _living(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await run_in_threadpool(app.state.service.stop)
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.living import checkout
+from fixtures.living import checkout
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,13 @@ import httpx
 import pytest
 import yaml
 
+from fixtures.living import until
 from harness.monitor.answering import Asked, answer
 from harness.monitor.exports.prometheus import exported
 from harness.release.manifest import load_manifest
 from harness.rollout.ramp_store import begin
 from tests.monitor.serving import CANDIDATE, MANIFEST, STABLE, Fake, http, service_of
 from tests.monitor.test_watching import RAMP
-from tests.services.living import until
 
 pytestmark = pytest.mark.services
 PROMETHEUS = shutil.which("prometheus")
@@ -26,7 +26,7 @@ PROMETHEUS = shutil.which("prometheus")
 
 @contextmanager
 def prometheus(folder, target):
-    """A server that scrapes `target` each second with the files that `signoff export prometheus` writes; its address."""
+    """A server that scrapes `target` each second by the files of `signoff export prometheus`; its address."""
     if PROMETHEUS is None:
         pytest.skip("no prometheus at hand: nothing scrapes the service")
     (folder / "release-x.yaml").write_bytes(MANIFEST)
