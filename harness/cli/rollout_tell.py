@@ -71,12 +71,12 @@ def _stages(state: RampState) -> list[str]:
     lines = []
     for place, one in enumerate(state.ramp.stages):
         mark = ">" if state.phase == "up" and place == state.index else " "
-        held = f", held {state.held_s:.0f} s" if mark == ">" else ""
+        held = f", held {int(state.held_s)} s" if mark == ">" else ""
         lines.append(f"  {mark} {one.name:<6} {one.hold}{held}")
         lines += [f"      {two.name}{'' if two.limit is None else f': {two.limit}'}" for two in one.criteria]
     if state.waiver is not None:
         lines.append(f"    {', '.join(state.waiver.who)} hold {state.waiver.guard} until {state.waiver.until:%FT%TZ}")
-    return [*lines, f"    last: {state.said}"] if state.said else lines
+    return [*lines, f"  last: {state.said}"] if state.said else lines
 
 
 def _pointer(pointer: Pointer | None) -> list[str]:

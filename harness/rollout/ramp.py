@@ -150,10 +150,10 @@ def _left(state: RampState, now: datetime) -> str:
     stage = state.stage
     assert stage is not None
     if state.held_s < stage.hold_s:
-        return f"held for {state.held_s:.0f} of {stage.hold_s} s"
+        return f"held for {int(state.held_s)} of {stage.hold_s} s"
     age = (now - state.started).total_seconds()
     if state.index == len(state.ramp.stages) - 1 and age < state.ramp.validate_s:
-        return f"{age:.0f} of {state.ramp.validate_s} s since the start"
+        return f"{int(age)} of {state.ramp.validate_s} s since the start"
     return ""
 
 

@@ -86,7 +86,8 @@ def _guards(criterion: Criterion, guards: Sequence[Reading]) -> Told:
         return Verdict.INCONCLUSIVE, f"there are no guards to show ({criterion.name})", None
     told = [_said(one, _settled(one)) for one in named]
     worst = max(told, key=lambda one: one[0])
-    return worst if worst[0] is not Verdict.PASS else (Verdict.PASS, f"{len(named)} guards hold", None)
+    held = "the guard is" if len(named) == 1 else f"all {len(named)} guards are"
+    return worst if worst[0] is not Verdict.PASS else (Verdict.PASS, f"{held} shown to be kept", None)
 
 
 def _settled(reading: Reading) -> Verdict:

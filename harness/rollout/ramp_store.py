@@ -144,7 +144,7 @@ def _there(connection: Connection, environment: str) -> RampState:
 
 
 def _said(fresh: tuple[str, str | None, str | None]) -> str:
-    return " · ".join(one or "–" for one in fresh)
+    return ", ".join(one for one in fresh if one)
 
 
 def _entered(connection: Connection, state: RampState, decision: Decision, *, who: str, now: datetime,

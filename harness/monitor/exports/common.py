@@ -11,8 +11,8 @@ import yaml
 
 from harness.errors import InputError
 from harness.monitor.presets import guards_of_manifest
+from harness.release.contract import guards_of
 from harness.release.manifest import Loaded
-from harness.release.policy import checks_of
 from harness.release.rollout_presets import expanded
 from harness.release.rollout_terms import Rollout
 from harness.rollout.shapes import Guarded
@@ -35,8 +35,8 @@ def watches(loaded: Loaded) -> tuple[Watch, ...]:
 
     Raises InputError where there is none: an export that watches nothing would look like one that does.
     """
-    written = {check.id: row.guard.for_ for row in loaded.manifest.policy if row.guard for check in checks_of([row])}
-    found = tuple(Watch(one, written[one.name]) for one in guards_of_manifest(loaded.manifest))
+    written = guards_of(loaded.manifest.policy)
+    found = tuple(Watch(one, written[one.name].for_) for one in guards_of_manifest(loaded.manifest))
     if not found:
         raise InputError("nothing is watched", where=loaded.path,
                          expected="a row of the policy with guard: {for, severity, then}")
