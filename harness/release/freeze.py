@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.store import atomic_write_text, sha256_file, unlisted
+from harness.errors import InputError
 from harness.release.build import Built
 from harness.release.cache import SUMS, library_versions, read_sums, write_sums
 from harness.release.derived import measured_files
@@ -25,8 +26,12 @@ __all__ = ["RUN_MANIFEST", "artifact_sums", "freeze", "recorded_digests", "recor
 RUN_MANIFEST = "run_manifest.json"
 
 
-def freeze(loaded: Loaded, built: Built, *, root: Path = Path("artifacts")) -> Path:
-    """Copy each part whose bytes are not there yet, write run manifest and SHA256SUMS; returns the release's folder."""
+def freeze(loaded: Loaded, built: Built, *, root: Path = Path("artifacts"), standing: bool = False) -> Path:
+    """Copy each part whose bytes are not there yet, write run manifest and SHA256SUMS; returns the release's folder.
+
+    `standing` leaves a folder as it stands where all but the commit of the checkout is the same: a baseline that was
+    signed stays signed when something else is committed.
+    """
     target = unlisted(root) / loaded.manifest.release
     target.mkdir(parents=True, exist_ok=True)
     for stale in sorted({path.name for path in target.iterdir() if path.is_dir()} - set(built.folders)):
@@ -35,6 +40,8 @@ def freeze(loaded: Loaded, built: Built, *, root: Path = Path("artifacts")) -> P
         _copy(folder, target / name)
     digests = {name: digest for name, digest in measured_files(target).items() if name not in {SUMS, RUN_MANIFEST}}
     facts = run_manifest(loaded, data={"world": built.world.digest, **built.world.versions}, artifacts=digests)
+    if standing and _stands(target, facts):
+        return target
     atomic_write_text(target / RUN_MANIFEST, json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
     write_sums(target)
     return target
@@ -73,6 +80,17 @@ def artifact_sums(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """(stated, found): digests in SHA256SUMS, and of the files that are there now."""
     found = {name: digest for name, digest in measured_files(folder).items() if name != SUMS}
     return read_sums(folder), found
+
+
+def _stands(folder: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether what is frozen there is whole, and of the same facts but for the commit."""
+    try:
+        stated, found = artifact_sums(folder)
+        there = json.loads((folder / RUN_MANIFEST).read_bytes())
+    except (OSError, ValueError, InputError):
+        return False
+    apart = {"git_commit": None}
+    return stated == found and isinstance(there, dict) and {**there, **apart} == {**facts, **apart}
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -76,7 +76,7 @@ def _baseline(loaded: Loaded, tell: Tell) -> Observed | None:
     other = baseline_of(loaded)
     compared = sorted({check.task for check in loaded.manifest.checks
                        if check.task is not None and check.measure.startswith(("delta ", "Jaccard@"))})
-    parts, stored = frozen(other, tell=tell)
+    parts, stored = frozen(other, tell=tell, standing=True)
     return replace(observe_live(other, parts, tell=tell, tasks=compared, measured=False),
                    files=artifact_sums(stored)[1])
 
@@ -89,11 +89,11 @@ def _standing(loaded: Loaded) -> dict[str, tuple[bool, str]]:
     return {other.manifest.release: standing_of(other, ARTIFACTS / other.manifest.release, now=datetime.now(UTC))}
 
 
-def frozen(loaded: Loaded, *, tell: Tell) -> tuple[Built, Path]:
-    """Build what is not cached, freeze it, and hand back the frozen folders."""
+def frozen(loaded: Loaded, *, tell: Tell, standing: bool = False) -> tuple[Built, Path]:
+    """Build what is not cached, freeze it (`standing` as `freeze` has it), and hand back the frozen folders."""
     made = build(loaded, PartCache(CACHE, lambda name: tell(f"building {loaded.manifest.release}: {name}")))
     tell(f"freezing {loaded.manifest.release}")
-    folder = freeze(loaded, made, root=ARTIFACTS)
+    folder = freeze(loaded, made, root=ARTIFACTS, standing=standing)
     return Built(made.world, {name: folder / name for name in made.folders}), folder
 
 

@@ -107,3 +107,30 @@ def test_the_commit_is_that_of_the_manifests_checkout(loaded, tmp_path):
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], cwd=tmp_path, check=True)
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert run_manifest(loaded, data={}, artifacts={})["git_commit"] == head.stdout.strip()
+
+
+@pytest.mark.parametrize(("spoil", "stands"), [
+    (lambda folder, _: None, True),
+    (lambda folder, _: (folder / "encoder" / "encoder.npy").write_bytes(b"another"), True),  # copied again, as it was
+    (lambda folder, _: (folder / RUN_MANIFEST).write_text("{}"), False),
+    (lambda folder, _: (folder / RUN_MANIFEST).write_text("torn"), False),
+    (lambda folder, _: (folder / SUMS).unlink(), False),
+    (lambda folder, _: (folder / "stray.npy").write_bytes(b"x"), False),
+    (lambda _, built: _anew(built), False),
+], ids=["same", "touched", "other facts", "torn facts", "no sums", "stray file", "another part"])  # fmt: skip
+def test_a_baseline_stands_when_only_the_commit_moved(loaded, built, tmp_path, monkeypatch, spoil, stands):
+    """Its signature is over the run manifest, commit and all; whatever else differs freezes it anew."""
+    monkeypatch.setattr("harness.release.freeze._commit", lambda _: "1" * 40)
+    folder = frozen(loaded, built, tmp_path)
+    before = sha256_tree(folder)
+    spoil(folder, built)
+    monkeypatch.setattr("harness.release.freeze._commit", lambda _: "2" * 40)
+    freeze(loaded, built, root=tmp_path / "artifacts", standing=True)
+    assert (sha256_tree(folder) == before) is stands
+    freeze(loaded, built, root=tmp_path / "artifacts")  # the twin: frozen for itself, it is of this commit
+    assert json.loads((folder / RUN_MANIFEST).read_bytes())["git_commit"] == "2" * 40
+
+
+def _anew(built: Built) -> None:
+    (built.folders["index"] / "index.npy").write_bytes(b"grown anew")
+    write_sums(built.folders["index"])
