@@ -21,12 +21,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from harness.estimate import Estimate
 from harness.estimators._check import Floats
 from harness.monitor.calibrated import calibrated_course
 from harness.monitor.evidence import Bools, Evidence, evidence_of
 from harness.monitor.measures import AECE, ESS, Measure, measure_of
-from harness.monitor.series import LOOKBACK, Course, Watch, course
+from harness.monitor.series import LOOKBACK, Arms, Course, Watch, by_arm, course
 from harness.monitor.windows import Key, Window, minute_of
+from harness.release.judge import Verdict, verdict_of
 from harness.release.policy import Limit
 from harness.rollout.shapes import Guarded, Reading, State
 
@@ -40,7 +42,7 @@ _GRAVE = {"critical", "emergency"}
 class _Scene(NamedTuple):
     """What was seen, at which moment, of whom."""
 
-    windows: Mapping[Key, Window]
+    arms: Arms
     now: datetime
     watch: Watch
 
@@ -76,10 +78,10 @@ def readings(guards: Sequence[Guarded], windows: Mapping[Key, Window], now: date
     'missing'
     """
     rolling = sum(one.then == "rollback" for one in guards)
-    scene = _Scene(windows, now, watch)
+    scene = _Scene(by_arm(windows), now, watch)
     shown = [_shown(one, scene, alpha / rolling if one.then == "rollback" else alpha) for one in guards]
     grave = sum(one.fires and one.guard.severity in _GRAVE for one in shown)
-    return [_reading(one, now, crowd=grave) for one in shown]
+    return [_reading(one, now, crowd=grave, spoken=_spoken(one.guard, scene, alpha)) for one in shown]
 
 
 def near(guard: Guarded, value: float) -> bool:
@@ -115,10 +117,21 @@ def _shown(guard: Guarded, scene: _Scene, alpha: float) -> _Shown:
     return _Shown(guard, evidence, since, fires, fresh=True)
 
 
+def _spoken(guard: Guarded, scene: _Scene, alpha: float) -> bool:
+    """Whether an alternative is shown to be kept: then it speaks for the guard, as it would at the gate."""
+    for name, limit in guard.others:
+        one = _shown(replace(guard, measure=name, limit=limit, others=()), scene, alpha)
+        found = one.evidence
+        if found is not None and one.fresh and verdict_of(Estimate(
+                found.value, found.low, found.high, found.n, 1.0 - 2.0 * alpha, "live"), limit) is Verdict.PASS:
+            return True
+    return False
+
+
 def _evidence(guard: Guarded, measure: Measure, scene: _Scene, alpha: float) -> tuple[Course, Evidence | None]:
     if measure.name == AECE:
-        return calibrated_course(guard, scene.windows, scene.watch, scene.now, alpha=alpha)
-    seen = course(measure, guard.slice, scene.windows, scene.watch, scene.now)
+        return calibrated_course(guard, scene.arms, scene.watch, scene.now, alpha=alpha)
+    seen = course(measure, guard.slice, scene.arms, scene.watch, scene.now)
     if not len(seen.place):
         return seen, None
     limit = _turned(guard.limit) if measure.name == ESS else guard.limit
@@ -162,7 +175,7 @@ def _timeline(place: np.ndarray[tuple[int], np.dtype[np.int64]], harm: Bools, la
     return fresh, fresh & harm[np.maximum(at, 0)]
 
 
-def _reading(one: _Shown, now: datetime, *, crowd: int) -> Reading:
+def _reading(one: _Shown, now: datetime, *, crowd: int, spoken: bool) -> Reading:
     guard, found = one.guard, one.evidence
     if found is None or not one.fresh:
         return Reading(guard, "missing", None, None, None, 0, None,
@@ -172,7 +185,8 @@ def _reading(one: _Shown, now: datetime, *, crowd: int) -> Reading:
         state = "emergency" if guard.severity == "emergency" or (crowd > 1 and guard.severity in _GRAVE) else "critical"
     elif one.since is not None or near(guard, found.value):
         state = "warning"
-    return Reading(guard, state, found.value, found.low, found.high, found.n, one.since, _reason(one, state, now))
+    return Reading(guard, state, found.value, found.low, found.high, found.n, one.since, _reason(one, state, now),
+                   spoken)
 
 
 def _reason(one: _Shown, state: State, now: datetime) -> str:

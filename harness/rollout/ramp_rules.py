@@ -25,7 +25,8 @@ def beyond(readings: Sequence[Reading], then: Then) -> list[Reading]:
 def shown(reading: Reading) -> Verdict:
     """What a reading's numbers show of its limit: the judge's own word, as at the release's gates.
 
-    A reading that is missing, or beyond its limit, is never a PASS, whatever its numbers.
+    A reading that is missing, or beyond its limit, is never a PASS, whatever its numbers; otherwise an alternative
+    that is shown to be kept speaks for it, as at the gates.
 
     >>> from harness.release.policy import Limit
     >>> from harness.rollout.shapes import Guarded
@@ -35,6 +36,8 @@ def shown(reading: Reading) -> Verdict:
     """
     value, low, high = (math.nan if one is None else one for one in (reading.value, reading.low, reading.high))
     said = verdict_of(Estimate(value, low, high, reading.n, 0.9, "live"), reading.guard.limit)
+    if reading.spoken and reading.state in {"ok", "warning"}:
+        return Verdict.PASS
     if said is Verdict.PASS and reading.state not in {"ok", "warning"}:
         return Verdict.INCONCLUSIVE
     return said

@@ -149,7 +149,8 @@ class Guarded:
 class Reading:
     """What a guard shows at one moment. Numbers are None where nothing was observed: `missing`, never `ok`.
 
-    `since` is when the limit was first missed without a break.
+    `since` is when the limit was first missed without a break. `spoken` says that one of the guard's `others` is
+    shown to be kept, and speaks for it.
     """
 
     guard: Guarded
@@ -160,6 +161,7 @@ class Reading:
     n: int
     since: datetime | None
     reason: str
+    spoken: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from harness.errors import InputError
 from harness.estimators.tally import Tally
 from harness.monitor.guards import LEAST_QUERIES, near, readings
 from harness.monitor.measures import measure_of
-from harness.monitor.series import LOOKBACK, Watch, course
+from harness.monitor.series import LOOKBACK, Watch, by_arm, course
 from harness.monitor.windows import Window
 from harness.release.judge import Verdict, verdict_of
 from harness.release.policy import Limit
@@ -167,7 +167,7 @@ def test_a_twin_without_fresh_sequences_is_caught(rng):
     """The mean since the beginning, which the twin would judge, is still within the limit when the guard fires."""
     windows = minutes(rng, 600, delta=0.0) | minutes(rng, 100, delta=-0.06, start=600)
     assert read(NDCG, windows, 700).state == "critical"
-    whole = course(measure_of("delta nDCG@10"), "all", windows, WATCH, at(700))
+    whole = course(measure_of("delta nDCG@10"), "all", by_arm(windows), WATCH, at(700))
     assert whole.value.mean() > NDCG.limit.bound
 
 
@@ -178,7 +178,8 @@ def test_an_alternative_speaks_for_its_guard(rng):
     guard = Guarded("r5", "R@5", "all", Limit("at_least", 0.3, "value"), 0, "critical", "rollback")
     assert read(guard, bad, 60).state == "critical"
     spoken = replace(guard, others=(("RR", Limit("at_least", 0.2, "value")),))
-    assert read(spoken, bad, 60).state == "warning"
+    assert read(spoken, bad, 60).state == "warning" and read(spoken, bad, 60).spoken
+    assert not read(guard, bad, 60).spoken
     assert read(replace(guard, others=(("RR", Limit("at_least", 0.6, "value")),)), bad, 60).state == "critical"
 
 

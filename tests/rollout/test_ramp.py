@@ -145,6 +145,14 @@ def test_a_guard_does_what_it_says(then, action):
     assert decision.action == action
 
 
+def test_an_alternative_that_is_shown_speaks_for_its_guard():
+    """As at the gate: such a guard holds nothing up; one that is beyond its limit or missing is not spoken for."""
+    state = replace(begun(), held_s=1e6)
+    own = [well(one) for one in criteria_of(state)]
+    for reading, action in ((open_(GUARD), "proceed"), (missed(GUARD), "rollback"), (absent(GUARD), "hold")):
+        assert step(state, [replace(reading, spoken=True), *own], after(60))[1].action == action
+
+
 @pytest.mark.parametrize("state", ["missing", "critical", "emergency"])
 def test_numbers_that_look_well_do_not_outvote_a_state(state):
     """A reading in a bad state is no PASS, even where its interval would be."""
