@@ -7,6 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from harness.rollout.store import Store, open_store
+from tests.monitor.serving import OPEN
+
+
+@pytest.fixture(autouse=True)
+def _let_go() -> Iterator[None]:
+    """Connections of the services that a test made are closed when it ends; a store opens new ones where it goes on."""
+    yield
+    for one in OPEN:
+        one.close()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])

@@ -44,6 +44,7 @@ contract:
   owners: [search team]
   overrides: [{who: release managers, may: advance a ramp, needs: 2}]
 """
+OPEN: list[Store] = []
 IDS = tuple(f"doc-{number:02d}" for number in range(20))
 
 
@@ -85,7 +86,8 @@ def point(store: Store, stable: str, candidate: str | None = None, percent: floa
 def service_of(folder: Path, fakes: dict[str, Fake], *, candidate: str | None = None, percent: float = 0.0,
                **more) -> Service:
     """A service over a new store, its arms loaded: nothing runs in the background."""
-    store = open_store(f"sqlite:///{folder}/rollout.db")
+    store = open_store(more.pop("url", None) or f"sqlite:///{folder}/rollout.db", home=folder)
+    OPEN.append(store)
     admitted(store, *fakes)
     point(store, STABLE, candidate, percent)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+from openfeature.evaluation_context import EvaluationContext
+
 from harness.monitor.answering import Asked, answer
 from harness.monitor.verdict import verdict_of
 from harness.monitor.watching import STALE_AFTER
 from harness.release.rollout_terms import Rollout
+from harness.rollout.flags import Flags
 from harness.rollout.pointer import current
 from harness.rollout.ramp_store import begin
 from harness.rollout.trail import entries, verify_trail
@@ -59,9 +63,11 @@ def test_a_sound_candidate_keeps_its_share(tmp_path):
     assert {one.guard.name: one.state for one in look.scene.readings}["all-p95 total_ms-ucb"] == "ok"
 
 
-def test_a_candidate_that_turns_slow_is_taken_back(tmp_path):
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
+def test_a_candidate_that_turns_slow_is_taken_back(tmp_path, request, database):
     """Its p95 is beyond the signed limit for certain within minutes; the pointer flips, and the trail says why."""
-    service, clock, fake = ramping(tmp_path)
+    url = None if database == "sqlite" else request.getfixturevalue("postgres_url")
+    service, clock, fake = ramping(tmp_path, url=url)
     minute(service, clock)
     fake.ms = 60.0
     for _ in range(20):
@@ -72,6 +78,16 @@ def test_a_candidate_that_turns_slow_is_taken_back(tmp_path):
     assert look.decision.action == "rollback" and "p95 total_ms" in look.decision.reason
     with service.store.reading() as connection:
         verify_trail(entries(connection))
+
+
+def test_the_flags_of_openfeature_agree_with_the_service(tmp_path):
+    """Whoever asks the provider for a unit's arm hears what the service would do with it."""
+    service, _, _ = ramping(tmp_path, environ={"CANARY_PERCENT": "30", "SIGNOFF_ASSIGNMENT_SECRET": "s"})
+    flags = Flags(lambda: service.arms.serving.pointer, environ=service.environ, secret=service.secret)
+    units = [f"unit-{number}" for number in range(200)]
+    told = [flags.resolve_string_details("ARM", "stable", EvaluationContext(unit)).value for unit in units]
+    assert told == [answer(service, Asked("q", unit=unit)).assignment for unit in units]
+    assert 30 <= told.count("candidate") <= 90
 
 
 def test_a_service_that_only_looks_moves_nothing(tmp_path):
