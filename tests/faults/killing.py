@@ -1,7 +1,7 @@
 """Processes that are killed in the middle of what changes a store: what is done, where, and what must hold after it.
 
-`python -m tests.faults.killing` is a process that has everything loaded: it reads a job a line, forks a child for it,
-and tells the child's id, what it acknowledged, and its end. The child is what is killed.
+`python -m tests.faults.killing` is a process that has everything loaded: it reads a job a line, forks a child for it
+and kills that; what the child acknowledged and how it ended are told.
 """
 
 from __future__ import annotations
@@ -225,12 +225,9 @@ class Worker:
 
     def killed(self, job: dict[str, str], after_s: float | None) -> tuple[list[str], bool, float]:
         """What a child acknowledged, whether it was killed, and how many seconds it lived."""
-        self._process.stdin.write(json.dumps(job).encode() + b"\n")
+        began, lines = time.monotonic(), list[str]()
+        self._process.stdin.write(json.dumps({**job, "after_s": after_s}).encode() + b"\n")
         self._process.stdin.flush()
-        child, began, lines = int(self._process.stdout.readline()), time.monotonic(), []
-        if after_s is not None:
-            time.sleep(after_s)
-            os.kill(child, signal.SIGKILL)
         while (line := self._process.stdout.readline().decode().strip()) and not line.startswith("ended "):
             lines.append(line)
         status = int(line.removeprefix("ended "))
@@ -257,17 +254,13 @@ def main() -> None:
     """Fork a child a line; the parent stays as it was after its imports."""
     for line in sys.stdin:
         job: dict[str, Any] = json.loads(line)
-        ready, go = os.pipe()
         child = os.fork()
         if child == 0:
-            os.read(ready, 1)
             os._exit(_job(job))
-        os.write(1, f"{child}\n".encode())
-        os.write(go, b"g")
-        status = os.waitpid(child, 0)[1]
-        os.write(1, f"ended {status}\n".encode())
-        os.close(ready)
-        os.close(go)
+        if job["after_s"] is not None:
+            time.sleep(job["after_s"])
+            os.kill(child, signal.SIGKILL)  # not waited for yet: its id is nobody else's, even where it has ended
+        _say(f"ended {os.waitpid(child, 0)[1]}")
 
 
 def _say(what: str) -> None:
