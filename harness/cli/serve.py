@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,16 +62,26 @@ def _serve(store: Store, env: str, host: str, port: int, **asked: float) -> int:
     if str(Path.cwd()) not in sys.path:  # a callable of the user's own is found from here, as the gates find it
         sys.path.append(str(Path.cwd()))
     service = _service(store, env, **asked)
-    tell(f"loading what serves {env}")
-    service.start()
-    tell("")
-    config = uvicorn.Config(make_app(service), host=host, port=port, access_log=False, log_config=None,
-                            timeout_graceful_shutdown=5)
-    try:
-        uvicorn.Server(config).run()
-    finally:
-        service.stop()  # where it could not even begin to listen
+    with _listening(host, port) as door:
+        tell(f"loading what serves {env}")
+        service.start()
+        tell("")
+        service.log.info("%s is served at http://%s:%d", env, host, door.getsockname()[1])
+        config = uvicorn.Config(make_app(service), access_log=False, log_config=None, timeout_graceful_shutdown=5)
+        try:
+            uvicorn.Server(config).run(sockets=[door])
+        finally:
+            service.stop()  # where it could not even begin
     return int(Exit.PASSED)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+                                    backlog=2048)
+    except OSError as error:
+        raise InputError("cannot be listened on", where=f"{host}:{port}", expected="an address of this machine, free",
+                         found=error.strerror or str(error)) from None
 
 
 def _service(store: Store, env: str, *, timeout_ms: float, shadow: float, monitor: float) -> Service:
