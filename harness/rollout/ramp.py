@@ -7,7 +7,8 @@ The rules, in this order; the first that applies decides.
     graver, else down the reverse ladder. A waiver by the people whom the charter names turns that one guard's into a
     hold, for as long as it runs.
  4. On the way down, each rung is kept for its hold, whatever the readings say, until nothing is left.
- 5. A clock that shows less than was seen before holds, and so do readings that are missing, or that there are none.
+ 5. A clock that shows less than was seen before holds, and so does missing data: no readings at all, or none of a
+    criterion or of a guard that may hold or roll back. One that only alerts is told, and holds under `guards: all`.
  6. A guard with `then: hold` (or a waived one) that is shown to be missed holds.
  7. A criterion that is shown to be missed asks to tune: waiting cannot mend it.
  8. A guard with `then: hold` or `rollback`, or a criterion, that is not shown to hold, holds.
@@ -26,7 +27,7 @@ from datetime import UTC, datetime
 from harness.errors import InputError
 from harness.release.judge import Verdict
 from harness.rollout.ramp_rules import asked, beyond, unproven
-from harness.rollout.ramp_state import RampState
+from harness.rollout.ramp_state import RampState, criteria_of
 from harness.rollout.shapes import Action, Decision, Reading
 
 __all__ = ["WATCH_GAP_S", "moved_down", "step"]
@@ -115,7 +116,7 @@ def _down(state: RampState, now: datetime) -> tuple[RampState, Decision]:
 def _up(state: RampState, readings: Sequence[Reading], now: datetime) -> tuple[RampState, Decision]:
     if now < state.seen:
         return state, _stay(state, "hold", "the clock went backwards", None)
-    stopped = _stopped(readings)
+    stopped = _stopped(state, readings)
     if stopped is not None:
         return _looked(state, now, sound=False), _stay(state, "hold", *stopped)
     verdict, reason, guard = asked(state, readings)
@@ -129,11 +130,13 @@ def _up(state: RampState, readings: Sequence[Reading], now: datetime) -> tuple[R
     return (looked, _stay(state, "hold", left, None)) if left else _proceeded(looked, now, reason)
 
 
-def _stopped(readings: Sequence[Reading]) -> tuple[str, str | None] | None:
+def _stopped(state: RampState, readings: Sequence[Reading]) -> tuple[str, str | None] | None:
     """Why nothing may move, whatever the criteria say."""
     if not readings:
         return "nothing was observed", None
-    missing = next((one for one in readings if one.state == "missing"), None)
+    own = {one.name for one in criteria_of(state)}
+    missing = next((one for one in readings if one.state == "missing"
+                    and (one.guard.then != "alert" or one.guard.name in own)), None)
     if missing is not None:
         return missing.reason, missing.guard.name
     missed = next(iter((*beyond(readings, "hold"), *beyond(readings, "rollback"))), None)

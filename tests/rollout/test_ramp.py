@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import EvidenceError, InputError
 from harness.release.rollout_presets import PRESETS
-from harness.release.rollout_terms import Rollout
+from harness.release.rollout_terms import Criterion, Rollout, Stage
 from harness.rollout.ramp import WATCH_GAP_S, step
 from harness.rollout.ramp_moves import aborted, advanced, reconciled, waived
 from harness.rollout.ramp_state import RampState, Waiver, criteria_of, document_of, state_of
@@ -112,6 +112,22 @@ def test_missing_data_holds_and_its_time_does_not_count(readings):
     readings = [*readings, *(well(one) for one in criteria_of(state))] if readings else []
     moved, decision = step(state, readings, after(120))
     assert (decision.action, decision.percent, moved.held_s) == ("hold", 5, 0)
+
+
+def test_a_criterion_that_reads_nothing_stops_the_hold():
+    """A minute without data of what the stage asks is no minute of its hold."""
+    state, (one,) = begun(), criteria_of(begun())
+    moved, decision = step(state, [well(GUARD), absent(one)], after(60))
+    assert (decision.action, decision.guard, moved.held_s) == ("hold", one.name, 0)
+
+
+@pytest.mark.parametrize(("guards", "action"), [("critical", "proceed"), ("all", "hold")])
+def test_a_guard_that_only_alerts_holds_where_all_are_asked_for(guards, action):
+    """What is only told cannot stop a ramp by being silent, unless a stage asks for every guard."""
+    ramp = Rollout(stages=(Stage(percent=5, hold="1m", criteria=(Criterion(guards=guards),)),))
+    told_only = guard("told", then="alert", severity="warning")
+    _, decision = step(replace(begun(ramp), held_s=60), [well(GUARD), absent(told_only)], after(60))
+    assert decision.action == action
 
 
 def test_a_criterion_without_a_reading_holds():

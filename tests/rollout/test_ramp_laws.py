@@ -71,7 +71,11 @@ class Ramp(RuleBasedStateMachine):
             assert decision.action == "proceed" and own <= {one.guard.name for one in held}
             assert all(shown(one) is Verdict.PASS for one in held)
             assert not killed and self.now >= before.seen
-        if any(one.state == "missing" for one in readings) or self.now < before.seen:
+        own = {one.name for one in criteria_of(before)}
+        missing = [one for one in readings if one.state == "missing" and (
+            one.guard.then != "alert" or one.guard.name in own)]
+        if missing or self.now < before.seen:
+            assert after.held_s <= before.held_s
             assert after.percent <= before.percent and (before.over or decision.action in {"hold", "rollback"})
         if before.phase == "rolled_back":
             assert after == before and decision.percent == 0
