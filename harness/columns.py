@@ -63,12 +63,13 @@ def finite(values: Floats, column: str, source: object) -> None:
 
 
 def require(frame: pd.DataFrame, columns: Sequence[str], source: object) -> None:
-    """Refuse a frame that lacks a column; the nearest that it has is named."""
+    """Refuse a frame that lacks columns, all of them told at once; the nearest that it has to the first is named."""
     present = list(map(str, frame.columns))
-    for column in columns:
-        if column not in present:
-            raise InputError("missing column", where=source, column=column, expected=", ".join(columns),
-                             found=present, hint=nearest(column, present))
+    lacking = [column for column in columns if column not in present]
+    if lacking:
+        raise InputError("missing column" if len(lacking) == 1 else "missing columns", where=source,
+                         column=", ".join(lacking), expected=", ".join(columns), found=present,
+                         hint=nearest(lacking[0], present))
 
 
 def numbers(frame: pd.DataFrame, column: str, source: object) -> Floats:

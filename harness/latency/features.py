@@ -6,16 +6,17 @@ before the rerank, which is the work that can still be left undone.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.errors import InputError
+from harness.columns import floats, same_length
+from harness.errors import InputError, nearest
 from harness.records import Floats
 
-__all__ = ["CACHE", "FEATURES", "STATES", "RequestFeatures", "checked_features", "checked_ms", "drawn_calibration",
-           "states_of"]
+__all__ = ["CACHE", "FEATURES", "STATES", "RequestFeatures", "cache_codes", "checked_features", "checked_ms",
+           "checked_row", "drawn_calibration", "states_of"]
 
 
 class RequestFeatures(NamedTuple):
@@ -55,17 +56,29 @@ STATES = ("warm", "cold")
 """Of the cache, by the number that says it in the features."""
 
 
-def checked_features(features: ArrayLike) -> Floats:
+_CACHES = "warm or cold, or 0 or 1 (1 = cold)"
+
+
+def checked_features(features: Any) -> Floats:
     """(n, 10) finite features, caches 0 or 1.
 
+    Args:
+        features: (n, 10) in the order of FEATURES, or a DataFrame, an Arrow table or a mapping with these ten columns
+            in any order: those are taken by name.
+
     Raises:
-        InputError: Another shape, a feature that is no finite number, or a cache that is neither warm nor cold.
+        InputError: Another shape, a column that is missing or unknown, a feature that is no finite number, or a cache
+            that is neither warm nor cold.
 
     >>> checked_features([[4, 0.5, 0.1, 112, 100, 20, 0, 6222, 1, 1.3]]).shape
     (1, 10)
+    >>> row = RequestFeatures(4, 0.5, 0.1, 112, 100, 20, 0, 6222, 1, 1.3)._asdict()
+    >>> checked_features({name: [row[name]] for name in sorted(row)}).tolist() == [list(row.values())]
+    True
     """
+    names = _names(features)
     try:
-        found = np.ascontiguousarray(features, dtype=np.float64)
+        found = np.ascontiguousarray(features if names is None else _columns(features, names), dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError("not numbers", where="features", expected=", ".join(FEATURES)) from None
     if found.ndim != 2 or found.shape[1] != len(FEATURES):
@@ -79,9 +92,68 @@ def checked_features(features: ArrayLike) -> Floats:
     odd = (found[:, CACHE] != 0.0) & (found[:, CACHE] != 1.0)
     if odd.any():
         row = int(np.argmax(odd))
-        raise InputError("no state of a cache", where="features", row=row + 1, column="cache",
-                         expected="0 (warm) or 1 (cold)", found=float(found[row, CACHE]))
+        raise InputError("no state of a cache", where="features", row=row + 1, column="cache", expected=_CACHES,
+                         found=float(found[row, CACHE]))
     return found
+
+
+def checked_row(row: Any) -> Floats:
+    """(1, 10) checked features of one request: ten numbers in the order of FEATURES, or a mapping or Series by name.
+
+    Raises:
+        InputError: As `checked_features`.
+
+    >>> checked_row(RequestFeatures(4, 0.5, 0.1, 112, 100, 20, 0, 6222, 1, 1.3)).shape
+    (1, 10)
+    """
+    names = _names(row)
+    return checked_features(np.asarray(row)[None] if names is None else {name: [row[name]] for name in names})
+
+
+def cache_codes(states: Any, *, where: object = "features") -> Floats:
+    """(n,) 0 for `warm` and 1 for `cold`, from these words or numbers. Truth values are refused: true of what?
+
+    Raises:
+        InputError: Anything else, the first row named.
+
+    >>> cache_codes(["warm", "cold"]).tolist()
+    [0.0, 1.0]
+    """
+    told = np.asarray(states)
+    if told.dtype.kind in "iuf":
+        return np.asarray(told, dtype=np.float64)
+    codes = np.empty(len(told))
+    for at, one in enumerate(told.tolist()):
+        if isinstance(one, str) and one in STATES:
+            codes[at] = STATES.index(one)
+        elif isinstance(one, (int, float)) and not isinstance(one, bool):
+            codes[at] = one
+        else:
+            raise InputError("no state of a cache", where=where, row=at + 1, column="cache", expected=_CACHES,
+                             found=one)
+    return codes
+
+
+def _names(features: Any) -> list[str] | None:
+    """Names of a table's columns or of a labelled row; None for plain numbers."""
+    keys = getattr(features, "keys", None)
+    found = keys() if callable(keys) else getattr(features, "column_names", None)
+    return None if found is None else [str(name) for name in found]
+
+
+def _columns(table: Any, names: list[str]) -> Floats:
+    """(n, 10) of a table's columns, in the order of FEATURES."""
+    lacking = [name for name in FEATURES if name not in names]
+    unknown = [name for name in names if name not in FEATURES]
+    if lacking or unknown:
+        wrong, hint = (lacking[0], nearest(lacking[0], unknown)) if lacking else (unknown[0], None)
+        raise InputError("missing columns" if lacking else "unknown columns", where="features",
+                         column=", ".join(lacking or unknown), expected=", ".join(FEATURES), found=names,
+                         hint=hint or (None if lacking else nearest(wrong, FEATURES)))
+    columns = [cache_codes(table[name]) if name == "cache" else floats(table[name], name, "features")
+               for name in FEATURES]
+    same_length("features", **dict(zip(FEATURES, columns, strict=True)))
+    return np.column_stack(columns)
 
 
 def checked_ms(ms: ArrayLike, rows: int) -> Floats:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from harness.errors import InputError
 from harness.estimators.conformal import cqr_scores, needed_for_threshold, split_threshold
-from harness.latency.features import CACHE, STATES, checked_features, checked_ms
+from harness.latency.features import CACHE, STATES, checked_ms, checked_row
 
 if TYPE_CHECKING:
     from harness.latency.surrogate import LatencySurrogate
@@ -80,24 +79,24 @@ class AdaptiveSurrogate:
         self.steered = {state: SteeredThreshold(known.get(state, math.inf), coverage=surrogate.coverage, rate=rate,
                                                 window=window) for state in STATES}
 
-    def interval(self, row: ArrayLike) -> tuple[float, float]:
+    def interval(self, row: Any) -> tuple[float, float]:
         """Low and high milliseconds of one request, (10,) features, as things stand.
 
         Raises:
             InputError: Features that cannot be read.
         """
-        matrix = checked_features(np.asarray(row)[None])
+        matrix = checked_row(row)
         low, high = self.surrogate.ends(matrix)
         reach = self._of(matrix).value
         return math.exp(low[0] - reach), math.exp(high[0] + reach)
 
-    def finished(self, row: ArrayLike, ms: float) -> bool:
+    def finished(self, row: Any, ms: float) -> bool:
         """Hand in what a request took; whether its interval had covered it.
 
         Raises:
             InputError: Features or a latency that cannot be read.
         """
-        matrix = checked_features(np.asarray(row)[None])
+        matrix = checked_row(row)
         low, high = self.surrogate.ends(matrix)
         return self._of(matrix).finished(float(cqr_scores(np.log(checked_ms([ms], 1)), low, high)[0]))
 

@@ -25,11 +25,13 @@ from harness.latency.features import (
     STATES,
     checked_features,
     checked_ms,
+    checked_row,
     drawn_calibration,
     states_of,
 )
 from harness.records import Floats
 from harness.routing.boosting import booster_of
+from harness.shown import brief
 
 if TYPE_CHECKING:
     from harness.latency.online import AdaptiveSurrogate
@@ -82,13 +84,15 @@ class LatencySurrogate:
     texts: tuple[str, str]
     thresholds: GroupThresholds
 
+    __repr__ = brief
+
     @classmethod
-    def fit(cls, features: ArrayLike, ms: ArrayLike, *, rng: np.random.Generator, calibrating: ArrayLike | None = None,
+    def fit(cls, features: Any, ms: ArrayLike, *, rng: np.random.Generator, calibrating: ArrayLike | None = None,
             coverage: float = 0.95, boosting: Boosting | None = None) -> Self:
         """Fit the boosters on one part of the requests and calibrate on the other.
 
         Args:
-            features: (n, 10) as `RequestFeatures`.
+            features: (n, 10) as `RequestFeatures`; a DataFrame, an Arrow table or a mapping by its columns' names.
             ms: (n,) milliseconds that each took, above 0.
             rng: Draws the calibration rows where they are not given, and LightGBM's seed.
             calibrating: (n,) true where a row calibrates; a drawn half of each state where None.
@@ -111,7 +115,7 @@ class LatencySurrogate:
                  for alpha in (miss / 2.0, 1.0 - miss / 2.0)]
         return cls((texts[0], texts[1]), unset).recalibrated(matrix[held], times[held])
 
-    def recalibrated(self, features: ArrayLike, ms: ArrayLike) -> Self:
+    def recalibrated(self, features: Any, ms: ArrayLike) -> Self:
         """The same boosters under thresholds from these requests, which they must not have been fitted on.
 
         Raises:
@@ -127,7 +131,7 @@ class LatencySurrogate:
         """Promised in each state."""
         return self.thresholds.coverage
 
-    def ends(self, features: ArrayLike) -> Bands:
+    def ends(self, features: Any) -> Bands:
         """(n,) each of what the boosters say, in log milliseconds and in order, before any calibration.
 
         Raises:
@@ -138,7 +142,7 @@ class LatencySurrogate:
                     else np.empty(0) for booster in self._boosters)
         return Bands(np.minimum(one, two), np.maximum(one, two))
 
-    def interval(self, features: ArrayLike) -> Bands:
+    def interval(self, features: Any) -> Bands:
         """(n,) low and high milliseconds; 0 to infinity in a state that was never calibrated, or too little.
 
         Raises:
@@ -156,7 +160,7 @@ class LatencySurrogate:
         low, high = cqr_bands(ends.low, ends.high, reach)
         return Bands(np.exp(low), np.exp(high))
 
-    def upper(self, features: ArrayLike) -> Floats:
+    def upper(self, features: Any) -> Floats:
         """(n,) the interval's upper end in milliseconds: exceeded no more often than the interval misses.
 
         Raises:
@@ -164,13 +168,13 @@ class LatencySurrogate:
         """
         return self.interval(features).high
 
-    def one(self, row: ArrayLike) -> tuple[float, float]:
+    def one(self, row: Any) -> tuple[float, float]:
         """`interval` of one request, (10,) features: the path of a request served, to the bit the same.
 
         Raises:
             InputError: As `interval`.
         """
-        matrix = checked_features(np.asarray(row)[None])
+        matrix = checked_row(row)
         one, two = (float(booster.predict(matrix, num_threads=1)[0]) for booster in self._boosters)
         reach = self._by_state.get(STATES[int(matrix[0, CACHE])], np.inf)
         return float(np.exp(min(one, two) - reach)), float(np.exp(max(one, two) + reach))

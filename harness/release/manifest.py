@@ -90,6 +90,9 @@ class Manifest(Model):
             raise ValueError("a recorded manifest needs data.qrels")
         if self.parts is not None and self.data.qrels is not None:
             raise ValueError("live parts need a corpus or a beir folder, not qrels alone")
+        named = {measure for check in checks_of(self.policy) for measure in (check.measure, *dict(check.any_with))}
+        if self.recorded is not None and "unsigned baseline" in named:
+            raise ValueError("'unsigned baseline' needs a live baseline (baseline: NAME); recorded files are unsigned")
         needs = [row.measure for row in self.policy
                  if row.measure and row.measure.startswith(("delta ", "Jaccard@", "unsigned baseline"))]
         if needs and not self.has_baseline:

@@ -112,6 +112,7 @@ def test_bytes_that_are_no_text_are_told(raw):
     (LIVE.replace("{corpus: pydocs}", "{qrels: {trec: q}}"), "not qrels alone"),
     (RECORDED.replace("  baseline: {run: {trec: old.run}}\n", ""), "'delta RR' needs a baseline"),
     (LIVE.replace("R@5", "delta R@5"), "'delta R@5' needs a baseline"),
+    (RECORDED.replace("delta RR", "unsigned baseline"), "'unsigned baseline' needs a live baseline (baseline: NAME)"),
     (LIVE + "  - {measure: R@5, at_least: 0.3}\n", "stands twice"),
     (LIVE.split("policy:")[0] + "policy: []\n", "at least 1 item"),
     (RECORDED.replace("{trec: new.run}", "{trec: new.run, csv: new.csv}"), "exactly one of trec"),

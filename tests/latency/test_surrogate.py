@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,7 +174,7 @@ def test_no_rows_have_no_intervals():
 
 @pytest.mark.parametrize(("row", "told"), [
     ([*ROW[:9], float("nan")], r"features, row 1, column recent_p95: not a finite number"),
-    ([*ROW[:6], 2.0, *ROW[7:]], r"column cache: no state of a cache; expected 0 \(warm\) or 1 \(cold\), found 2.0"),
+    ([*ROW[:6], 2.0, *ROW[7:]], r"column cache: no state of a cache; expected warm or cold, .*1 = cold.*found 2.0"),
     (ROW[:9], r"wrong shape; expected \(n, 10\): length, entropy"), (["a"] * 10, "features: not numbers"),
 ])  # fmt: skip
 def test_features_that_cannot_be_read_are_one_line(row, told):
@@ -206,3 +210,60 @@ def test_a_promise_that_is_none_is_one_line(coverage):
     features, ms = requests_of(60, rng=np.random.default_rng(1))
     with pytest.raises(InputError, match="coverage"):
         LatencySurrogate.fit(features, ms, rng=np.random.default_rng(1), coverage=coverage)
+
+
+# tables by name
+
+
+def _table(rows: int = 600) -> tuple[pd.DataFrame, np.ndarray]:
+    features, ms = requests_of(rows, rng=np.random.default_rng(3))
+    return pd.DataFrame(features, columns=list(FEATURES)), ms
+
+
+@pytest.mark.parametrize("of", [
+    lambda frame: frame[sorted(FEATURES)], lambda frame: {name: frame[name].tolist() for name in reversed(FEATURES)},
+    lambda frame: frame.assign(cache=np.where(frame["cache"] == 1.0, "cold", "warm"))[sorted(FEATURES)],
+    lambda frame: pa.Table.from_pandas(frame[sorted(FEATURES)]),
+], ids=["frame", "mapping", "words", "arrow"])
+def test_a_table_is_read_by_its_columns_names(of):
+    """In whatever order its columns stand, a table fits the same surrogate and gets the same intervals, to the byte."""
+    frame, ms = _table()
+    by_name, plain = (LatencySurrogate.fit(features, ms, rng=np.random.default_rng(1), boosting=Boosting(trees=5))
+                      for features in (of(frame), frame.to_numpy()))
+    assert by_name.texts == plain.texts
+    assert by_name.interval(of(frame)).low.tolist() == plain.interval(frame.to_numpy()).low.tolist()
+
+
+def test_one_labelled_request_is_read_by_name():
+    """A Series or a mapping in any order says what the plain row says, also to the surrogate that learns."""
+    surrogate, row = surrogate_of().surrogate, dict(zip(FEATURES, ROW, strict=True))
+    mixed = {name: row[name] for name in sorted(row)}
+    live = surrogate.adapt()
+    assert surrogate.one(mixed) == surrogate.one(pd.Series(mixed)) == surrogate.one(ROW)
+    assert live.interval(mixed) == live.interval(ROW)
+    assert live.finished(mixed, 3.0) == surrogate.adapt().finished(ROW, 3.0)
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    (lambda frame: frame.drop(columns=["ef", "load"]), "column ef, load: missing columns"),
+    (lambda frame: frame.rename(columns={"margin": "margins"}), r"column margin: missing.*\(nearest: margins\)"),
+    (lambda frame: frame.assign(topks=1.0), r"column topks: unknown columns.*\(nearest: topk\)"),
+    (lambda frame: frame.assign(cache=frame["cache"] == 1.0), "row 1, column cache: .*1 = cold.*found False"),
+    (lambda frame: frame.assign(cache="miss"), "row 1, column cache: .*warm or cold, or 0 or 1.*found 'miss'"),
+    (lambda frame: frame.assign(cache=2), "row 1, column cache: .*1 = cold"),
+    (lambda frame: frame.assign(size="big"), "row 1, column size: not a number"),
+    (lambda frame: dict(frame) | {"ef": [1.0]}, "columns differ in length"),
+])  # fmt: skip
+def test_a_table_of_other_columns_is_one_line(change, told):
+    """Missing, unknown and unreadable columns are named, with the nearest."""
+    frame, ms = _table(100)
+    with pytest.raises(InputError, match=told) as error:
+        LatencySurrogate.fit(change(frame), ms, rng=np.random.default_rng(1))
+    assert "\n" not in str(error.value)
+
+
+def test_the_page_lists_the_features_in_their_order():
+    """Who builds plain rows after the documentation builds them right."""
+    page = (Path(__file__).parents[2] / "docs" / "latency-surrogate.md").read_text(encoding="utf-8")
+    table = page.partition("## The ten features")[2].partition("##")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == FEATURES

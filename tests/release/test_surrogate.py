@@ -370,6 +370,9 @@ def test_a_trace_of_warm_requests_alone_promises_nothing_cold(tmp_path, monkeypa
     (lambda frame: frame.drop(columns="total_ms"), "total_ms"),
     (lambda frame: frame.assign(entropy=np.nan), "row 1, column entropy: not a finite number"),
     (lambda frame: frame.assign(cache="tepid"), "column cache"),
+    (lambda frame: frame.assign(cache=frame["cache"] == "cold"), "row 1, column cache: .*warm or cold, or 0 or 1"),
+    (lambda frame: frame.assign(cache=np.where(frame["cache"] == "cold", "miss", "hit")), "1 = cold.*found 'hit'"),
+    (lambda frame: frame.drop(columns=["size", "load", "total_ms"]), "column size, load, total_ms: missing columns"),
     (lambda frame: frame.assign(total_ms=0.0), "row 1, column total_ms: not a latency"),
     (lambda frame: frame.assign(load="many"), "column load"), (lambda frame: frame[:0], "no rows"),
 ])  # fmt: skip

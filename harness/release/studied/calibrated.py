@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness.codes import Names, match
 from harness.errors import InputError, nearest
 from harness.records import Floats, Ids, Qrels, Run
+from harness.shown import brief
 
 if TYPE_CHECKING:
     from harness.data.task import Task
@@ -48,6 +49,8 @@ class CalibratedHits:
     outcome: Floats
     query: Ids
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, eq=False)
 class CalibrationObserved:
@@ -55,6 +58,8 @@ class CalibrationObserved:
 
     tasks: Mapping[str, tuple[CalibratedHits, CalibratedHits]]
     bins: int = 15
+
+    __repr__ = brief
 
     def task(self, name: str) -> tuple[CalibratedHits, CalibratedHits]:
         """Candidate and baseline of a task. Raises InputError for one that was not studied."""

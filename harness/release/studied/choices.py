@@ -19,6 +19,7 @@ from harness.errors import InputError
 from harness.estimators.propensity import fit_logistic
 from harness.records import Floats
 from harness.release.observed import Bools
+from harness.shown import brief
 
 if TYPE_CHECKING:
     from harness.release.studied.decisions import LogColumns
@@ -57,6 +58,8 @@ class Choices:
     chances: Floats | None = None
     groups: Labels | None = None
     earned: Floats | None = None
+
+    __repr__ = brief
 
     def where(self, mask: Bools) -> Choices:
         """The rows where `mask` (n,) is true; the actions stay."""

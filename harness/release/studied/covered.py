@@ -24,6 +24,7 @@ from harness.estimators.conformal_groups import mondrian
 from harness.records import Floats, Ids
 from harness.release.observed import Bools
 from harness.release.studied.paired import Request, Serves, requests_of
+from harness.shown import brief
 
 if TYPE_CHECKING:
     from harness.release.build import Built
@@ -57,6 +58,8 @@ class CoverageObserved:
     calibrating: Bools
     coverage: float = 0.95
     alpha: float = 0.05
+
+    __repr__ = brief
 
     def counts(self) -> dict[str, tuple[int, int, int]]:
         """Group → (covered, new rows, calibration rows), groups ascending; a group never calibrated covers nothing.

@@ -20,6 +20,7 @@ from harness.estimators.strata import Strata, merge_sparse, quantile_bins, strat
 from harness.records import Floats
 from harness.release.observed import Bools, Trial
 from harness.release.studied.choices import Choices, Labels, choices_of, fitted_propensities
+from harness.shown import brief
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,6 +104,8 @@ class DecisionLog:
     controls: Mapping[str, Floats]
     slices: Mapping[str, Bools]
     choices: Choices | None = None
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.reward)

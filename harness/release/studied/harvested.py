@@ -20,6 +20,7 @@ from harness.errors import InputError
 from harness.metrics.evaluate import per_query
 from harness.records import Floats, Run
 from harness.retrieval.harvest import Harvest, Requests, harvest
+from harness.shown import brief
 
 if TYPE_CHECKING:
     from harness.data.task import Task
@@ -42,6 +43,8 @@ class HarvestObserved:
     """What was measured and chosen."""
 
     harvest: Harvest
+
+    __repr__ = brief
 
 
 def wanted(manifest: Manifest) -> bool:

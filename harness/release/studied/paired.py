@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.errors import InputError, nearest
 from harness.records import Floats, Ids, Trace
+from harness.shown import brief
 
 if TYPE_CHECKING:
     from harness.data.corpus import World
@@ -59,6 +60,8 @@ class PairedLatency:
     requests: Ids
     candidate: Mapping[str, Floats]
     baseline: Mapping[str, Floats]
+
+    __repr__ = brief
 
     def both(self, stage: str) -> tuple[Floats, Floats]:
         """(n,) latencies of a stage, candidate and baseline. Raises InputError for a stage that either lacks.

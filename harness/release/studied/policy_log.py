@@ -19,6 +19,7 @@ from harness.records import Floats
 from harness.release.observed import Bools, Trial
 from harness.release.studied.choices import FOLDS, LEAST_ROWS, Choices, Codes, Labels, fitted_propensities, unit_folds
 from harness.release.studied.decisions import DecisionLog
+from harness.shown import brief
 
 __all__ = ["STUDY", "OnPolicy", "Outcomes", "PolicyLog", "cross_fitted_rewards", "policies_of", "policy_log"]
 
@@ -84,6 +85,8 @@ class PolicyLog:
     on_policy: OnPolicy | None = None
     logged: bool = True
     names: tuple[str, ...] = ()
+
+    __repr__ = brief
 
     def __len__(self) -> int:
         return len(self.reward)

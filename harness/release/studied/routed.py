@@ -28,6 +28,7 @@ from harness.retrieval.protocols import Hits
 from harness.routing.distill import fitted
 from harness.routing.int8 import Int8Router
 from harness.routing.routed import OUTPUTS, SPANS
+from harness.shown import brief
 
 __all__ = ["RoutedObserved", "decide", "observe", "recorded", "routed_of", "wanted"]
 
@@ -68,6 +69,8 @@ class RoutedObserved:
     served: Steps
     rounding: Mapping[str, Floats]
     overhead_ms: float
+
+    __repr__ = brief
 
     @property
     def gains(self) -> Floats:

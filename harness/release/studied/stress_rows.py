@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.errors import InputError, nearest
 from harness.records import Floats, Ids
 from harness.release.observed import Bools
+from harness.shown import brief
 
 __all__ = ["LANGUAGE", "MEASURED", "StressObserved", "joined_rows"]
 
@@ -56,6 +57,8 @@ class StressObserved:
     lost: Floats
     lost_overlap: Floats
     slices: Mapping[str, Bools] = field(default_factory=dict)
+
+    __repr__ = brief
 
     @property
     def deltas(self) -> tuple[Floats, Floats]:

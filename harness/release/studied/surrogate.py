@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import InputError
-from harness.latency.features import FEATURES, STATES, checked_features, checked_ms, states_of
+from harness.latency.features import FEATURES, STATES, cache_codes, checked_features, checked_ms, states_of
 from harness.latency.surrogate import LatencySurrogate
 from harness.records import Floats
 from harness.release.loads import Served
@@ -129,9 +129,8 @@ def _trace(path: Path) -> tuple[Floats, Floats, Bools]:
 
     frame = read_parquet(path).to_pandas(ignore_metadata=True)
     require(frame, (*FEATURES, "total_ms"), path)
-    told = frame["cache"].tolist()
-    codes = [float(STATES.index(one)) if one in STATES else one for one in told]
-    columns = [floats(codes if name == "cache" else frame[name], name, path) for name in FEATURES]
+    columns = [cache_codes(frame[name], where=path) if name == "cache" else floats(frame[name], name, path)
+               for name in FEATURES]
     try:
         features, ms = checked_features(np.column_stack(columns)), checked_ms(frame["total_ms"], len(frame))
     except InputError as error:

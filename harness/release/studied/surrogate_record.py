@@ -20,6 +20,7 @@ from harness.latency.features import FEATURES, STATES, states_of
 from harness.latency.surrogate import LatencySurrogate
 from harness.records import Floats
 from harness.release.observed import Bools
+from harness.shown import brief
 
 __all__ = ["CALIBRATE", "LOAD", "NEW", "SPEND", "TRAIN", "SurrogateObserved", "Widths", "drawn_folds"]
 
@@ -64,6 +65,8 @@ class SurrogateObserved:
     alpha: float = 0.05
     train: int = 1200
     rows: int = 1650
+
+    __repr__ = brief
 
     @cached_property
     def groups(self) -> NDArray[np.str_]:
