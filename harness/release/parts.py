@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from harness.errors import nearest
-from harness.release.policy import Finite
 from harness.release.schema import Model
 from harness.routing.signals import SIGNALS
 
@@ -17,6 +16,8 @@ __all__ = ["MADE", "USUAL", "Costs", "EncoderPart", "IndexPart", "Parts", "Reran
 MADE = tuple(name for name in SIGNALS if name != "overlap")  # which would take a second retrieval
 USUAL = ("entropy", "margin", "nl_confidence", "length", "lexical_lead")
 Milliseconds = Annotated[float, Field(ge=0.0, le=60_000.0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False, strict=True)]
+Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False, strict=True)]
 
 
 class EncoderPart(Model):
@@ -61,7 +62,14 @@ class RetrieverPart(Model):
     impl: Literal["dense", "bm25", "rrf", "blend", "callable", "command", "http"] = "dense"
     target: str | None = None
     timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False, strict=True)
-    weights: tuple[Finite, Finite] = (1.0, 1.0)
+    weights: tuple[Weight, Weight] = (1.0, 1.0)
+
+    @field_validator("weights")
+    @classmethod
+    def _some_weight(cls, weights: tuple[float, float]) -> tuple[float, float]:
+        if not sum(weights) > 0.0:
+            raise ValueError("weights of words and of vectors are not both 0: nothing would be ranked")
+        return weights
 
     @model_validator(mode="after")
     def _target_for_own(self) -> RetrieverPart:
@@ -107,7 +115,7 @@ class RouterPart(Model):
     costs_ms: Costs | None = None
     budget_ms: float | None = Field(0.2, gt=0, allow_inf_nan=False)
     bind: Literal["mean", "p95"] = "mean"
-    share: tuple[Finite, Finite] | None = None
+    share: tuple[Share, Share] | None = None
     share_of: Literal["fit", "traffic"] = "fit"
     headroom: float = Field(0.2, ge=0, lt=1, allow_inf_nan=False)
     delta: float = Field(0.1, ge=0, le=1, allow_inf_nan=False)
@@ -124,6 +132,8 @@ class RouterPart(Model):
 
     @model_validator(mode="after")
     def _a_share_to_hold(self) -> RouterPart:
+        if self.share is not None and self.share[0] > self.share[1]:
+            raise ValueError(f"share goes from the least to the greatest, and {list(self.share)} goes down")
         if self.share_of == "traffic" and self.share is None:
             raise ValueError("share_of: traffic needs a share, [least, greatest]")
         return self

@@ -49,8 +49,12 @@ def fuse(rankings: Sequence[Hits], *, k: int, weights: Sequence[float] | None = 
 def blend(lexical: Hits, dense: Hits, *, k: int, weights: Sequence[float] | None = None) -> Hits:
     """The `k` documents with the highest weighted sum of lexical and dense score, lexical scores as shares of the best.
 
+    Where the best lexical score is not above 0 scores count as they are: shares of it would turn their order round.
     What a leg did not find counts as much as its last hit, the most that it can have scored there. Scores say more than
     ranks do of how far apart two hits are (Bruch, Gai & Ingber, TOIS 42:1, 2023).
+
+    Raises:
+        InputError: Rankings of different queries, weights that do not fit, or a hit whose score is not finite.
 
     >>> words = Hits(np.array([[1, 2]]), np.array([[8.0, 2.0]], np.float32))
     >>> vectors = Hits(np.array([[2, 3]]), np.array([[0.9, 0.5]], np.float32))
@@ -59,8 +63,9 @@ def blend(lexical: Hits, dense: Hits, *, k: int, weights: Sequence[float] | None
     (array([[1, 2, 3]]), array([[1.5 , 1.15, 0.75]], dtype=float32))
     """
     shares = _weights([lexical, dense], weights)
-    best = np.where(lexical.codes[:, :1] >= 0, lexical.scores[:, :1], np.float32(1.0)).astype(np.float64)
-    legs = [(lexical.codes, lexical.scores / best * shares[0]), (dense.codes, dense.scores * float(shares[1]))]
+    words, vectors = _scored(lexical, "lexical"), _scored(dense, "dense")
+    best = np.where(words[:, :1] > 0.0, words[:, :1], np.float32(1.0)).astype(np.float64)
+    legs = [(lexical.codes, words / best * shares[0]), (dense.codes, vectors * float(shares[1]))]
     n = len(lexical.codes)
     codes = np.full((n, checked_depth(k)), -1, dtype=np.int64)
     scores = np.full((n, k), -np.inf, dtype=np.float32)
@@ -97,6 +102,16 @@ def _summed(legs: Sequence[tuple[Codes, Floats]]) -> tuple[Codes, Vectors]:
         total[at[first : first + len(places)]] += values - last
         first += len(places)
     return found, total.astype(np.float32)
+
+
+def _scored(hits: Hits, leg: str) -> Vectors:
+    """(n, k) scores, 0 where there is no hit."""
+    scores = np.where(hits.codes >= 0, hits.scores, np.float32(0.0))
+    if not np.isfinite(scores).all():
+        row, place = np.argwhere(~np.isfinite(scores))[0].tolist()
+        raise InputError("not a score", where=f"{leg} leg", row=row + 1, column=f"hit {place + 1}",
+                         expected="a finite number", found=float(scores[row, place]))
+    return scores
 
 
 def _weights(rankings: Sequence[Hits], weights: Sequence[float] | None) -> Sequence[float]:

@@ -2,7 +2,8 @@
 
 Only unknown words are touched, so that a clean query stays as it is, to the letter. A slip is one letter lost, struck
 twice, hit beside its key, or swapped with its neighbour (optimal string alignment, Wagner & Lowrance 1975, through
-RapidFuzz), or a lost blank between two known words.
+RapidFuzz), or a lost blank between two known words. A letter beyond ASCII is never taken for an ASCII one: Müller is no
+slip of miller. A query of nonsense costs no more than its first MOST unknown words.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from harness.errors import InputError
 from harness.retrieval.files import read_part
 from harness.retrieval.texts import STOP
 
-__all__ = ["Speller"]
+__all__ = ["MOST", "Speller"]
 
-_WORD = re.compile(r"[^\W\d_]+")
+MOST = 32  # unknown words of one query that are looked up; what comes after them stays as written
+_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*")  # with the accents that stand apart from their letters
 _KEPT = 1 << 14  # unknown words whose mending is kept
 _SHORTEST, _SHORTEST_PART = 3, 2
 _ENDING = 3  # letters that the singular may take off
+_End = tuple[int, int, str]  # how long a word is, which of its ends, and the letter there
 _EVERYWHERE = 1 << 40  # how often function words stand, which no vocabulary counts
 
 
@@ -50,11 +53,12 @@ class Speller:
             raise InputError("out of bounds", where="speller", column="least", expected="1 or more", found=least)
         self.least = least
         self._frequency, self._compounds = dict(frequency), compounds
-        lengths: dict[int, list[str]] = {}
+        ends: dict[_End, list[str]] = {}
         for word, count in sorted(self._frequency.items()):
             if count >= least and len(word) >= _SHORTEST and _WORD.fullmatch(word):
-                lengths.setdefault(len(word), []).append(word)
-        self._lengths = lengths
+                for end in _ends(word, len(word)):
+                    ends.setdefault(end, []).append(word)
+        self._ends = ends
         self._longest = max(map(len, (*self._frequency, *STOP)))
         self._word = lru_cache(_KEPT)(self._mended)
 
@@ -67,18 +71,28 @@ class Speller:
                    {word: tuple(parts) for word, parts in meta["compounds"].items()}, least=least)
 
     def mended(self, text: str) -> str:
-        """The text with each unknown word in the spelling of the nearest known one, where there is one."""
-        return _WORD.sub(lambda found: self._kept(found.group()), text)
+        """The text with each unknown word in the spelling of the nearest known one, where there is one.
+
+        Of a text with more than MOST different unknown words all after those stay as written.
+        """
+        looked: dict[str, str] = {}
+
+        def meant(found: re.Match[str]) -> str:
+            written = found.group()
+            if written not in looked and len(looked) < MOST and (word := self._unknown(written)):
+                looked[written] = self._word(word) or written
+            return looked.get(written, written)
+
+        return _WORD.sub(meant, text)
 
     def all(self, texts: Sequence[str]) -> list[str]:
         """`mended` of each."""
         return [self.mended(text) for text in texts]
 
-    def _kept(self, written: str) -> str:
+    def _unknown(self, written: str) -> str:
+        """The word folded, where the corpus does not know it and it is long enough to be mended; else empty."""
         word = folded(written)
-        if len(word) < _SHORTEST or self._knows(word):
-            return written
-        return self._word(word) or written
+        return "" if len(word) < _SHORTEST or self._knows(word) else word
 
     def _knows(self, word: str) -> bool:
         if word in STOP or word in self._frequency:
@@ -96,8 +110,9 @@ class Speller:
         from rapidfuzz.process import extract
 
         near = [(-self._frequency[one], one) for length in (len(word) - 1, len(word), len(word) + 1)
-                for one, _, _ in extract(word, self._lengths.get(length, ()), scorer=OSA.distance, score_cutoff=1,
-                                         limit=None)]
+                for end in _ends(word, length)
+                for one, _, _ in extract(word, self._ends.get(end, ()), scorer=OSA.distance, score_cutoff=1,
+                                         limit=None) if _may_be(word, one)]
         return min(near)[1] if near else ""
 
     def _split(self, word: str) -> str:
@@ -111,3 +126,21 @@ class Speller:
 
     def _said(self, word: str) -> int:
         return _EVERYWHERE if word in STOP else self._frequency.get(singular(word), 0)
+
+
+def _ends(word: str, length: int) -> tuple[_End, _End]:
+    """Where words of a length that begin, or that end, as this one does are kept: one edit spares one of the two."""
+    return (length, 0, word[0]), (length, -1, word[-1])
+
+
+def _may_be(word: str, one: str) -> bool:
+    """Whether a word one edit away may be meant: a short one begins alike, and no letter beyond ASCII is given up."""
+    if len(word) <= _SHORTEST and word[0] != one[0]:
+        return False
+    if word.isascii():
+        return True
+    return not one.isascii() and _beyond(one) >= _beyond(word) - (len(one) < len(word))
+
+
+def _beyond(word: str) -> int:
+    return sum(not letter.isascii() for letter in word)

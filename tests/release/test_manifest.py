@@ -90,3 +90,25 @@ def test_what_is_no_file_is_never_waited_for(tmp_path):
         load_manifest(tmp_path / "pipe.yaml")
     with pytest.raises(InputError, match="not a path"):
         load_manifest("a\0b.yaml")
+
+
+@pytest.mark.parametrize(("parts", "words"), [
+    ("retriever: {impl: blend, weights: [0, 0]}", "not both 0"),
+    ("retriever: {impl: blend, weights: [-1, 2]}", r"weights.*greater than or equal to 0"),
+    ("retriever: {impl: rrf, weights: [.nan, 1]}", r"weights.*finite"),
+    ("reranker: {impl: mlp}, router: {costs_ms: {signals: 0.1, rerank: 1}, share: [0.3, 0.2]}", "goes down"),
+    ("reranker: {impl: mlp}, router: {costs_ms: {signals: 0.1, rerank: 1}, share: [0.1, 1.2]}",
+     r"share.*less than or equal to 1"),
+    ("reranker: {impl: mlp}, router: {costs_ms: {signals: 0.1, rerank: 1}, share: [-0.1, 0.2]}",
+     r"share.*greater than or equal to 0"),
+])  # fmt: skip
+def test_weights_and_shares_that_mean_nothing_are_refused(parts, words):
+    """A window that is empty and weights that rank nothing are told when the manifest is read, and not when built."""
+    text = "release: r\nseed: 7\ndata: {corpus: pydocs}\nparts: {%s}\npolicy: [{measure: R@5, at_least: 0.3}]\n"
+    good = parts.replace("[0, 0]", "[0, 1]").replace("[-1, 2]", "[1, 2]").replace("[.nan, 1]", "[1, 1]")
+    for wrong in ("[0.3, 0.2]", "[0.1, 1.2]", "[-0.1, 0.2]"):
+        good = good.replace(wrong, "[0.1, 0.2]")
+    assert parsed(text % good).parts is not None
+    with pytest.raises(InputError, match=words) as told:
+        parsed(text % parts)
+    assert "\n" not in str(told.value)

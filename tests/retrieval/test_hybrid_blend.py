@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from harness.errors import InputError
 from harness.retrieval.hybrid import blend
 from harness.retrieval.protocols import Hits
 
@@ -31,3 +33,22 @@ def test_a_shorter_blend_is_the_start_of_a_longer_one():
     legs = [Hits(np.array([rng.permutation(50)[:20] for _ in range(30)]),
                  -np.sort(-rng.random((30, 20)).astype(np.float32), axis=1)) for _ in range(2)]
     assert np.array_equal(blend(*legs, k=30).codes[:, :7], blend(*legs, k=7).codes)
+
+
+@pytest.mark.parametrize("scores", [[0.0, -1.0], [-1.0, -3.0]])
+def test_lexical_scores_without_a_best_above_nothing_keep_their_order(scores):
+    """A leg whose best is 0 or less is not divided by it, which would be no number or turn the order round."""
+    words = Hits(np.array([[1, 2]]), np.array([scores], np.float32))
+    found = blend(words, Hits(np.array([[1, 2]]), np.array([[0.1, 0.1]], np.float32)), k=2)
+    assert found.codes.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("leg", [0, 1])
+def test_a_score_that_is_no_number_is_refused(bad, leg):
+    """A hit without a score has no place in an order; where there is no hit nothing is asked of the score."""
+    legs = [Hits(np.array([[1, 2, -1]]), np.array([[1.0, 0.5, np.nan]], np.float32)) for _ in range(2)]
+    assert blend(*legs, k=2, weights=(0.0, 1.0)).codes.tolist() == [[1, 2]]
+    legs[leg].scores[0, 1] = bad
+    with pytest.raises(InputError, match=f"{('lexical', 'dense')[leg]} leg.*hit 2"):
+        blend(*legs, k=2)
