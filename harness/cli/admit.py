@@ -75,9 +75,9 @@ def _trusted(loaded: Loaded, given: Path | None, ref: str | None) -> tuple[Trust
 def _tell(facts: dict[str, Any], pointer: str) -> None:
     out = console()
     release, env = facts["release"], facts["environment"]
-    lines = [f"{release} is admitted to {env}: {facts['digest']}", f"  {pointer}",
-             f"  It is the first release there and serves from now on: signoff smoke --env {env}" if facts["serves"]
-             else f"  It waits for its rollout: signoff rollout start --env {env} {release}"]
+    lines = [f"{release} is admitted to {env}", f"  digest {facts['digest']}", f"  {pointer}",
+             *([f"  It is the first release there, and serves: signoff smoke --env {env}"] if facts["serves"] else
+               ["  It waits for its rollout:", f"    signoff rollout start --env {env} {release}"])]
     for line in lines:
         out.print(line, markup=False, soft_wrap=True)
     if facts["integrity_only"]:

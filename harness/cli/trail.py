@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from harness.rollout.shapes import Entry
 
 __all__ = ["Action", "command"]
+
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Action(StrEnum):
@@ -80,4 +84,6 @@ def _show(rows: Sequence[Entry], *, as_json: bool) -> None:
     out = console()
     for row in rows:
         out.print(f"{row.seq:>5}  {row.at:%Y-%m-%d %H:%M:%S}Z  {row.kind:<10} {row.who}", markup=False, soft_wrap=True)
-        out.print(f"       {json_text(row.body)}", markup=False, soft_wrap=True, style="dim")
+        told = _DIGEST.sub(lambda found: found[0][:12], json_text(row.body))
+        for line in textwrap.wrap(told, max(40, out.width - 7), break_on_hyphens=False):
+            out.print(f"       {line}", markup=False, soft_wrap=True, style="dim")

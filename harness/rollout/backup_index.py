@@ -120,7 +120,12 @@ def indexes(home: Path) -> list[Index | Broken]:
             found.append(Broken(path.stem, str(error)))
         else:
             found.append(index if index.id == path.stem else Broken(path.stem, f"{path}: is backup {index.id}"))
-    return found
+    return sorted(found, key=_moment)
+
+
+def _moment(one: Index | Broken) -> str:
+    """When it was made; names tell the second alone, in which several may have been made."""
+    return f"{datetime.fromisoformat(one.at):%Y%m%dT%H%M%S.%f}" if isinstance(one, Index) else one.id
 
 
 def named(home: Path, name: str) -> Index:

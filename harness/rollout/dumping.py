@@ -44,11 +44,10 @@ def merge(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
 
     Raises: EvidenceError where a row that is there says something else, as one of another store does.
     """
-    if table in _CURRENT:
+    there = {_key(table, json.loads(line)): line for line in dumped(connection, table).decode().splitlines()}
+    if table in _CURRENT and set(there.values()) != {json_text(_plain(table, row)) for row in rows}:
         connection.execute(delete(table))
-        there: dict[object, str] = {}
-    else:
-        there = {_key(table, json.loads(line)): line for line in dumped(connection, table).decode().splitlines()}
+        there = {}
     new = []
     for row in rows:
         plain = _plain(table, row)

@@ -135,6 +135,13 @@ def test_a_backup_says_what_it_is(store, tmp_path):
     assert told(store, "backup")[-1].body["sha256"] == index.sha256
 
 
+def test_the_latest_of_one_second_is_the_latest(store):
+    """Several backups of the same second are in order of their microseconds, whatever their digests."""
+    made = [kept(store, now=LATER + timedelta(microseconds=step)).id for step in range(6)]
+    assert [one.id for one in list_backups(store)] == made != sorted(made)
+    assert verify_backup(store, "latest").id == made[-1]
+
+
 @pytest.mark.parametrize(("name", "reason"), [("2024", "no such backup"), ("2025", "several backups begin so"),
                                               ("", "no such backup"), ("../x", "no such backup")])
 def test_a_backup_that_is_not_there_is_told(store, tmp_path, name, reason):
