@@ -58,7 +58,9 @@ def _serve(store: Store, env: str, host: str, port: int, **asked: float) -> int:
     except ImportError as error:
         raise InputError("the service's libraries are not installed", where="signoff serve", found=error.name,
                          expected="the extra 'serve' (pip install 'signoff[serve]')") from None
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    for name in ("signoff", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.INFO)
     if str(Path.cwd()) not in sys.path:  # a callable of the user's own is found from here, as the gates find it
         sys.path.append(str(Path.cwd()))
     service = _service(store, env, **asked)

@@ -8,6 +8,7 @@ answers: a rollback would not be seen.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from harness.rollout.store import Store
 
 __all__ = ["LOST_AFTER_S", "POLL_S", "Arm", "Arms", "Searcher", "Serving", "load_arm"]
 
+_LOG = logging.getLogger("signoff.service")
 POLL_S = 0.05
 LOST_AFTER_S = 5.0
 
@@ -52,7 +54,7 @@ class Arm:
         ids: Document ids, by code.
         judged: The queries that it was judged on, by text: what shadow replay knows.
         dense: Whether its first score is a cosine.
-        indexed: Whether it has an index of vectors.
+        indexed: Whether it has an index of its own, of vectors or words.
         slices: Names of slices that its policy knows: no other name is counted apart.
         measures: Measures of its policy that one judged query has a value of.
     """
@@ -99,7 +101,7 @@ def load_arm(store: Store, release: Admitted) -> Arm:
     checks = loaded.manifest.checks
     tasks = {check.task for check in checks if check.task is not None and check.id in guards_of(loaded.manifest.policy)}
     return Arm(release.digest, release.release, live, live.world.corpus.ids, judged_of(live.world, tasks),
-               live.first.part.impl == "dense", live.first.index is not None,
+               live.first.part.impl == "dense", live.first.index is not None or live.first.lexical is not None,
                frozenset(check.slice for check in checks), scored(check.measure for check in checks))
 
 
@@ -149,6 +151,7 @@ class Arms:
             return self.serving
         if pointer != self._pointer:
             self._pointer, self._broken = pointer, {}
+            _LOG.info("%s", _told(self.environment, pointer))
             self._work.set()
         self._seen = self.clock()
         self._serving = self._now()
@@ -162,6 +165,7 @@ class Arms:
                     self._loaded[digest] = self.load(self.store, self._admitted(digest))
                 except Exception as error:  # whatever a release's own code raises
                     self._broken[digest] = str(error) if isinstance(error, SignoffError) else type(error).__name__
+                    _LOG.error("%s cannot be loaded: %s", digest[:12], self._broken[digest])
                 self._serving = self._now()
         for digest in set(self._loaded) - {*self._wanted}:
             self._loaded.pop(digest, None)
@@ -211,6 +215,13 @@ class Arms:
             self._work.clear()
             if not self._stop.is_set():
                 self.fill()
+
+
+def _told(environment: str, pointer: Pointer | None) -> str:
+    if pointer is None or pointer.stable is None:
+        return f"nothing serves {environment}"
+    beside = "" if pointer.candidate is None else f", {pointer.candidate[:12]} takes {pointer.percent:g} %"
+    return f"{pointer.stable[:12]} serves {environment}{beside}: {pointer.why}"
 
 
 def _wanted(pointer: Pointer | None, rows: Sequence[Pointer]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from harness.monitor.windows import RESOLUTION_S
 from harness.rollout.flags import killed
 from harness.rollout.ramp_store import Advanced
 from harness.rollout.shapes import Decision, Reading
+from harness.rollout.smoke import smoke_of
 
 if TYPE_CHECKING:
     from harness.monitor.context import Service
@@ -109,7 +110,8 @@ class Watching:
             with service.store.reading() as connection:
                 return Look(now, scene_of(connection, service.environment, now, resolution_s=self.resolution_s))
         found = tick(service.store, service.environment, now, resolution_s=self.resolution_s,
-                     killed=killed(service.environ), caches=(service.arms.look,), tell=self._tell)
+                     killed=killed(service.environ), caches=(service.arms.look,), smoke=smoke_of(service.store),
+                     tell=self._tell)
         return Look(now, found.scene, None if found.advanced is None else found.advanced.decision)
 
     def _show(self, look: Look) -> None:

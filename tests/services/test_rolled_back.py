@@ -34,3 +34,5 @@ def test_a_candidate_that_turns_bad_at_25_percent_is_rolled_back_by_itself(folde
     assert flips == [(0.0, flips[0][1]), (10.0, "ada"), (25.0, "monitor"), (0.0, "monitor")]
     (last,) = [row["body"] for row in rows if row["kind"] == "ramp" and row["body"]["action"] == "rollback"]
     assert last["guard"] == "all-p95 total_ms-ucb" and "limit ucb ≤ 250" in last["reason"]
+    checked = [row["body"] for row in rows if row["kind"] == "checked"]
+    assert [one["good"] for one in checked] == [True] and len(checked[0]["checks"]) > 2
