@@ -6,7 +6,8 @@ the same texts in batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,8 +24,9 @@ from harness.metrics.evaluate import per_query
 from harness.records import Floats, Run
 from harness.release.live import LiveRelease
 from harness.release.manifest import Loaded
-from harness.release.measures.stressed import STUDY
+from harness.release.measures.stressed import STUDY, owns
 from harness.release.observed import Trial
+from harness.release.studied.slices import require_slices
 from harness.release.studied.stress_file import write_stress
 from harness.release.studied.stress_rows import LANGUAGE, StressObserved, joined_rows
 from harness.release.studied.stressed import asked, wanted
@@ -58,7 +60,7 @@ def stress(candidate: Ranks, baseline: Ranks | None, tasks: Sequence[Task], *, r
         A row a query and perturbation; one that left a text as it was has no row.
 
     Raises:
-        InputError: An unknown kind, no task, a sequence task, or nothing that could be perturbed.
+        InputError: An unknown kind, no task, one task twice, a sequence task, or nothing that could be perturbed.
 
     >>> from harness.data.plain import world_of
     >>> from harness.records import Qrels
@@ -74,6 +76,9 @@ def stress(candidate: Ranks, baseline: Ranks | None, tasks: Sequence[Task], *, r
         if kind not in KINDS:
             raise InputError("no such kind of stress", where="stress", expected=", ".join(KINDS), found=kind,
                              hint=nearest(kind, KINDS))
+    if twice := next((name for name, count in Counter(task.name for task in tasks).items() if count > 1), None):
+        raise InputError("the same task twice", where="stress", expected="each task once: its queries would count twice",
+                         found=twice)
     plan = _Plan(tuple(kinds), int(rng.integers(2**32)), lexicon, paraphrases or {})
     return joined_rows([part for task in tasks for part in _task(candidate, baseline, _judged(task), plan)])
 
@@ -123,6 +128,8 @@ def with_stress(loaded: Loaded, trial: Trial, *, tell: Callable[[str], None] = l
         return trial
     world, other = live.world, None if trial.baseline is None else trial.baseline.live
     tasks = [world.task(name).judge() for name in asked(loaded.manifest, tuple(trial.candidate.tasks))]
+    own = {name for task in tasks for name in task.slices}
+    require_slices(loaded, owns, lambda check: _known(check.slice, loaded.manifest.studies.stressed.kinds, own))
     tell(f"asking {sum(map(len, tasks)):,} queries under stress")
     record = stress(_ranks(live), None if other is None else _ranks(other), tasks,
                     rng=np.random.default_rng(loaded.manifest.seed), kinds=loaded.manifest.studies.stressed.kinds,
@@ -130,6 +137,12 @@ def with_stress(loaded: Loaded, trial: Trial, *, tell: Callable[[str], None] = l
                     paraphrases=author_paraphrases(world))
     write_stress(ARTIFACTS / loaded.manifest.release, record)
     return trial.with_study(STUDY, record)
+
+
+def _known(name: str, kinds: Sequence[str], own: Set[str]) -> tuple[str, ...]:
+    """Slices that a record of these kinds will have, `name` among them where it is a sort of one of the kinds."""
+    sort = () if name.startswith(f"{LANGUAGE}=") or name.partition("=")[0] not in kinds else (name,)
+    return tuple(dict.fromkeys((*kinds, *sort, *sorted(own - {"all"}))))
 
 
 def _ranks(live: LiveRelease) -> Ranks:

@@ -177,6 +177,7 @@ def test_unjudged_queries_are_left_out():
     (["typos"], [six()], r"no such kind of stress; expected paraphrase, .* found 'typos' \(nearest: typo\)"),
     (["typo"], [], "nothing was put under stress"),
     (["synonym"], [six()], "nothing was put under stress"),
+    (["typo"], [six(), six()], "the same task twice.*found 'search'"),
     (["typo"], [replace(six(), contexts=((0,),) * 6)], "task search: a reading order has no texts to perturb"),
 ])
 def test_what_cannot_be_asked_is_one_line(kinds, tasks, line):

@@ -277,6 +277,8 @@ def test_a_table_needs_five_columns():
     (lambda rows: rows.assign(kind=None), "row 1, column kind: empty name"),
     (lambda rows: rows.assign(edits=-1), "row 1, column edits: not a count"),
     (lambda rows: rows.iloc[:0], "no rows"),
+    (lambda rows: rows.iloc[[0, 1, 2, 1]], "row 4: a query stands twice under one perturbation; .* as in row 2"),
+    (lambda rows: pd.concat([rows, rows]), "a query stands twice"),
 ])
 def test_a_table_that_cannot_be_read_is_one_line(change, line):
     """Row and column, and what was expected."""
@@ -300,6 +302,18 @@ def test_recorded_files_are_judged_by_the_table_of_the_manifest(tmp_path, monkey
     path.write_text(json.dumps(told | {"studies": {"stressed": {"table": {"trec": "stress.run"}}}}))
     with pytest.raises(InputError, match="is a table: parquet, csv or jsonl"):
         load_manifest(path)
+
+
+def test_a_slice_that_the_table_has_not_is_told_by_manifest_and_gate(tmp_path, monkeypatch):
+    """Before a report is written; the nearest is named."""
+    monkeypatch.chdir(tmp_path)
+    frame().to_parquet(tmp_path / "stress.parquet", index=False)
+    path = checkout(tmp_path, {"measure": "stress Jaccard@10", "by": "lcb", "at_least": 0.8, "slices": ["typos"]})
+    told = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(told | {"studies": {"stressed": {"table": {"parquet": "stress.parquet"}}}}))
+    with pytest.raises(InputError, match=rf"{path.name}, gate .*typos.*: no such slice.*\(nearest: typo\)"):
+        recorded(load_manifest(path), lambda _: None)
+    assert not (tmp_path / "artifacts" / "mine" / FILE).exists()
 
 
 def test_parts_are_joined_and_none_is_told():

@@ -18,6 +18,7 @@ from harness.data.readers import read_frame
 from harness.errors import InputError, nearest
 from harness.records import Floats, Ids
 from harness.release.measures.stressed import owns
+from harness.release.studied.slices import require_slices
 from harness.release.studied.stress_file import write_stress
 from harness.release.studied.stress_rows import LANGUAGE, MEASURED, StressObserved
 
@@ -56,6 +57,7 @@ def recorded(loaded: Loaded, tell: Callable[[str], None]) -> StressObserved:
     tell("reading what perturbed queries found")
     ((kind, name),) = source.spec.items()
     record = stress_of(read_frame({kind: loaded.folder / name}), where=loaded.folder / name)
+    require_slices(loaded, owns, lambda _: (*record.names, *record.slices))
     write_stress(ARTIFACTS / loaded.manifest.release, record)
     return record
 
@@ -70,8 +72,8 @@ def stress_of(frame: pd.DataFrame, *, where: object = "stress") -> StressObserve
         where: Names the table in errors.
 
     Raises:
-        InputError: A column that is missing or unknown, an empty name, a number out of range, no rows: by row and
-            column.
+        InputError: A column that is missing or unknown, an empty name, a number out of range, no rows, a query that
+            stands twice under one perturbation: by row and column.
 
     >>> import pandas as pd
     >>> row = {"query_id": "q", "kind": "typo=dropped_letter", "plain": 1.0, "stressed": 0.5, "overlap": 0.8}
@@ -88,8 +90,19 @@ def stress_of(frame: pd.DataFrame, *, where: object = "stress") -> StressObserve
     queries = _labels(frame, "query_id", None, where)
     measured: dict[str, Any] = {name: _measured(frame, name, where) if name in frame.columns else np.full(n, np.nan)
                 for name in MEASURED}
-    return StressObserved(queries, _labels(frame, "task", np.full(n, "default", dtype=object), where),
-                          _labels(frame, "cluster", queries, where), kinds, _edits(frame, kinds, where), **measured)
+    tasks = _labels(frame, "task", np.full(n, "default", dtype=object), where)
+    _once_each(tasks, queries, kinds, where)
+    return StressObserved(queries, tasks, _labels(frame, "cluster", queries, where), kinds,
+                          _edits(frame, kinds, where), **measured)
+
+
+def _once_each(tasks: Ids, queries: Ids, kinds: Ids, where: object) -> None:
+    """A query that stands twice under one perturbation would count twice, and narrow every interval."""
+    seen: dict[tuple[str, str, str], int] = {}
+    for row, key in enumerate(zip(tasks.tolist(), queries.tolist(), kinds.tolist(), strict=True), start=1):
+        if (first := seen.setdefault(key, row)) != row:
+            raise InputError("a query stands twice under one perturbation", where=where, row=row,
+                             expected="each task, query and kind once", found=f"{', '.join(key)} as in row {first}")
 
 
 def _columns(frame: pd.DataFrame, where: object) -> None:
