@@ -110,8 +110,8 @@ def _list(store: Store, *, as_json: bool) -> int:
         print_json({"backups": [_facts(one) for one in found]})
     else:
         for one in found:
-            told = f"{_size(one)}; {one.why}" if isinstance(one, Index) else f"BROKEN: {one.reason}"
-            console().print(f"{one.id}  {told}", markup=False, soft_wrap=True)
+            told = (_size(one), one.why) if isinstance(one, Index) else ("BROKEN", one.reason)
+            console().print(f"{one.id}  {told[0]}\n  {told[1]}", markup=False, soft_wrap=True)
         if not found:
             console().print("no backup yet: signoff backup create", markup=False, soft_wrap=True)
     return int(Exit.PASSED if all(isinstance(one, Index) for one in found) else Exit.INVALID)
