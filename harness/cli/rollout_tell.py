@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.common import console, print_json
 from harness.cli.rollout_common import pointer_facts, short, told_pointer
 from harness.errors import Exit, InputError
 from harness.rollout.pointer import current
+from harness.rollout.ramp_moves import reconciled
 from harness.rollout.ramp_state import document_of
 from harness.rollout.ramp_store import ramp_of
 
@@ -53,6 +55,7 @@ def status(store: Store, env: str, *, as_json: bool) -> int:
         pointer, ramp = current(connection, env), ramp_of(connection, env)
     if ramp is None:
         raise InputError("no ramp was begun there", where=env, expected="signoff rollout start RELEASE --env NAME")
+    ramp = reconciled(ramp, pointer, datetime.now(UTC))  # as the next look would find it
     if as_json:
         print_json(_facts(ramp, pointer))
     else:

@@ -93,6 +93,17 @@ def test_an_abort_ends_it(store, capsys, words, phase, percent):
     assert run(capsys, "status")[1].startswith("prod: 11507a0e2f5e was rolled back")
 
 
+def test_status_tells_of_a_rollback_by_hand(store, capsys):
+    """What `signoff rollback` did is told before the monitor looks again, and nothing is written by telling it."""
+    run(capsys, "start", "new")
+    assert main(["rollback", "--env", "prod", "--no-smoke"]) == 0
+    capsys.readouterr()
+    code, found = document(capsys, "status")
+    assert (code, found["phase"], found["percent"]) == (0, "rolled_back", 0)
+    with store.reading() as connection:
+        assert ramp_of(connection, "prod").phase == "up"
+
+
 @pytest.fixture
 def trust(store, tmp_path):
     (tmp_path / "manifests").mkdir()
