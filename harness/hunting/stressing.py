@@ -77,7 +77,7 @@ def stress(candidate: Ranks, baseline: Ranks | None, tasks: Sequence[Task], *, r
             raise InputError("no such kind of stress", where="stress", expected=", ".join(KINDS), found=kind,
                              hint=nearest(kind, KINDS))
     if twice := next((name for name, count in Counter(task.name for task in tasks).items() if count > 1), None):
-        raise InputError("the same task twice", where="stress", expected="each task once: its queries would count twice",
+        raise InputError("the same task twice", where="stress", expected="each task once, as its queries count once",
                          found=twice)
     plan = _Plan(tuple(kinds), int(rng.integers(2**32)), lexicon, paraphrases or {})
     return joined_rows([part for task in tasks for part in _task(candidate, baseline, _judged(task), plan)])

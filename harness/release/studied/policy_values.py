@@ -18,14 +18,15 @@ from harness.estimate import Estimate
 from harness.estimators.counterfactual import ips, snips
 from harness.estimators.counterfactual_robust import direct_method, doubly_robust
 from harness.estimators.intervals import mean_interval
-from harness.estimators.logged import LoggedRows
+from harness.estimators.logged import Audit, LoggedRows
+from harness.estimators.logged_units import LoggedUnits
 from harness.estimators.overlap import WeightCheck
 from harness.records import Floats
 from harness.release.studied.audited import ess, kappa
 from harness.release.studied.policy_log import PolicyLog
 
-__all__ = ["ESTIMATORS", "Agreement", "Name", "PolicyValue", "agreement", "distance", "error_z", "gap_z", "influence",
-           "policy_values", "truth_of", "value_by", "values_of", "weights_of"]
+__all__ = ["ESTIMATORS", "Agreement", "Name", "PolicyValue", "agreement", "audit_of", "distance", "error_z", "gap_z",
+           "influence", "policy_values", "truth_of", "value_by", "values_of", "weights_of"]
 
 Name = Literal["IPS", "SNIPS", "DR", "DM"]
 ESTIMATORS: tuple[Name, ...] = ("IPS", "SNIPS", "DR", "DM")
@@ -202,8 +203,14 @@ def distance(log: PolicyLog, name: Name) -> tuple[float, float]:
 
 
 def weights_of(log: PolicyLog) -> WeightCheck:
-    """The target policy's weights, judged row by row."""
-    return LoggedRows.of(log.reward, log.propensity, log.target).audit().check
+    """The target policy's weights, judged as `signoff audit` judges them."""
+    return audit_of(log).check
+
+
+def audit_of(log: PolicyLog) -> Audit:
+    """What `signoff audit` says of the same rows and units: refusals of the weights, and doubts of the value."""
+    columns = (log.reward, log.propensity, log.target)
+    return LoggedUnits.of(*columns, log.units).audit(LoggedRows.of(*columns).audit())
 
 
 def _given(log: PolicyLog) -> tuple[Name, ...]:
