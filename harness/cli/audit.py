@@ -89,9 +89,11 @@ def _audited(table: LogTable, roles: Roles, asked: _Asked, progress: Progress) -
     from harness.cli.audit_view import Told
     from harness.data.log_models import control_findings, robust_values
     from harness.data.log_truth import beside_truth
-    from harness.data.logs import ALL, audit_log
+    from harness.data.logs import ALL, audit_log, require_propensity
 
     level, models = asked.confidence, asked.models
+    require_propensity(table, roles.propensity, otherwise="a manifest with studies.confounding.columns.propensity: "
+                       "null, which has it fitted")  # fmt: skip
     audits = audit_log(table, roles, floor=asked.floor, confidence=level, progress=progress)
     controls = control_findings(table, roles, asked.control, margin=asked.margin, progress=progress)
     robust = robust_values(table, roles, models, audits, rng=np.random.default_rng(asked.seed), confidence=level,

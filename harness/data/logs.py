@@ -19,12 +19,13 @@ from harness.data.log_table import (
     column_of_probabilities,
 )
 from harness.data.stream import Progress
-from harness.errors import InputError, UsageError
+from harness.errors import InputError, UsageError, nearest
 from harness.estimators.logged import Audit, LoggedRows
 from harness.estimators.logged_units import LoggedUnits
 from harness.estimators.overlap import ESS_FLOOR
 
-__all__ = ["ALL", "MOST_SLICES", "Audits", "Mask", "Roles", "audit_log", "basics", "parts_of"]
+__all__ = ["ALL", "MOST_SLICES", "Audits", "Mask", "Roles", "audit_log", "basics", "parts_of",
+           "require_propensity"]
 
 ALL = "all"
 MOST_SLICES = 1000
@@ -170,6 +171,14 @@ def basics(batch: Batch, roles: Roles) -> tuple[Floats, Floats, Floats]:
         raise batch.fault("too small for a weight", roles.propensity, at, f"at least {1 / LARGEST:g} of the target's",
                           float(propensity[at]))  # fmt: skip
     return reward, propensity, target
+
+
+def require_propensity(table: LogTable, name: str | None, *, otherwise: str) -> None:
+    """Refuse a log without its column of propensities; `otherwise` says what does without. None asks for none."""
+    if name is not None and name not in table.names:
+        raise InputError("missing column", where=table.path, column=name, found=table.names,
+                         expected=f"the log's probability of the action, or {otherwise}",
+                         hint=nearest(name, table.names))  # fmt: skip
 
 
 def parts_of(batch: Batch, slices: tuple[str, ...]) -> dict[str, Mask]:

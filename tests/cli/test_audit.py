@@ -140,6 +140,14 @@ def test_a_bad_row_of_a_csv_is_its_line(rng, tmp_path):
         audit(written(log, tmp_path, "csv"), *COLUMNS)
 
 
+def test_a_log_without_propensities_is_told_who_fits_them(rng, tmp_path):
+    """The verb cannot; a manifest can, by `propensity: null`."""
+    path = written(frame(rng, 50).drop(columns="p"), tmp_path)
+    with pytest.raises(InputError, match=r"column p: missing column.*columns\.propensity: null") as error:
+        audit(path, *COLUMNS)
+    assert "\n" not in str(error.value)
+
+
 def test_wrong_calls_are_one_line(rng, tmp_path):
     """An unknown column, a run instead of a table, a slice without a name, one column for two things."""
     path = written(frame(rng, 50), tmp_path)

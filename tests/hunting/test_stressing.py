@@ -218,6 +218,20 @@ def test_a_live_release_is_put_under_stress_where_its_policy_asks(live, tmp_path
     assert typo.value == pytest.approx(one.overlap[one.rows("typo")].mean())
 
 
+@pytest.mark.parametrize("on", ["typos", "language=de", "hard"])
+def test_a_slice_that_stress_will_not_have_is_told_before_anything_is_asked(live, on, monkeypatch):
+    """By manifest and gate, with the nearest; a sort of a kind that is asked for is one."""
+    loaded, trial = live
+    monkeypatch.setattr("harness.hunting.stressing.stress", None)
+    row = loaded.manifest.policy[0].model_copy(update={"slices": (on,)})
+    told = replace(loaded, manifest=loaded.manifest.model_copy(update={"policy": (row,)}))
+    with pytest.raises(InputError, match=rf"small\.yaml, gate .*{on}.*: no such slice; expected one of all"):
+        with_stress(told, trial)
+    sort = loaded.manifest.policy[0].model_copy(update={"slices": ("typo=transposition",)})
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+        with_stress(replace(loaded, manifest=loaded.manifest.model_copy(update={"policy": (sort,)})), trial)
+
+
 def test_a_policy_that_asks_for_no_stress_gets_none(live):
     """The trial is handed back as it is; so is one of recorded files, and one that has its record."""
     loaded, trial = live

@@ -13,6 +13,7 @@ from harness.release.judge import Verdict, judge
 from harness.release.measures.counterfactual import read
 from harness.release.studied.choices import fitted_propensities, merged_levels, unit_folds
 from harness.release.studied.decisions import DecisionLog, LogColumns
+from harness.release.studied.propensity_file import calibration_bins
 from tests.defects.gating import check
 from tests.release.test_policy_values import COLUMNS, TRUTH, made, table, trial_of
 
@@ -82,6 +83,17 @@ def test_one_model_for_two_languages_that_differ_is_seen_by_its_calibration():
         log = made(frame.assign(one="all"), UNLOGGED._replace(language=language))
         errors[language] = read(trial_of(log), replace(check("propensity calibration"), slice="lang=de")).estimate
     assert errors["lang"].high < 0.08 and errors["one"].low > 0.15
+
+
+@pytest.mark.parametrize(("renamed", "told"), [
+    ("lang", " (columns.language: lang gives each its own)"), ("tongue", "")])
+def test_without_a_column_of_languages_one_model_is_said_to_be_for_all(renamed, told):
+    """Note and artifact say so, and a column that looks like a language is offered."""
+    frame = table(400).rename(columns={"lang": renamed})
+    valued = made(frame, UNLOGGED._replace(language=None, strata=(renamed,), slices=()))
+    note = read(trial_of(valued), check("propensity calibration")).note
+    assert note.startswith(f"one model for all{told}; a perfect one")
+    assert {one.model for one in calibration_bins(valued)} == {"one model for all"}
 
 
 def test_where_few_rows_tell_nothing_is_shown():

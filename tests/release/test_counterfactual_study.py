@@ -148,6 +148,17 @@ def test_what_cannot_be_is_one_line(folder):
         counterfactual.recorded(manifest(folder, confounding(truth={"csv": "own.csv"})), lambda _: None)
 
 
+def test_a_log_without_its_propensities_is_told_how_they_are_fitted(folder):
+    """The column that is missing, and the null that does without it; a column of languages not named is offered."""
+    frame = table(1200).drop(columns="p")
+    frame.to_parquet("log.parquet")
+    with pytest.raises(InputError, match=r"column p: missing column.*columns\.propensity: null, which has it fitted"):
+        counterfactual.recorded(manifest(folder, confounding()), lambda _: None)
+    bare = {**COLUMNS, "propensity": None, "strata": ["x"], "context": ["x"], "slices": []}
+    found = counterfactual.recorded(manifest(folder, confounding(columns=bare)), lambda _: None)
+    assert found.unused == "lang" and set(found.groups) == {"one model for all"}
+
+
 # two real policies, each from the other's log
 
 POLICY = [{"measure": "log ESS/N", "at_least": 0.2}, {"measure": "log ESS/N", "by": "lcb", "at_least": 0.1},

@@ -21,7 +21,7 @@ from harness.release.derived import is_derived
 from harness.release.judge import IN_ALL, Control, Verdict, judge
 from harness.release.live import LiveRelease
 from harness.release.loads import Ask, Gauge, asked, ef_of, served_at_once, served_by
-from harness.release.manifest import Loaded, load_manifest
+from harness.release.manifest import Loaded, Manifest, load_manifest
 from harness.release.mapped import MappedIndex
 from harness.release.measures import read
 from harness.release.measures.surrogate import EXAMPLES
@@ -382,6 +382,24 @@ def test_a_trace_that_lacks_something_is_one_line(change, told, tmp_path, monkey
     with pytest.raises(InputError, match=told) as error:
         surrogate.recorded(_manifest(tmp_path, change(_trace())), lambda _: None)
     assert "\n" not in str(error.value) and "trace.parquet" in str(error.value)
+    assert not (tmp_path / "artifacts").exists()
+
+
+@pytest.mark.parametrize(("measure", "on", "told"), [
+    ("surrogate coverage", "cache=tepid", r"one of all, cache=warm, cache=cold, load=1.*\(nearest: cache="),
+    ("surrogate width ms", "load=3", "no such slice; expected one of all"),
+    ("surrogate ms", "cache=warm", "no such slice; expected all, found 'cache=warm'"),
+])  # fmt: skip
+def test_a_slice_that_no_request_is_of_is_told_before_anything_is_fitted(measure, on, told, tmp_path, monkeypatch):
+    """By manifest and gate, of a trace and of a live release; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(LatencySurrogate, "fit", None)
+    loaded = _manifest(tmp_path, _trace())
+    policy = ({"measure": measure, "at_most": 1.0, "slices": [on]},)
+    asked = Manifest.model_validate({**loaded.manifest.model_dump(by_alias=True, exclude_none=True), "policy": policy})
+    with pytest.raises(InputError, match=told) as error:
+        surrogate.recorded(replace(loaded, manifest=asked), lambda _: None)
+    assert "m.yaml, gate" in str(error.value) and measure in str(error.value)
     assert not (tmp_path / "artifacts").exists()
 
 

@@ -32,10 +32,11 @@ from harness.release.policy import Check
 if TYPE_CHECKING:
     from harness.release.studied.surrogate_record import SurrogateObserved
 
-__all__ = ["ALARM", "EXAMPLES", "owns", "read"]
+__all__ = ["ALARM", "EXAMPLES", "WHOLE", "owns", "read"]
 
 EXAMPLES = ("surrogate coverage", "surrogate width ms", "surrogate sharpness", "surrogate p95 bound ms",
             "surrogate ms")
+WHOLE = ("surrogate p95 bound ms", "surrogate ms")  # of these there is no slice but `all`
 ALARM = (0.90, 0.98)  # observed coverage under or over which a live surrogate is to be looked at
 _FEWEST = 59  # requests that an upper bound of a 95th percentile takes
 

@@ -7,7 +7,7 @@ propensities were not logged, they come from models of the action, one a languag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,12 +24,13 @@ from harness.shown import brief
 if TYPE_CHECKING:
     from harness.release.studied.decisions import LogColumns
 
-__all__ = ["FOLDS", "LEAST_ROWS", "Choices", "Codes", "Fitted", "Labels", "choices_of", "fitted_propensities",
-           "merged_levels", "unit_folds"]
+__all__ = ["FOLDS", "LEAST_ROWS", "ONE_MODEL", "Choices", "Codes", "Fitted", "Labels", "choices_of",
+           "fitted_propensities", "languages_in", "merged_levels", "unit_folds"]
 
 FOLDS = 3
 LEAST_ROWS = 30  # of each action, under which a level has no model of its own
 REST = "rest"
+ONE_MODEL = "one model for all"
 LANGUAGE = "language"
 Labels = NDArray[Any]
 Codes = NDArray[np.int64]
@@ -48,6 +49,7 @@ class Choices:
         chances: (n, K) fitted propensities, from models that did not see the row's unit; None where they were logged.
         groups: (n,) the level that each row's model was fitted in, once thin ones were merged; None as `chances`.
         earned: (n,) what the target policy earns at the row in truth, known where every action was measured.
+        unused: A column that looks like a language, where one model was fitted for all.
     """
 
     names: tuple[str, ...]
@@ -58,13 +60,14 @@ class Choices:
     chances: Floats | None = None
     groups: Labels | None = None
     earned: Floats | None = None
+    unused: str | None = None
 
     __repr__ = brief
 
     def where(self, mask: Bools) -> Choices:
         """The rows where `mask` (n,) is true; the actions stay."""
-        return Choices(self.names, **{name: value[mask] for name, value in vars(self).items()
-                                      if isinstance(value, np.ndarray)})
+        cut: dict[str, Any] = {name: value[mask] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **cut)
 
 
 def choices_of(batch: Batch, columns: LogColumns, actions: Labels, *, target: Floats) -> Choices | None:
@@ -81,13 +84,23 @@ def choices_of(batch: Batch, columns: LogColumns, actions: Labels, *, target: Fl
     told = [*columns.strata, *columns.context, *columns.slices]
     by = columns.language or (LANGUAGE if LANGUAGE in told else None)
     levels = column_of_labels(batch, by, "the name of a language") if by else None
+    unused = next(iter(languages_in(list(batch.columns))), None) if by is None and columns.propensity is None else None
     if columns.prefix is None:
         names, taken = np.unique(actions, return_inverse=True)
-        return Choices(tuple(names.tolist()), taken.astype(np.int64), context, levels=levels)
+        return Choices(tuple(names.tolist()), taken.astype(np.int64), context, levels=levels, unused=unused)
     found = actions_of(list(batch.columns), columns.prefix, other=columns.names, where=batch.path)
     taken = taken_of(batch, columns.action, found, prefix=columns.prefix)
     policy = policy_of(batch, columns.target, target, found, taken)
-    return Choices(tuple(found), taken, context, np.column_stack(policy), levels)
+    return Choices(tuple(found), taken, context, np.column_stack(policy), levels, unused=unused)
+
+
+def languages_in(columns: Sequence[str]) -> list[str]:
+    """Columns that look like a language: named `lang…`, in any case.
+
+    >>> languages_in(["query", "Lang", "language_id"])
+    ['Lang', 'language_id']
+    """
+    return [name for name in columns if name.casefold().startswith("lang")]
 
 
 class Fitted(NamedTuple):
@@ -124,7 +137,7 @@ def fitted_propensities(context: Floats, taken: Codes, *, names: Sequence[str], 
     if len(names) < 2:
         raise InputError("no choice to fit", where="log", column="action", expected="at least 2 actions",
                          found=", ".join(names))
-    every = np.zeros(len(taken), dtype=np.int64) if levels is None else levels
+    every = np.full(len(taken), ONE_MODEL) if levels is None else levels
     groups = merged_levels(every, taken, names=names)
     folds = unit_folds(units, rng)
     chances = np.empty((len(taken), len(names)))

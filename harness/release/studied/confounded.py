@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.log_table import LogTable
+from harness.data.logs import require_propensity
 from harness.errors import InputError
 from harness.records import Floats
 from harness.release.build import Built
@@ -23,6 +24,7 @@ from harness.release.spends import SpendTable
 from harness.release.studied.audit_file import FILE, write_audit
 from harness.release.studied.audited import audit
 from harness.release.studied.behaviour import at_spends, by_rule, logged, quarter
+from harness.release.studied.choices import languages_in
 from harness.release.studied.decisions import DecisionLog, LogColumns
 from harness.release.studied.routed import RoutedObserved
 from harness.release.study_options import ConfoundingStudy
@@ -106,7 +108,8 @@ def _read(loaded: Loaded, options: ConfoundingStudy) -> DecisionLog:
     told = options.columns
     columns = LogColumns(**{name: getattr(told, name) for name in LogColumns._fields})
     table = LogTable(kind, loaded.folder / name)
-    held = table.held([*columns.names, *columns.beside(table.names)])
+    require_propensity(table, columns.propensity, otherwise="columns.propensity: null, which has it fitted")
+    held = table.held([*columns.names, *columns.beside(table.names), *languages_in(table.names)])
     return DecisionLog.of(held, columns, rng=np.random.default_rng(loaded.manifest.seed), least=options.least)
 
 

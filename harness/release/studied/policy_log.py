@@ -69,6 +69,7 @@ class PolicyLog:
         on_policy: What the target earned on a log of its own, where there is one.
         logged: Whether `propensity` is what the log told; else it is fitted.
         names: Of the K actions.
+        unused: A column of the log that looks like a language, where one model was fitted for all.
     """
 
     units: Labels
@@ -85,6 +86,7 @@ class PolicyLog:
     on_policy: OnPolicy | None = None
     logged: bool = True
     names: tuple[str, ...] = ()
+    unused: str | None = None
 
     __repr__ = brief
 
@@ -151,7 +153,7 @@ def policy_log(log: DecisionLog, *, rng: np.random.Generator, on_policy: OnPolic
     return PolicyLog(log.units, log.reward, log.propensity, log.target, choices.taken,
                      None if outcomes is None else outcomes.fitted, None if outcomes is None else outcomes.expected,
                      chances, groups, choices.earned, log.slices, on_policy, logged=choices.chances is None,
-                     names=choices.names)
+                     names=choices.names, unused=choices.unused)
 
 
 def cross_fitted_rewards(choices: Choices, reward: Floats, *, units: Labels, rng: np.random.Generator) -> Outcomes:

@@ -7,6 +7,7 @@ then judged, on requests that it has not seen.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,20 +21,23 @@ from harness.latency.features import FEATURES, STATES, cache_codes, checked_feat
 from harness.latency.surrogate import LatencySurrogate
 from harness.records import Floats
 from harness.release.loads import Served
-from harness.release.measures.surrogate import owns
+from harness.release.measures.surrogate import WHOLE, owns
 from harness.release.observed import Bools
 from harness.release.studied.paired import requests_of
+from harness.release.studied.slices import require_slices
 from harness.release.studied.surrogate_live import Drawn, cold_requests, warm_requests
-from harness.release.studied.surrogate_record import CALIBRATE, NEW, TRAIN, SurrogateObserved, drawn_folds
+from harness.release.studied.surrogate_record import CALIBRATE, LOAD, NEW, SPEND, TRAIN, SurrogateObserved, drawn_folds
 
 if TYPE_CHECKING:
     from harness.release.build import Built
     from harness.release.manifest import Loaded, Manifest
     from harness.release.observed import Observed
+    from harness.release.policy import Check
     from harness.release.study_options import SurrogateStudy
 
 __all__ = ["observe", "predict_times", "recorded", "surrogate_of", "wanted"]
 
+_BESIDE = re.compile(r"(load|spend)=\d+")
 QUERIES = 2000  # judged queries that requests are drawn from
 Tell = Callable[[str], None]
 
@@ -49,6 +53,8 @@ def observe(loaded: Loaded, built: Built, candidate: Observed,
     live = candidate.live
     if live is None:
         raise InputError("nothing to serve", where=loaded.manifest.release, expected="live parts", found="surrogate")
+    require_slices(loaded, owns, lambda check: _slices(check, STATES, (check.slice,) if _BESIDE.fullmatch(check.slice)
+                                                       else ()))
     options, parts = loaded.manifest.studies.surrogate, loaded.manifest.parts
     assert parts is not None
     rng = np.random.default_rng(loaded.manifest.seed)
@@ -71,6 +77,9 @@ def recorded(loaded: Loaded, tell: Tell) -> SurrogateObserved:
                          expected="a Parquet file with a row a request", found="live parts are not given either")
     features, ms, own = _trace(loaded.folder / options.trace.path)
     found = tuple(state for state in STATES if (states_of(features) == state).any())
+    beside = [f"{name}={value:g}" for name, at in (("load", LOAD), ("spend", SPEND))
+              for value in np.unique(features[:, at])]
+    require_slices(loaded, owns, lambda check: _slices(check, found, beside))
     from harness.release.observing import ARTIFACTS  # loads live parts
 
     return surrogate_of(features, ms, own, options, folder=ARTIFACTS / loaded.manifest.release, states=found,
@@ -115,6 +124,11 @@ def predict_times(surrogate: LatencySurrogate, rows: Floats, *, most: int, repea
         passes.append(times)
     fastest: Floats = np.array(passes[1:]).min(axis=0)
     return fastest
+
+
+def _slices(check: Check, states: Sequence[str], beside: Sequence[str]) -> tuple[str, ...]:
+    """What a row may name beside `all`; a percentile of the own requests, or of predictions, is of all of them."""
+    return () if check.measure in WHOLE else (*(f"cache={state}" for state in states), *beside)
 
 
 def _columns(served: Sequence[Served]) -> tuple[Floats, Floats]:
