@@ -126,6 +126,7 @@ class Arms:
     _wanted: tuple[str, ...] = ()
     _seen: float = -1e9
     _serving: Serving = field(default_factory=lambda: Serving(None, None, None, {}))
+    _turn: threading.RLock = field(default_factory=threading.RLock)
     _stop: threading.Event = field(default_factory=threading.Event)
     _work: threading.Event = field(default_factory=threading.Event)
 
@@ -141,34 +142,26 @@ class Arms:
         return self.clock() - self._seen <= LOST_AFTER_S
 
     def look(self) -> Serving:
-        """Read the pointer once, and let answer whom it names and who is loaded."""
-        try:
-            with self.store.reading() as connection:
-                pointer = current(connection, self.environment)
-                if pointer != self._pointer:
-                    self._wanted = _wanted(pointer, history(connection, self.environment))
-        except SignoffError:
-            return self.serving
-        if pointer != self._pointer:
-            self._pointer, self._broken = pointer, {}
-            _LOG.info("%s", _told(self.environment, pointer))
-            self._work.set()
-        self._seen = self.clock()
-        self._serving = self._now()
-        return self._serving
+        """Read the pointer once, and let answer whom it names and who is loaded. Raises nothing: see `reachable`."""
+        with self._turn:
+            try:
+                self._follow()
+            except Exception as error:  # whoever looks no more sees no rollback
+                if not isinstance(error, SignoffError):
+                    _LOG.error("the pointer of %s cannot be read: %s", self.environment, type(error).__name__)
+                return self.serving
+            self._seen = self.clock()
+            self._serving = self._now()
+            return self._serving
 
     def fill(self) -> None:
         """Load what the pointer names and is not loaded, the serving one first; let go of the rest."""
         for digest in self._wanted:
             if digest not in self._loaded and digest not in self._broken:
-                try:
-                    self._loaded[digest] = self.load(self.store, self._admitted(digest))
-                except Exception as error:  # whatever a release's own code raises
-                    self._broken[digest] = str(error) if isinstance(error, SignoffError) else type(error).__name__
-                    _LOG.error("%s cannot be loaded: %s", digest[:12], self._broken[digest])
-                self._serving = self._now()
-        for digest in set(self._loaded) - {*self._wanted}:
-            self._loaded.pop(digest, None)
+                self._add(digest)
+        with self._turn:
+            for digest in set(self._loaded) - {*self._wanted}:
+                del self._loaded[digest]
 
     def start(self) -> None:
         """Load what serves now, then go on looking in the background. Raises InputError where nothing serves."""
@@ -188,6 +181,29 @@ class Arms:
         """Look no more."""
         self._stop.set()
         self._work.set()
+
+    def _follow(self) -> None:
+        with self.store.reading() as connection:
+            pointer = current(connection, self.environment)
+            if pointer == self._pointer:
+                return
+            wanted = _wanted(pointer, history(connection, self.environment))
+        self._pointer, self._wanted, self._broken = pointer, wanted, {}
+        _LOG.info("%s", _told(self.environment, pointer))
+        self._work.set()
+
+    def _add(self, digest: str) -> None:
+        try:
+            arm, why = self.load(self.store, self._admitted(digest)), ""
+        except Exception as error:  # whatever a release's own code raises
+            arm, why = None, str(error) if isinstance(error, SignoffError) else type(error).__name__
+            _LOG.error("%s cannot be loaded: %s", digest[:12], why)
+        with self._turn:
+            if arm is None:
+                self._broken[digest] = why
+            else:
+                self._loaded[digest] = arm
+            self._serving = self._now()
 
     def _now(self) -> Serving:
         """A stable release that is still loading leaves the one before in its place."""

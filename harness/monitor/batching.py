@@ -6,6 +6,7 @@ nothing that fits the queue and counts nothing twice. What does not fit is dropp
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections import deque
@@ -20,6 +21,7 @@ from harness.rollout.store import Store
 
 __all__ = ["EVERY_S", "MOST", "Batches"]
 
+_LOG = logging.getLogger("signoff.service")
 EVERY_S = 1.0
 MOST = 100_000
 
@@ -68,7 +70,9 @@ class Batches:
                 return True
             try:
                 self._add(*self._pending)
-            except SignoffError:
+            except Exception as error:  # whatever a driver raises: a writer that ends writes nothing more
+                if not isinstance(error, SignoffError):
+                    _LOG.error("observations cannot be written: %s", type(error).__name__)
                 self._sift()
                 return False
             self._pending = None

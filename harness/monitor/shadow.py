@@ -60,7 +60,10 @@ class Shadow:
                 judged = self._queue.get_nowait()
             except Empty:
                 break
-            done += self._replay(self._service.arms.serving, judged)
+            try:
+                done += self._replay(self._service.arms.serving, judged)
+            except Exception as error:  # whatever a release's own code raises: nothing is claimed of this query
+                self._service.log.warning("shadow replay of %s failed: %s", judged.query, type(error).__name__)
         return done
 
     def start(self) -> None:
@@ -81,15 +84,11 @@ class Shadow:
         An arm that fails here shows nothing: its failures are counted where it was asked.
         """
         stable, candidate, service = serving.stable, serving.candidate, self._service
-        try:
-            one = [] if stable is None else _asked(stable, judged)
-            two = None if candidate is None else service.workers.call(lambda: _asked(candidate, judged),
-                                                                      timeout_s=service.timeout_s)
-        except Exception as error:  # whatever a release's own code raises
-            service.log.warning("shadow replay of %s failed: %s", judged.query, type(error).__name__)
-            return False
         if stable is None:
             return False
+        one = _asked(stable, judged)
+        two = None if candidate is None else service.workers.call(lambda: _asked(candidate, judged),
+                                                                  timeout_s=service.timeout_s)
         if stable.measures:
             self._observe(stable, judged, one)
         if candidate is not None and two is not None:

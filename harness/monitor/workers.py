@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -26,28 +26,31 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self._tasks: SimpleQueue[_Task] = SimpleQueue()
+        self._free = threading.BoundedSemaphore(count)
         for number in range(count):
             threading.Thread(target=self._run, name=f"signoff-candidate-{number}", daemon=True).start()
 
     def call(self, function: Callable[[], _Found], *, timeout_s: float) -> _Found:
-        """What `function` returns or raises; TimeoutError after `timeout_s`, waiting for a free thread included.
+        """What `function` returns or raises; TimeoutError after `timeout_s`, and at once where no thread is free.
 
-        A call that was given up before it began never begins.
+        Nobody waits in a line for what hangs: whoever asks has another answer to give, and a thread to give it on.
         """
+        if not self._free.acquire(blocking=False):
+            raise TimeoutError("every thread is taken")
         future: Future[_Found] = Future()
         self._tasks.put((future, function))
-        try:
-            return future.result(timeout_s)
-        except (TimeoutError, CancelledError):
-            future.cancel()
-            raise
+        return future.result(timeout_s)
 
     def _run(self) -> None:
         while True:
             future, function = self._tasks.get()
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(function())
-                except BaseException as error:  # whoever waits gets it
-                    future.set_exception(error)
+            try:
+                found = function()
+            except BaseException as error:  # whoever waits gets it
+                self._free.release()
+                future.set_exception(error)
+            else:
+                self._free.release()  # before whoever waits goes on to ask again
+                future.set_result(found)
+                del found
             del future, function  # an idle thread keeps no release alive

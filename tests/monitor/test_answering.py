@@ -10,6 +10,7 @@ from harness.estimators.tally import Tally
 from harness.monitor.answering import Asked, UnansweredError, answer
 from harness.monitor.window_store import read_windows
 from harness.monitor.windows import merged
+from harness.monitor.workers import Workers
 from tests.monitor.serving import CANDIDATE, DAY, IDS, STABLE, Fake, point, service_of
 
 
@@ -68,6 +69,19 @@ def test_a_candidate_that_takes_too_long_falls_back(tmp_path):
     assert (found.digest, found.fallback) == (STABLE, True)
     window = seen(service, "candidate")
     assert window.requests == Tally(1, 1) and window.latency["total"].quantile(0.5).value >= 20.0
+
+
+def test_a_candidate_that_hangs_takes_no_more_threads_than_its_own(tmp_path):
+    """Once each of its threads hangs, nobody waits for it any more: the stable release answers at once."""
+    never = threading.Event()
+    fakes = {STABLE: Fake(), CANDIDATE: Fake(does=lambda _: never.wait(30))}
+    service = service_of(tmp_path, fakes, candidate=CANDIDATE, percent=100.0, timeout_ms=30.0, workers=Workers(2))
+    for _ in range(2):
+        answer(service, Asked("q"))
+    service.timeout_ms = 60_000.0  # whoever waited now would wait for a minute
+    assert answer(service, Asked("q")).fallback is True
+    never.set()
+    assert len(fakes[CANDIDATE].asked) == 2 and seen(service, "candidate").requests == Tally(3, 3)
 
 
 def test_a_candidate_that_cannot_be_loaded_is_counted_against(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import InputError
+from harness.monitor import arms
 from harness.monitor.arms import LOST_AFTER_S, Arms
 from harness.rollout.store import open_store
 from tests.monitor.serving import CANDIDATE, OLD, STABLE, Fake, point, service_of
@@ -71,3 +72,17 @@ def test_a_release_whose_files_changed_is_not_loaded(tmp_path):
     service = service_of(tmp_path, {STABLE: Fake()})
     with pytest.raises(InputError, match=r"cannot be loaded.*changed since it was admitted"):
         Arms(service.store, "prod").start()
+
+
+def test_nothing_that_a_driver_raises_ends_the_watch(tmp_path, monkeypatch):
+    """A look that fails in any way leaves who serves in place, and the next one follows the pointer again."""
+    service = service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Fake()}, candidate=CANDIDATE, percent=50.0)
+
+    def broken(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(arms, "current", broken)
+    assert named(service.arms.look()) == (STABLE, CANDIDATE)
+    monkeypatch.undo()
+    point(service.store, STABLE)
+    assert named(service.arms.look()) == (STABLE, None)
