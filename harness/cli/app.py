@@ -47,6 +47,7 @@ VERBS: Mapping[str, Verb] = {
     "trail": Verb("harness.cli.trail", "Serve", "who did what, when; verify that no row was changed"),
     "backup": Verb("harness.cli.backup", "Serve", "keep what serves: create, list, verify, restore"),
     "rollout": Verb("harness.cli.rollout", "Serve", "give a candidate traffic stage by stage, or take it back"),
+    "monitor": Verb("harness.cli.monitor", "Serve", "hold the signed guards against traffic, live or recorded"),
     "export": Verb("harness.cli.export", "Serve", "files for Argo, Flagger, Prometheus, Grafana, Kubernetes"),
     "audit": Verb("harness.cli.audit", "Measure", "counterfactual audit of a table of logged decisions"),
     "power": Verb("harness.cli.power", "Measure", "what each gate catches, and how often it refuses what is sound"),

@@ -6,15 +6,14 @@ together keep theirs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 import numpy as np
 
 from harness.monitor.evidence import Evidence
 from harness.monitor.reliability import Reliabilities
-from harness.monitor.series import Course, Watch, arm_windows
-from harness.monitor.windows import Key, Window, minute_of
+from harness.monitor.series import Arms, Course, Watch
+from harness.monitor.windows import minute_of
 from harness.rollout.shapes import Guarded
 
 __all__ = ["LEAST_PAIRS", "calibrated_course"]
@@ -22,7 +21,7 @@ __all__ = ["LEAST_PAIRS", "calibrated_course"]
 LEAST_PAIRS = 200
 
 
-def calibrated_course(guard: Guarded, windows: Mapping[Key, Window], watch: Watch, now: datetime, *, alpha: float
+def calibrated_course(guard: Guarded, arms: Arms, watch: Watch, now: datetime, *, alpha: float
                       ) -> tuple[Course, Evidence | None]:
     """Where pairs were stated, and what they show of a limit on the calibration error; None where there are none.
 
@@ -37,7 +36,7 @@ def calibrated_course(guard: Guarded, windows: Mapping[Key, Window], watch: Watc
     True
     """
     start, end = (minute_of(at, resolution_s=watch.resolution_s) for at in (watch.since, now))
-    mine = {at: one for at, one in arm_windows(windows, watch.release, watch.assignment, guard.slice).items()
+    mine = {at: one for at, one in arms.get((watch.release, watch.assignment, guard.slice), {}).items()
             if start <= at < end and one.calibration.n}
     place = np.array([int((at - start).total_seconds()) // watch.resolution_s for at in mine], dtype=np.int64)
     rows = np.array([one.calibration.n for one in mine.values()], dtype=np.float64)

@@ -33,6 +33,7 @@ __all__ = ["RESTART", "Bools", "Evidence", "evidence_of", "memory_of"]
 RESTART = 10  # looks after which another sequence begins
 TUNED_FOR = 10  # looks at which the interval is narrowest: a rollback is wanted soon or not at all
 _BLOCK, _LONG, _FEW = 60, 480, 12
+_KEPT = 150  # sequences: somewhat more than a day of minutes, the longest `for` there is
 _UNKNOWN, _MOST = 0.5, 0.95
 Bools = NDArray[np.bool_]
 
@@ -100,8 +101,7 @@ def evidence_of(course: Course, limit: Limit, *, support: tuple[float, float] | 
     terms = _Terms(limit, support, memory, _offset(course, memory, alpha))
     share = alpha / 2.0 if terms.offset.minutes else alpha
     starts = _starts(course.place)
-    spans = [_span(course, start, share * weight, terms)
-             for start, weight in zip(starts, _weights(len(starts)), strict=True)]
+    spans = [_span(course, start, share * weight, terms) for start, weight in starts]
     harm = np.zeros(len(course.place), dtype=bool)
     for one in spans:
         harm[one.start:] |= one.harm
@@ -154,14 +154,14 @@ def _offset(course: Course, memory: float | None, alpha: float) -> _Offset:
     return _Offset(found.value, max(found.high - found.value, found.value - found.low), len(before))
 
 
-def _starts(place: NDArray[np.int64]) -> list[int]:
-    """Index of the first look of each `RESTART` minutes, the first one's included."""
-    hours = np.arange(0, int(place[-1]) + 1, RESTART)
-    return sorted({int(at) for at in np.searchsorted(place, hours) if at < len(place)} | {0})
+def _starts(place: NDArray[np.int64]) -> list[tuple[int, float]]:
+    """Index of the first look of each `RESTART` minutes and its weight, which sum to 1: the first and the last ones.
 
-
-def _weights(spans: int) -> list[float]:
-    return [0.5, *(0.5 / (k * (k + 1)) for k in range(1, spans))]
+    Sequences between are let go: a promise on all of them is one on some.
+    """
+    begins = np.searchsorted(place, np.arange(0, int(place[-1]) + 1, RESTART))
+    late = range(max(1, len(begins) - _KEPT), len(begins))
+    return [(0, 0.5), *((int(begins[k]), 0.5 / (k * (k + 1))) for k in late if begins[k] < len(place))]
 
 
 def _span(course: Course, start: int, alpha: float, terms: _Terms) -> _Span:
@@ -172,12 +172,13 @@ def _span(course: Course, start: int, alpha: float, terms: _Terms) -> _Span:
     looks = np.arange(1, len(freed) + 1)
     mean = np.cumsum(freed) / looks
     spread = np.sqrt(np.maximum(np.cumsum(freed**2) / looks - mean**2, 0.0))
-    reach = _factor(len(freed), alpha) * np.maximum(spread, _least(mean, looks, np.cumsum(rows), support))
+    spread = np.maximum(spread, _least(mean, looks, np.cumsum(rows), support))
+    factor = _factor(1 << (len(freed) - 1).bit_length(), alpha)[: len(freed)]
+    reach = np.multiply(factor, spread, out=np.full(len(freed), np.inf), where=np.isfinite(factor))
     low, high = mean - reach - offset.mean - offset.reach, mean + reach - offset.mean + offset.reach
     harm = high < limit.bound if limit.direction == "at_least" else low > limit.bound
-    if course.hits is not None:
-        hits, trials = np.cumsum(course.hits[start:]), np.cumsum(rows)
-        harm &= _counted(hits, trials, limit, alpha)
+    if course.hits is not None and harm.any():
+        harm[harm] = _counted(np.cumsum(course.hits[start:])[harm], np.cumsum(rows)[harm], limit, alpha)
     return _Span(start, alpha, float(low[-1]), float(high[-1]), harm)
 
 
@@ -203,7 +204,7 @@ def _least(mean: Floats, looks: NDArray[np.int64], rows: Floats, support: tuple[
     return np.asarray((support[1] - support[0]) / 2.0 * np.sqrt(looks) / rows)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _factor(looks: int, alpha: float) -> Floats:
     """Half width of Student's sequence per unit of the plug-in spread, at each of so many looks."""
     x = np.resize([1.0, -1.0], looks)

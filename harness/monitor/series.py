@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter, is_
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +15,11 @@ from harness.estimators._check import Floats
 from harness.monitor.measures import ESS, Measure, Minute
 from harness.monitor.windows import RESOLUTION_S, Key, Window, minute_of
 
-__all__ = ["LOOKBACK", "Course", "Watch", "arm_windows", "course", "watch_of"]
+__all__ = ["LOOKBACK", "Arms", "Course", "Watch", "by_arm", "course", "watch_of"]
 
 LOOKBACK = 5  # windows for which a value stands, as a sample of Prometheus does for five minutes
 _LEAST_LEVEL = 1e-12
+Arms = Mapping[tuple[str, str, str], Mapping[datetime, Window]]
 
 
 class Watch(NamedTuple):
@@ -74,14 +76,19 @@ def watch_of(windows: Iterable[Key], release: str, assignment: str, *, reference
     return Watch(release, assignment, min(minutes), reference, resolution_s)
 
 
-def arm_windows(windows: Mapping[Key, Window], release: str, assignment: str, name: str) -> dict[datetime, Window]:
-    """Windows by minute of one release, as one arm, on one slice, in order."""
-    mine = (release, assignment, name)
-    return {key.minute: one for key, one in sorted(windows.items(), key=lambda item: item[0].minute)
-            if (key.release, key.assignment, key.slice) == mine}
+def by_arm(windows: Mapping[Key, Window]) -> Arms:
+    """Windows by release, arm and slice, and there by minute, in order.
+
+    >>> by_arm({})
+    {}
+    """
+    found: dict[tuple[str, str, str], dict[datetime, Window]] = {}
+    for key in sorted(windows, key=attrgetter("minute")):
+        found.setdefault((key.release, key.assignment, key.slice), {})[key.minute] = windows[key]
+    return found
 
 
-def course(measure: Measure, name: str, windows: Mapping[Key, Window], watch: Watch, now: datetime) -> Course:
+def course(measure: Measure, name: str, arms: Arms, watch: Watch, now: datetime) -> Course:
     """The course of a measure on a slice, over the whole minutes from `watch.since` to `now`.
 
     >>> from datetime import UTC, timedelta
@@ -90,18 +97,20 @@ def course(measure: Measure, name: str, windows: Mapping[Key, Window], watch: Wa
     >>> from harness.rollout.shapes import Observation
     >>> day = datetime(2025, 3, 1, tzinfo=UTC)
     >>> seen = windows_of([Observation(day, "prod", "ab", "candidate", error=True)])
-    >>> found = course(measure_of("error rate"), "all", seen, Watch("ab", "candidate", day), day + timedelta(minutes=1))
+    >>> watch, now = Watch("ab", "candidate", day), day + timedelta(minutes=1)
+    >>> found = course(measure_of("error rate"), "all", by_arm(seen), watch, now)
     >>> found.place.tolist(), found.value.tolist(), found.before.tolist()
     ([0], [1.0], [])
     """
+    def arm(release: str | None, assignment: str) -> Mapping[datetime, Window]:
+        return {} if release is None else arms.get((release, assignment, name), {})
+
     end = minute_of(now, resolution_s=watch.resolution_s)
-    mine = _minutes(measure, arm_windows(windows, watch.release, watch.assignment, name))
-    stable = ({} if watch.reference is None or measure.per_query else
-              _minutes(measure, arm_windows(windows, watch.reference, "stable", name)))
+    mine = _minutes(measure, arm(watch.release, watch.assignment))
+    stable = {} if measure.per_query else _minutes(measure, arm(watch.reference, "stable"))
     before: list[float] = []
     if measure.versus:
-        twin = {} if watch.reference is None else _minutes(
-            measure, arm_windows(windows, watch.reference, watch.assignment, name))
+        twin = _minutes(measure, arm(watch.reference, watch.assignment))
         level = _level(measure, stable)
         mine, same = _less(mine, stable, level), _less(twin, stable, level)
         before = [one.value for at, one in same.items() if at < watch.since]
@@ -110,7 +119,7 @@ def course(measure: Measure, name: str, windows: Mapping[Key, Window], watch: Wa
     start = minute_of(watch.since, resolution_s=watch.resolution_s)
     shown = {at: one for at, one in mine.items() if start <= at < end}
     if measure.name == ESS:
-        shown = _over_mean(shown, arm_windows(windows, watch.release, watch.assignment, name))
+        shown = _over_mean(shown, arm(watch.release, watch.assignment))
     return _course(shown, start, watch.resolution_s, before, paired=bool(measure.versus))
 
 
@@ -130,14 +139,25 @@ def _minutes(measure: Measure, windows: Mapping[datetime, Window]) -> dict[datet
     found: dict[datetime, Minute] = {}
     waiting: list[Window] = []
     for at, one in windows.items():
-        window = one
-        for earlier in waiting:
-            window = earlier.merge(window)
-        shown = measure.read(window)
+        shown = _shown(measure, one, waiting)
         if shown is not None:
             found[at], waiting = shown, []
         elif measure.waits and one.requests.n:
             waiting = [*waiting, one][-(LOOKBACK - 1):]
+    return found
+
+
+def _shown(measure: Measure, window: Window, waiting: Sequence[Window]) -> Minute | None:
+    """A minute of a window and those that wait for it, kept with it: both never change."""
+    kept = window.shown.get(measure.name)
+    if kept is not None and len(kept[0]) == len(waiting) and all(map(is_, kept[0], waiting)):
+        found: Minute | None = kept[1]
+        return found
+    whole = window
+    for earlier in waiting:
+        whole = earlier.merge(whole)
+    found = measure.read(whole)
+    window.shown[measure.name] = (tuple(waiting), found)
     return found
 
 

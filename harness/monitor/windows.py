@@ -68,6 +68,7 @@ class Window:
         calibration: Stated probabilities against what came.
         slowest: The slowest judged queries, (ms, id).
         worst: The judged queries that lose most, (ΔnDCG@10, id).
+        shown: What was read off it already, by measure: a window never changes. No part of the state.
 
     >>> day = datetime(2025, 3, 1, tzinfo=UTC)
     >>> seen = Window.of([Observation(day, "prod", "ab", "stable", {"total": 4.0})])
@@ -84,6 +85,7 @@ class Window:
     calibration: Reliabilities = field(default_factory=Reliabilities)
     slowest: Ranked = ()
     worst: Ranked = ()
+    shown: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, observations: Sequence[Observation]) -> Self:
