@@ -6,17 +6,21 @@ finding. Nothing here measures or judges.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from harness.release.charter import seconds_of
 
 __all__ = ["AnyWith", "Check", "Direction", "Finite", "Guard", "Limit", "Row", "checks_of", "rows_of",
            "weakened"]
 
 By = Literal["value", "lcb", "ucb"]
 Direction = Literal["at_least", "at_most"]
+Severity = Literal["info", "warning", "critical", "emergency"]  # ascending, as what follows is
+Then = Literal["alert", "hold", "rollback"]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]  # a whole number is one; true and '0.5' are not
 _GATES_OWN = ("by", "slices", "any_with", "confidence", "expect")  # what a gate of the user's own says itself
 
@@ -29,8 +33,8 @@ class Guard(_Model):
     """A limit watched live: how long it must be missed, how grave that is, and what follows."""
 
     for_: str = Field("0m", alias="for", pattern=r"^\d+[smhd]$")
-    severity: Literal["info", "warning", "critical", "emergency"] = "warning"
-    then: Literal["alert", "hold", "rollback"] = "alert"
+    severity: Severity = "warning"
+    then: Then = "alert"
     warn_within: Finite | None = None
 
 
@@ -161,22 +165,33 @@ def rows_of(rows: Sequence[Row]) -> dict[str, tuple[Check, Row]]:
 def weakened(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
     """Ways in which `after` demands less than `before`, one line each; an empty list is a policy at least as strict.
 
+    Rows on one measure, task, slice and end are a set of limits: nothing is lost where some new one implies the old,
+    required as it was and guarded at least as well. Of several new ones the nearest is told.
+
     >>> old = [Row(measure="R@5", at_least=0.3)]
     >>> weakened(old, [Row(measure="R@5", at_least=0.2)])
     ['all-R@5-value: limit moved from value ≥ 0.3 to value ≥ 0.2']
+    >>> weakened([*old, Row(measure="R@5", at_least=0.4)], [Row(measure="R@5", at_least=0.4)])
+    []
     """
-    new = {check.id: check for check in checks_of(after)}
-    lines = []
-    for old in checks_of(before):
-        now = new.get(old.id)
-        lines += [f"{old.id}: no longer asked for"] if now is None else _weaker(old, now)
-    return lines
+    new = rows_of(after)
+    return [line for one in rows_of(before).values() for line in _missed(one, new)]
 
 
-def _weaker(old: Check, now: Check) -> list[str]:
-    if (old.measure, old.task, old.slice) != (now.measure, now.task, now.slice):
-        return [f"{old.id}: measures something else under the same name"]
-    lines = []
+def _missed(old: tuple[Check, Row], new: Mapping[str, tuple[Check, Row]]) -> list[str]:
+    name = old[0].id
+    rivals = [now for now in new.values() if _subject(now[0]) == _subject(old[0])]
+    if not rivals:
+        return [f"{name}: {'measures something else under the same name' if name in new else 'no longer asked for'}"]
+    return min((_weaker(old, now) for now in sorted(rivals, key=lambda now: now[0].id != name)), key=len)
+
+
+def _subject(check: Check) -> tuple[str | None, ...]:
+    return check.measure, check.task, check.slice, check.own_gate, None if check.limit is None else check.limit.by
+
+
+def _weaker(before: tuple[Check, Row], after: tuple[Check, Row]) -> list[str]:
+    (old, row), (now, its), lines = before, after, []
     if old.required and not now.required:
         lines.append(f"{old.id}: no longer required")
     if old.limit is not None and (now.limit is None or _looser(old.limit, now.limit)):
@@ -187,6 +202,8 @@ def _weaker(old: Check, now: Check) -> list[str]:
     for measure, limit in now.any_with:
         if measure not in known or _looser(known[measure], limit):
             lines.append(f"{old.id}: new or looser alternative {measure} {limit}")
+    if row.guard is not None and not _guarded(_watch(row.guard, old.limit), _watch(its.guard, now.limit)):
+        lines.append(f"{old.id}: its guard was changed")
     return lines
 
 
@@ -194,6 +211,20 @@ def _looser(old: Limit, now: Limit) -> bool:
     if old.direction != now.direction or old.by != now.by:
         return True
     return now.bound < old.bound if old.direction == "at_least" else now.bound > old.bound
+
+
+def _watch(guard: Guard | None, limit: Limit | None) -> tuple[float, ...]:
+    """A guard as numbers of which more is stricter: how soon, how grave, what follows, where it warns. None: nothing."""
+    if guard is None:
+        return ()
+    bound = 0.0 if limit is None else limit.bound if limit.direction == "at_least" else -limit.bound
+    reach = 0.1 * abs(bound) if guard.warn_within is None else guard.warn_within  # as it is watched
+    return (-seconds_of(guard.for_), get_args(Severity).index(guard.severity), get_args(Then).index(guard.then),
+            bound + reach)
+
+
+def _guarded(old: tuple[float, ...], now: tuple[float, ...]) -> bool:
+    return len(now) == len(old) and all(it >= was for was, it in zip(old, now, strict=True))
 
 
 def _checks(row: Row) -> list[Check]:

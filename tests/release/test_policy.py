@@ -48,11 +48,11 @@ def test_the_same_check_twice_is_an_error(rows):
 
 
 def test_a_goal_beside_what_is_required_is_a_check_of_its_own():
-    """The later limit stands in the id; both are asked for, and dropping either, or swapping them, demands less."""
+    """The later limit stands in the id; both are asked for, and dropping either demands less; their order is none."""
     required, goal = Row(measure="R@5", at_least=0.3), Row(measure="R@5", at_least=0.4, required=False, why="a goal")
     assert [check.id for check in checks_of([required, goal])] == ["all-R@5-value", "all-R@5-value-0.4"]
     assert weakened([required, goal], [required]) and weakened([required, goal], [goal])
-    assert weakened([required, goal], [goal, required])
+    assert not weakened([required, goal], [goal, required])
 
 
 @pytest.mark.parametrize("difference", [{"by": "lcb"}, {"task": "other"}, {"slices": ("hard",)}])
@@ -105,6 +105,7 @@ def test_a_limit_reads_as_the_field_writes_it():
     assert Guard(**{"for": "3m"}).for_ == "3m"
 
 
+WATCHED = {"for": "3m", "severity": "critical", "then": "hold"}
 OLD = {"measure": "R@5", "at_least": 0.3, "confidence": 0.9}
 
 
@@ -124,6 +125,14 @@ OLD = {"measure": "R@5", "at_least": 0.3, "confidence": 0.9}
     ([{**OLD, "task": "a", "slices": ("b-c",)}], [{**OLD, "task": "a-b", "slices": ("c",)}], "something else"),
     ([OLD], [{"gate": "all-R@5-value"}], "something else"),
     ([{"gate": "mine"}], [], "mine: no longer asked for"),
+    ([{**OLD, "guard": WATCHED}], [OLD], "its guard was changed"),
+    *(([{**OLD, "guard": WATCHED}], [{**OLD, "at_least": 0.4, "guard": WATCHED | less}], "its guard was changed")
+      for less in ({"for": "1h"}, {"severity": "info"}, {"then": "alert"}, {"warn_within": -0.2})),
+    ([{**OLD, "guard": WATCHED}, {**OLD, "at_least": 0.4}],
+     [OLD, {**OLD, "at_least": 0.4, "guard": WATCHED | {"then": "alert"}}], "all-R@5-value: its guard was changed"),
+    ([OLD, {**OLD, "at_least": 0.4}], [{**OLD, "at_least": 0.35}], "-0.4: limit moved from value ≥ 0.4"),
+    ([OLD, {**OLD, "at_least": 0.4, "required": False, "why": "x"}],
+     [{**OLD, "at_least": 0.5, "required": False, "why": "x"}], "all-R@5-value: no longer required"),
     ([{"gate": "mine"}], [{"gate": "mine", "required": False, "why": "late"}], "mine: no longer required"),
 ])  # fmt: skip
 def test_each_way_to_demand_less_is_named(before, after, words):
@@ -140,7 +149,13 @@ def test_each_way_to_demand_less_is_named(before, after, words):
     ([{**OLD, "any_with": [{"measure": "RR", "at_least": 0.2}]}],
      [{**OLD, "any_with": [{"measure": "RR", "at_least": 0.3}]}]),
     ([{"measure": "m", "at_most": 8}], [{"measure": "m", "at_most": 7}]),
-    ([OLD], [{**OLD, "expect": (0.1, 0.2)}]), ([{**OLD, "guard": {"for": "3m"}}], [OLD]),
+    ([OLD], [{**OLD, "expect": (0.1, 0.2)}]), ([OLD], [{**OLD, "guard": {"for": "3m"}}]),
+    ([OLD, {**OLD, "at_least": 0.4}], [OLD, {**OLD, "at_least": 0.5}]),
+    ([OLD, {**OLD, "at_least": 0.4}], [{**OLD, "at_least": 0.4}]),
+    ([{**OLD, "guard": WATCHED}, {**OLD, "at_least": 0.4}], [{**OLD, "at_least": 0.4, "guard": WATCHED}]),
+    ([{**OLD, "guard": WATCHED}], [{**OLD, "guard": {"for": "60s", "severity": "emergency", "then": "rollback"}}]),
+    ([{**OLD, "guard": WATCHED}, {**OLD, "at_least": 0.2, "guard": {"for": "5m"}}],
+     [{**OLD, "at_least": 0.2, "guard": {"for": "5m"}}, {**OLD, "guard": WATCHED}]),
 ])  # fmt: skip
 def test_asking_for_as_much_or_more_is_no_weakening(before, after):
     """A stricter limit, more slices, fewer alternatives, required again: nothing to report."""
@@ -148,12 +163,13 @@ def test_asking_for_as_much_or_more_is_no_weakening(before, after):
 
 
 ROWS = st.builds(
-    lambda name, bound, confidence, required, others: Row(
+    lambda name, bound, confidence, required, others, guard: Row(
         measure=name, at_least=bound, confidence=confidence, required=required, why=None if required else "why",
-        any_with=[{"measure": "AP", "at_least": other} for other in others]),
+        guard=guard, any_with=[{"measure": "AP", "at_least": other} for other in others]),
     st.sampled_from(["R@5", "RR"]), st.sampled_from([0.1, 0.2, 0.3]), st.sampled_from([0.8, 0.9]), st.booleans(),
-    st.lists(st.sampled_from([0.1, 0.2]), max_size=1))
-POLICIES = st.lists(ROWS, max_size=2, unique_by=lambda row: row.measure)
+    st.lists(st.sampled_from([0.1, 0.2]), max_size=1),
+    st.sampled_from([None, {"for": "1m"}, {"for": "60s", "then": "hold"}, {"for": "0m", "warn_within": 0.2}]))
+POLICIES = st.lists(ROWS, max_size=3, unique_by=lambda row: (row.measure, row.at_least))
 
 
 @given(POLICIES, POLICIES, POLICIES)
