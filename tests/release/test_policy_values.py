@@ -13,18 +13,21 @@ from fixtures.logs import sound_log, sound_policies
 from harness.defects.owners import named
 from harness.errors import InputError
 from harness.estimators.counterfactual import ips, snips
-from harness.release.judge import Verdict, judge
+from harness.release.judge import Control, Verdict, judge
 from harness.release.measures.counterfactual import EXAMPLES, read
 from harness.release.observed import Observed, Trial
 from harness.release.policy import Check, Limit
 from harness.release.studied.choices import Choices
 from harness.release.studied.decisions import DecisionLog, LogColumns
 from harness.release.studied.policy_log import OnPolicy, PolicyLog, cross_fitted_rewards, policy_log
-from harness.release.studied.policy_values import error_z, gap_z, policy_values, truth_of, value_by, values_of
+from harness.release.studied.policy_values import audit_of, error_z, gap_z, policy_values, truth_of, value_by, values_of
 from tests.defects.gating import LIMITS, check, gated
 
 COLUMNS = LogColumns("won", "p", "pi", "act", ("lang",), ("before",), "user", ("lang",), prefix="pi_",
                      context=("x", "lang"))
+
+
+SHOWN = Control("planted", 1.0, 0.0, 0.0, 0.0, 6000)  # a control that was refused
 
 
 def trial_of(log: PolicyLog) -> Trial:
@@ -123,6 +126,32 @@ def test_a_value_whose_weights_are_refused_shows_no_bound():
     assert math.isinf(reading.estimate.low) and "under the floor" in reading.note
     assert judge(check("policy value"), reading).verdict is not Verdict.PASS
     assert math.isfinite(read(trial_of(log), check("policy value")).estimate.low)
+
+
+@pytest.mark.parametrize("by", ["lcb", "value"])
+def test_a_value_that_the_audit_doubts_shows_no_bound(by):
+    """Propensities stated too large, nothing that refuses them, and a mean weight that is not 1: no gate passes."""
+    log = made(table(6000))
+    row = replace(check("policy value"), limit=Limit("at_least", 0.1, by))
+    assert judge(row, replace(read(trial_of(log), row), control=SHOWN)).verdict is Verdict.PASS
+    stated = replace(log, propensity=np.minimum(1.0, 2.2 * log.propensity))
+    audit = audit_of(stated)
+    assert not audit.check.refusals and "propensities too large" in " ".join(audit.doubts)
+    reading = read(trial_of(stated), row)
+    assert judge(row, replace(reading, control=SHOWN)).verdict is Verdict.INCONCLUSIVE
+    assert "excludes 1" in reading.note and "SNIPS 0." in reading.note
+
+
+def test_weights_that_differ_by_user_are_doubted_by_user():
+    """Rows that repeat a user's weight are no more proof that the mean is not 1 than the user is, as in the audit."""
+    rng = np.random.default_rng(4)
+    rows = np.repeat(np.arange(100), 100)
+    weight = rng.lognormal(0.0, 0.7, 100)
+    weight = (1.1 * weight / weight.mean())[rows]
+    log = made(table(10_000))
+    repeated = replace(log, units=rows, propensity=np.full(len(rows), 0.1), target=np.minimum(1.0, 0.1 * weight))
+    by_row = replace(repeated, units=np.arange(len(rows)))
+    assert audit_of(by_row).check.doubts and not audit_of(repeated).check.doubts
 
 
 # models see no row of the unit that they predict

@@ -2,7 +2,7 @@
 
 | measure | its number |
 |---|---|
-| `policy value` | what the target would have earned, by SNIPS; without ends where its weights are refused |
+| `policy value` | what the target would have earned, by SNIPS; without ends where `signoff audit` doubts or refuses |
 | `estimators disagree` | 0 where DR lies inside SNIPS's interval and SNIPS inside DR's, else 1 |
 | `estimator gap z` | SNIPS less DR, in standard errors of that difference, without its sign |
 | `policy value error z` | SNIPS less what the target earned in truth, in standard errors, without its sign |
@@ -25,8 +25,17 @@ from harness.release.judge import Reading
 from harness.release.observed import Trial
 from harness.release.policy import Check
 from harness.release.studied.audited import ess, kappa, magnitude
+from harness.release.studied.choices import ONE_MODEL
 from harness.release.studied.policy_log import PolicyLog, policies_of
-from harness.release.studied.policy_values import agreement, error_z, gap_z, truth_of, values_of, weights_of
+from harness.release.studied.policy_values import (
+    agreement,
+    audit_of,
+    error_z,
+    gap_z,
+    truth_of,
+    values_of,
+    weights_of,
+)
 
 __all__ = ["EXAMPLES", "owns", "read"]
 
@@ -53,6 +62,8 @@ def read(trial: Trial, check: Check) -> Reading:
     """
     log = policies_of(trial).slice(check.slice)
     found, note = _READERS[check.measure](log, check.confidence, np.random.default_rng(trial.seed))
+    if check.measure == "policy value" and math.isinf(found.low) and check.limit and check.limit.by == "value":
+        found = found._replace(value=math.nan)  # which would be gone by, and is told in the note
     weights = weights_of(log)
     details: dict[str, float | str] = {
         "units": float(len(np.unique(log.units))), "ESS/N": ess(weights, confidence=check.confidence).value,
@@ -62,11 +73,11 @@ def read(trial: Trial, check: Check) -> Reading:
 
 
 def _value(log: PolicyLog, confidence: float, _: np.random.Generator) -> tuple[Estimate, str]:
-    """SNIPS; where the weights are refused its ends say nothing, and a bound can then not be shown."""
-    found, refused = values_of(log, confidence=confidence)["SNIPS"], weights_of(log).refusals
-    if refused:
+    """SNIPS; where the audit refuses or doubts it its ends say nothing, and a bound can then not be shown."""
+    found, audit = values_of(log, confidence=confidence)["SNIPS"], audit_of(log)
+    if unshown := (*audit.check.refusals, *audit.doubts):
         found = found._replace(low=-math.inf, high=math.inf)
-    return found, "; ".join([*refused, _told(log, confidence)])
+    return found, "; ".join([*unshown, _told(log, confidence)])
 
 
 def _disagree(log: PolicyLog, confidence: float, _: np.random.Generator) -> tuple[Estimate, str]:
@@ -104,10 +115,16 @@ def _calibration(log: PolicyLog, confidence: float, rng: np.random.Generator) ->
                                confidence=each) for at, said in enumerate(log.chances.T)]
     errors = [one.estimate for one in found]
     worst = max(errors, key=lambda one: one.value)
-    models = [] if log.groups is None else np.unique(log.groups).tolist()
-    note = (f"{len(models)} models by level ({', '.join(map(str, models[:6]))}); a perfect one would score "
-            f"{max(one.floor for one in found):.4f}")
+    note = f"{_models(log)}; a perfect one would score {max(one.floor for one in found):.4f}"
     return worst._replace(low=max(one.low for one in errors), high=max(one.high for one in errors)), note
+
+
+def _models(log: PolicyLog) -> str:
+    """Which models said the propensities, and which column would give each language its own."""
+    models = [] if log.groups is None else np.unique(log.groups).tolist()
+    if models != [ONE_MODEL]:
+        return f"{len(models)} models by level ({', '.join(map(str, models[:6]))})"
+    return ONE_MODEL + (f" (columns.language: {log.unused} gives each its own)" if log.unused else "")
 
 
 def _told(log: PolicyLog, confidence: float) -> str:
