@@ -24,7 +24,7 @@ from tests.monitor.traffic import at, served
 
 ERRORS = Guarded("errors", "error rate", "all", Limit("at_most", 0.02, "ucb"), 120, "critical", "rollback")
 SOUND = (Criterion(measure="error rate", at_most=0.02),)
-RAMP = Rollout(stages=tuple(Stage(percent=percent, hold="20m", criteria=SOUND) for percent in (5, 25, 50)))
+RAMP = Rollout(stages=tuple(Stage(percent=percent, hold="12m", criteria=SOUND) for percent in (5, 25, 50)))
 STABLE, CANDIDATE = (sha256_bytes(name) for name in (b"old", b"new"))
 
 
@@ -82,7 +82,7 @@ def checked(store):
 def test_a_candidate_that_turns_bad_is_rolled_back_by_itself(serving, rng):
     """Sound at 5 %, bad at 25 %: within minutes the stable release has all traffic, and the trail says by which."""
     started(serving)
-    last = run(serving, rng, 60, bad_at=25.0)
+    last = run(serving, rng, 45, bad_at=25.0)
     pointer = checked(serving)
     assert (pointer.stable, pointer.candidate, pointer.percent) == (STABLE, None, 0.0)
     with serving.reading() as connection:
@@ -98,7 +98,7 @@ def test_a_candidate_that_turns_bad_is_rolled_back_by_itself(serving, rng):
 def test_a_sound_candidate_takes_over(serving, rng):
     """Shown to be sound at every stage, the candidate becomes the stable release."""
     started(serving)
-    run(serving, rng, 110)
+    run(serving, rng, 70)
     pointer = checked(serving)
     assert (pointer.stable, pointer.candidate) == (CANDIDATE, None)
 
@@ -108,7 +108,7 @@ def test_no_channel_stops_a_rollback(serving, rng):
     def dead(*_: object) -> None:
         raise ConnectionError("no channel")
     started(serving)
-    last = run(serving, rng, 45, bad_at=5.0, tell=dead)
+    last = run(serving, rng, 30, bad_at=5.0, tell=dead)
     assert checked(serving).candidate is None
     assert last.told.startswith("ConnectionError")
 
@@ -136,7 +136,7 @@ def test_the_kill_switch_rolls_back_at_once(serving, rng):
 def test_a_changed_window_moves_nothing(serving, rng):
     """Evidence that was changed neither proceeds nor rolls back: the look is refused."""
     started(serving)
-    run(serving, rng, 19)
+    run(serving, rng, 11)
     with serving.writing() as connection:
         connection.execute(update(tables.windows).values(state=Window().raw))
     with pytest.raises(EvidenceError, match="a window was changed"):
@@ -190,7 +190,7 @@ def test_windows_of_a_second_work_alike(serving, rng):
     quick = Rollout(stages=tuple(stage.model_copy(update={"hold": "20s"}) for stage in RAMP.stages))
     started(serving, quick)
     guard = Guarded("errors", "error rate", "all", ERRORS.limit, 2, "critical", "rollback")
-    for second in range(60):
+    for second in range(50):
         now: datetime = at(0) + timedelta(seconds=second)
         with serving.reading() as connection:
             percent = current(connection, "prod").percent
