@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import PurePath
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["JsonFlag", "MeasureOption", "console", "emit_json", "plain", "print_json", "tell"]
+__all__ = ["JsonFlag", "MeasureOption", "console", "emit_json", "plain", "print_json", "prose", "tell"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")]
 MeasureOption = Annotated[
@@ -29,6 +30,17 @@ def console(*, as_json: bool = False) -> Console:
     from rich.console import Console
 
     return Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=False)
+
+
+def prose(out: Console, line: str, *, style: str | None = None) -> None:
+    """Print a sentence in the console's width, indented after its first line; a path too long for it sticks out whole.
+
+    Words are never cut, and square brackets are what they are.
+    """
+    lead = " " * (len(line) - len(line.lstrip()))
+    for part in wrap(line, width=out.width, subsequent_indent=f"{lead}  ", break_long_words=False,
+                     break_on_hyphens=False):
+        out.print(part, style=style, markup=False, soft_wrap=True)
 
 
 def print_json(document: object) -> None:

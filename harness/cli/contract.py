@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common import JsonFlag, console, print_json
+from harness.cli.common import JsonFlag, console, print_json, prose
 from harness.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def _runbooks(loaded: Loaded, folder: Path, *, check: bool, as_json: bool) -> in
     if as_json:
         print_json({"release": loaded.manifest.release, "files": files})
     else:
-        console().print(f"{len(files)} runbooks of {loaded.manifest.release} written to {folder}", markup=False,
-                        soft_wrap=True)
+        prose(console(), f"{len(files)} runbooks of {loaded.manifest.release} written to {folder}")
     return int(Exit.PASSED)
 
 
@@ -71,15 +70,13 @@ def _tell(contract: ReleaseContract, files: list[Path], loaded: Loaded, *, check
     out, clauses = console(), contract.clauses
     held = sum(one.holds for one in clauses)
     guarded = sum(one.guard is not None for one in clauses)
-    out.print(f"{contract.release}: the contract {'holds' if contract.holds else 'does NOT hold'}: {held} of "
-              f"{len(clauses)} clauses shown", style="green" if contract.holds else "bold red", soft_wrap=True)
+    prose(out, f"{contract.release}: the contract {'holds' if contract.holds else 'does NOT hold'}: {held} of "
+               f"{len(clauses)} clauses shown", style="green" if contract.holds else "bold red")
     for one in clauses:
         if one.finding.blocks:
-            out.print(f"  {one.finding.verdict.name} {one.finding.check.id}: {one.finding.reason}", markup=False,
-                      soft_wrap=True)
+            prose(out, f"  {one.finding.verdict.name} {one.finding.check.id}: {one.finding.reason}")
     signed = "signed" if contract.signed is not None else f"not signed (signoff sign {loaded.path})"
-    out.print(f"  {signed}; {guarded} clause{'' if guarded == 1 else 's'} watched live; "
-              + ("who decides is named" if contract.charter else "nobody is named to decide (`contract:`)"),
-              markup=False, soft_wrap=True)
+    prose(out, f"  {signed}; {guarded} clause{'' if guarded == 1 else 's'} watched live; "
+               + ("who decides is named" if contract.charter else "nobody is named to decide (`contract:`)"))
     for path in files:
         out.print(f"  {'unchanged' if check else 'written'}: {path}", markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.common import JsonFlag, console, print_json
+from harness.cli.common import JsonFlag, console, print_json, prose
 from harness.data.store import atomic_write_bytes
 from harness.errors import Exit, InputError, SignoffError, UsageError
 from harness.release.manifest import parse_manifest
@@ -37,10 +37,11 @@ def command(
     manifest = next(path for path in written if path.suffix == ".yaml")
     inside = manifest.relative_to(folder)
     entered = "" if folder == Path() else f"  cd {folder}\n"
-    out.print(f"\nNext: put your judgements and two runs where {manifest} names them, then\n"
-              f"{entered}  signoff gates {inside}\n"
-              "Before CI can sign: `signoff keygen`, its public half in manifests/trust.yaml, the key as the secret\n"
-              "SIGNOFF_KEY of an environment named release.", markup=False, soft_wrap=True)
+    out.print()
+    prose(out, f"Next: put your judgements and two runs where {manifest} names them, then")
+    out.print(f"{entered}  signoff gates {inside}", markup=False, soft_wrap=True)  # whole, to be copied
+    prose(out, "Before CI can sign: `signoff keygen`, its public half in manifests/trust.yaml, the key as the secret "
+               "SIGNOFF_KEY of an environment named release.")
     return int(Exit.PASSED)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.common import JsonFlag, console, print_json
+from harness.cli.common import JsonFlag, console, print_json, prose
 from harness.release.keys import keygen, load_key
 
 __all__ = ["command"]
@@ -24,7 +24,6 @@ def command(
         print_json({"private": private, "public": public, "name": key.name, "keyid": key.keyid})
         return
     out = console()
-    out.print(f"private key  {private}  (mode 0600: keep it out of the repository and of the gate job)", markup=False,
-              soft_wrap=True)
-    out.print(f"public key   {public}  (name it in manifests/trust.yaml)", markup=False, soft_wrap=True)
-    out.print(f"key id       {key.keyid}", markup=False, soft_wrap=True)
+    prose(out, f"private key  {private}  (mode 0600: keep it out of the repository and of the gate job)")
+    prose(out, f"public key   {public}  (name it in manifests/trust.yaml)")
+    out.print(f"key id       {key.keyid}", markup=False, soft_wrap=True)  # whole, to be copied

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.base import base_of, trust_of
-from harness.cli.common import JsonFlag, console, print_json
+from harness.cli.common import JsonFlag, console, print_json, prose
 from harness.errors import EvidenceError, InputError, SignoffError
 from harness.release.attest import bundle_path, hash_subjects
 from harness.release.manifest import Loaded, load_manifest
@@ -107,10 +107,9 @@ def _tell(verified: Verified, trust: Trust) -> None:
         *(f"  note: {note}" for note in verified.notes),
     ]
     for line in lines:
-        out.print(line, markup=False, soft_wrap=True)
+        prose(out, line)
     if verified.integrity_only:
-        out.print("INTEGRITY ONLY: no trust file says who may sign; anyone with this checkout's development key could "
-                  "have signed this.", style="bold yellow", soft_wrap=True)
+        prose(out, "INTEGRITY ONLY: no trust file says who may sign; anyone with this checkout's development key could "
+                   "have signed this.", style="bold yellow")
     elif verified.development:
-        out.print("DEVELOPMENT KEY: the trust file allows it; nobody with authority signed this.", style="bold yellow",
-                  soft_wrap=True)
+        prose(out, "DEVELOPMENT KEY: the trust file allows it; nobody with authority signed this.", style="bold yellow")

@@ -150,7 +150,7 @@ def _to_sign(manifest: str, awaited: Sequence[str]) -> tuple[str, ...]:
     """What is left after a pass: the approvals that people still owe, then the signature."""
     if not awaited:
         return (f"Nothing is signed yet. To sign it: signoff sign {manifest}",)
-    return (f"Nothing is signed yet: people have still to approve. The whole list: signoff status {manifest}",
+    return ("Nothing is signed yet: people have still to approve.", f"The whole list: signoff status {manifest}",
             *(f"To approve: {command}" for command in awaited), f"Then, to sign it: signoff sign {manifest}")
 
 

@@ -88,4 +88,4 @@ def _closing(story: Story, console: Console) -> None:
 
     console.print(Text(story.headline, style=STYLES[story.verdict.name]))
     for sentence in (*story.why, *story.next):
-        console.print(Text(sentence))
+        console.print(Text(sentence), soft_wrap=": signoff " in sentence)  # a command stands whole, to be copied

@@ -160,5 +160,5 @@ def test_data_without_a_digest_at_the_base_are_noted(project, capsys, pin, noted
     git(project, "commit", "-qam", "own data")
     written(project, MANIFEST.replace("corpus: pydocs", f"beir: mine, sha256: {'0a' * 32}"))
     assert signed(project, capsys) == (Exit.PASSED, "")
-    out = run(capsys, "verify", M, "--base", "HEAD")[1]
+    out = " ".join(run(capsys, "verify", M, "--base", "HEAD")[1].split())
     assert ("without a sha256 at the base, so that review alone holds what is in it: data.beir" in out) is noted

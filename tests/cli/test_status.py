@@ -228,8 +228,9 @@ def test_a_run_that_passed_asks_for_the_approvals_before_the_signature(project, 
                             closing={**evidence.closing, "awaited": awaited(loaded)})).next
 
     asked = told()
-    assert asked[0].startswith("Nothing is signed yet") and f"signoff status {M}" in asked[0]
-    assert asked[1:] == (f"To approve: signoff approve {M} --item capacity --key FILE",
+    assert asked[0].startswith("Nothing is signed yet")
+    assert asked[1:] == (f"The whole list: signoff status {M}",
+                         f"To approve: signoff approve {M} --item capacity --key FILE",
                          f"To approve: signoff approve {M} --item 'stakeholder approval' --key FILE",
                          f"Then, to sign it: signoff sign {M}")
     all_approved(capsys)
