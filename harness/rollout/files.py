@@ -40,7 +40,7 @@ def environment_named(name: str) -> str:
 def alone(home: Path) -> Iterator[None]:
     """Hold a store's folder against a second process that changes it; a killed holder holds nothing.
 
-    Stages that a killed process left are removed: whoever is alone here knows that nobody fills them.
+    Stages and parts that a killed process left are removed: whoever is alone here knows that nobody fills them.
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".lock").open("wb") as stream:
@@ -48,6 +48,8 @@ def alone(home: Path) -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX)
         for left in home.glob(f"*/{_STAGE}*"):
             shutil.rmtree(left, ignore_errors=True)
+        for left in home.glob("backups/**/.*.part"):
+            left.unlink()
         yield
 
 

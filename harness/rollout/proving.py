@@ -9,6 +9,7 @@ from sqlalchemy import select
 from harness.errors import EvidenceError
 from harness.rollout import tables
 from harness.rollout.backup_index import Index, indexes
+from harness.rollout.migrations.append_only import KEPT, changeable
 from harness.rollout.pointer import compare_with_trail, history
 from harness.rollout.store import Store
 from harness.rollout.trail import entries, verify_trail
@@ -29,7 +30,8 @@ class Proven:
 def verify_store(store: Store, *, head: tuple[int, str] | None = None) -> Proven:
     """Verify the trail's chain, the pointer and the admissions against it, and the rows that backups noted.
 
-    A trail whose end was cut off, or that was written anew from some row on, shows in a backup's note or in `head`.
+    A trail whose end was cut off, or that was written anew from some row on, shows in a backup's note or in `head`; a
+    database that would now let rows be changed is told even where none was.
 
     Raises: EvidenceError naming the first row that does not stand.
     """
@@ -37,6 +39,7 @@ def verify_store(store: Store, *, head: tuple[int, str] | None = None) -> Proven
         rows, flips = entries(connection), history(connection)
         admitted = {(str(one.environment), str(one.digest)) for one in connection.execute(
             select(tables.admissions.c.environment, tables.admissions.c.digest))}
+        lifted = changeable(connection, KEPT)
     verify_trail(rows, head=head)
     compare_with_trail(flips, rows)
     told = {(str(one.body.get("environment")), str(one.body.get("digest"))) for one in rows if one.kind == "admit"}
@@ -50,4 +53,7 @@ def verify_store(store: Store, *, head: tuple[int, str] | None = None) -> Proven
         if hashes.get(seq) != sha256:
             raise EvidenceError("not the row that a backup noted", where="trail", row=seq, expected=sha256,
                                 found=hashes.get(seq, f"no such row: the trail ends at {len(rows)}"))
+    if lifted:
+        raise EvidenceError("its rows stand, but the rule that keeps them was lifted", where=", ".join(lifted),
+                            expected="a database that refuses to change them", found="no such rule")
     return Proven(len(rows), len(flips), len(noted), f"{rows[-1].seq}:{rows[-1].sha256}" if rows else "none")

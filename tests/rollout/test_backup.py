@@ -361,9 +361,12 @@ def test_one_process_at_a_time_changes_the_files(tmp_path):
     """A second one waits; what a dead one left half done is cleared away."""
     left = tmp_path / "releases" / ".stage-dead"
     left.mkdir(parents=True)
+    part = tmp_path / "backups" / "objects" / "ab" / ".abcd.0123.part"
+    part.parent.mkdir(parents=True)
+    part.touch()
     with ExitStack() as release:
         release.enter_context(alone(tmp_path))
-        assert not left.exists()
+        assert not left.exists() and not part.exists()
         code = "import sys; from pathlib import Path; from harness.rollout.files import alone\n" \
                "print('asks', flush=True)\nwith alone(Path(sys.argv[1])): Path(sys.argv[1], 'entered').touch()"
         with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as waiting:

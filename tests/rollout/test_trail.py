@@ -175,6 +175,14 @@ def test_a_store_that_was_changed_from_outside_is_found_out(store, name):
         verify_store(store)
 
 
+def test_a_rule_that_was_lifted_is_told_though_every_row_stands(store):
+    """Someone made ready to change rows, and has not yet: the verification does not pass over it."""
+    admitted(store, "a")
+    tampered(store)
+    with pytest.raises(EvidenceError, match="trail: its rows stand, but the rule that keeps them was lifted"):
+        verify_store(store)
+
+
 def test_an_end_that_was_cut_off_is_found_out_by_a_backup(store):
     """The newest rows of trail and pointer are both gone: the chain stands, the backup's note does not."""
     admitted(store, "a")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from collections.abc import Iterable
 
-__all__ = ["append_only"]
+from sqlalchemy import Connection, text
+
+__all__ = ["KEPT", "append_only", "changeable"]
+
+KEPT = ("releases", "pointer", "trail")
 
 _SQLITE = """\
 CREATE TRIGGER {table}_keeps_{verb} BEFORE {verb} ON {table}
@@ -27,3 +31,15 @@ def append_only(connection: Connection, table: str) -> None:
     else:
         connection.exec_driver_sql(_FUNCTION.replace("%", "%%"))
         connection.exec_driver_sql(_POSTGRES.format(table=table))
+
+
+def changeable(connection: Connection, tables: Iterable[str]) -> list[str]:
+    """Those of the tables whose rows the database would let anyone change: the rule was lifted, or switched off."""
+    if connection.dialect.name == "sqlite":
+        asked = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        wanted = {table: {f"{table}_keeps_UPDATE", f"{table}_keeps_DELETE"} for table in tables}
+    else:
+        asked = "SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D'"
+        wanted = {table: {f"{table}_keeps"} for table in tables}
+    there = set(connection.execute(text(asked)).scalars())
+    return [table for table, names in wanted.items() if not names <= there]
