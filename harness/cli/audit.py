@@ -88,10 +88,12 @@ def _audited(table: LogTable, roles: Roles, asked: _Asked, progress: Progress) -
 
     from harness.cli.audit_view import Told
     from harness.data.log_models import control_findings, robust_values
-    from harness.data.log_truth import beside_truth
+    from harness.data.log_truth import beside_truth, require_another_log
     from harness.data.logs import ALL, audit_log, require_propensity
 
     level, models = asked.confidence, asked.models
+    if asked.truth:
+        require_another_log(table, asked.truth, roles.columns, progress=progress)
     require_propensity(table, roles.propensity, otherwise="a manifest with studies.confounding.columns.propensity: "
                        "null, which has it fitted")  # fmt: skip
     audits = audit_log(table, roles, floor=asked.floor, confidence=level, progress=progress)

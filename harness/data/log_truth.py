@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from harness.columns import Floats
 from harness.data.log_models import Robust, unit_error
 from harness.data.log_table import Batch, LogTable, column_of_labels, column_of_numbers
 from harness.data.logs import Audits, Roles, basics, parts_of
+from harness.data.store import sha256_file
 from harness.data.stream import Progress
+from harness.errors import InputError
 from harness.estimate import Estimate
 from harness.estimators.intervals import mean_interval
 
-__all__ = ["CHANCE", "Beside", "Distance", "beside_truth"]
+__all__ = ["CHANCE", "Beside", "Distance", "beside_truth", "require_another_log"]
 
+_TELLING = 20  # rows; fewer may well be the same by chance
 CHANCE = 0.0027  # of refusing a sound audit, all slices together: three standard errors, of one
 
 
@@ -77,6 +82,50 @@ def beside_truth(table: LogTable, truth: LogTable, roles: Roles, audits: Audits,
         found[name] = Beside(mean, {one: _distance(value - mean.value, math.hypot(error, spread))
                                     for one, value, error in rows}, _limit(len(told)))  # fmt: skip
     return found
+
+
+def require_another_log(table: LogTable, truth: LogTable, columns: Sequence[str], *,
+                        progress: Progress | None = None) -> None:
+    """Raises InputError where the truth is the log itself: the same bytes, or the same rows whatever their order.
+
+    Rows are compared in those of `columns` that both tables have. What the log's own policy earned is the truth of that
+    policy, and of no other.
+    """
+    if not _same_bytes(table.path, truth.path):
+        shared = [name for name in dict.fromkeys(columns) if name in table.names and name in truth.names]
+        if not shared or not _same_rows(table.held(shared, progress), truth.held(shared, progress)):
+            return
+    raise InputError("the truth is the log itself", where=truth.path, found=f"the rows of {table.path}",
+                     expected="what the target policy earned on a log of its own")
+
+
+def _same_bytes(one: Path | str, other: Path | str) -> bool:
+    """Whether both files are the same to the byte; a file that is not there is told where it is read."""
+    paths = Path(one), Path(other)
+    if not all(path.is_file() for path in paths) or paths[0].stat().st_size != paths[1].stat().st_size:
+        return False
+    return sha256_file(one) == sha256_file(other)
+
+
+def _same_rows(one: Batch, other: Batch) -> bool:
+    """In the same order and not all alike; or in another one, and mostly distinct: else chance might make them so."""
+    pairs = [(one.columns[name], other.columns[name]) for name in one.columns]
+    n = len(pairs[0][0])
+    if n < _TELLING or n != len(pairs[0][1]):
+        return False
+    codes = [np.unique(_plain(*pair), return_inverse=True)[1].reshape(2, n) for pair in pairs]
+    rows = np.unique(np.stack(codes, axis=2).reshape(2 * n, len(codes)), axis=0, return_inverse=True)[1].reshape(2, n)
+    if np.array_equal(rows[0], rows[1]):
+        return len(np.unique(rows[0])) > 1
+    return np.array_equal(np.sort(rows[0]), np.sort(rows[1])) and 2 * len(np.unique(rows[0])) >= n
+
+
+def _plain(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    """Both columns end to end, as numbers where they are, whichever format they come from; else as text."""
+    try:
+        return np.concatenate([one.astype(np.float64), other.astype(np.float64)])
+    except (TypeError, ValueError):
+        return np.concatenate([one.astype(np.str_), other.astype(np.str_)])
 
 
 def _estimators(

@@ -214,7 +214,7 @@ def _looser(old: Limit, now: Limit) -> bool:
 
 
 def _watch(guard: Guard | None, limit: Limit | None) -> tuple[float, ...]:
-    """A guard as numbers of which more is stricter: how soon, how grave, what follows, where it warns. None: nothing."""
+    """A guard as numbers of which more is stricter: how soon, how grave, what follows, where it warns; none, none."""
     if guard is None:
         return ()
     bound = 0.0 if limit is None else limit.bound if limit.direction == "at_least" else -limit.bound

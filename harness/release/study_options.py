@@ -85,6 +85,13 @@ class LogColumnsOption(Model):
     prefix: str | None = Field(None, min_length=1)
     language: str | None = None
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Columns that a decision is told in, each once: earned, chances, action, strata, controls, unit, slices."""
+        told = (self.reward, self.propensity, self.target, self.action, *self.strata, *self.controls, self.unit,
+                *self.slices)
+        return tuple(dict.fromkeys(name for name in told if name is not None))
+
 
 class ConfoundingStudy(Model):
     """The log of decisions: the user's own, or one drawn over the measured queries.

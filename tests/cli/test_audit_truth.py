@@ -78,3 +78,27 @@ def test_a_truth_without_the_reward_names_what_is_missing(rng, tmp_path):
     pd.DataFrame({"clicks": [0, 1]}).to_parquet(own)
     with pytest.raises(InputError, match=r"own\.parquet, column click: missing column; .*\(nearest: clicks\)"):
         audit(written(frame(rng), tmp_path), *COLUMNS, "--truth", str(own))
+
+
+@pytest.mark.parametrize("form", ["bytes", "csv", "shuffled", "rewards alone"])
+def test_a_truth_that_is_the_log_itself_is_refused(form, rng, tmp_path):
+    """Its own bytes, or its rows in another format or order: what the log earned is no truth of the target."""
+    log = frame(rng).assign(click=rng.random(2000))
+    (tmp_path / "own").mkdir()
+    path = written(log, tmp_path)
+    other = {"bytes": log, "csv": log, "shuffled": log.sample(frac=1.0, random_state=1),
+             "rewards alone": log[["click"]]}[form]
+    own = tmp_path / "own" / ("log.csv" if form == "csv" else "log.parquet")
+    (other.to_csv if form == "csv" else other.to_parquet)(own, index=False)
+    with pytest.raises(InputError, match="the truth is the log itself") as told:
+        audit(path, *COLUMNS, "--truth", str(own))
+    assert "\n" not in str(told.value) and str(own) in str(told.value)
+
+
+def test_rows_that_are_alike_by_chance_are_no_copy(rng, tmp_path, capsys):
+    """As many rows with as many clicks, in another order, or clicks that are all alike, are a log of their own."""
+    log = frame(rng)
+    own = tmp_path / "own.parquet"
+    log[["click"]].sample(frac=1.0, random_state=1).to_parquet(own, index=False)
+    assert audit(written(log, tmp_path), *COLUMNS, "--truth", str(own)) in {0, 10, 11}
+    assert "Verdict" in capsys.readouterr().out

@@ -73,6 +73,15 @@ def test_a_users_own_log_is_valued_beside_his_truth(folder):
     assert again.expected.tolist() == found.expected.tolist()
 
 
+@pytest.mark.parametrize("name", ["log.parquet", "copy.csv"])
+def test_a_truth_that_is_the_log_itself_is_refused(name, folder):
+    """By its bytes or by its rows: the distance from it would say nothing of the target."""
+    table(1200).to_csv("copy.csv", index=False)
+    loaded = manifest(folder, confounding(truth={name.rpartition(".")[2]: name}))
+    with pytest.raises(InputError, match=f"{name}.*the truth is the log itself"):
+        counterfactual.recorded(loaded, lambda _: None)
+
+
 def test_a_log_without_propensities_has_them_fitted_by_language(folder):
     """`propensity: null` in the manifest; the record says that they are not the log's own."""
     loaded = manifest(folder, confounding(columns=COLUMNS | {"propensity": None, "language": "lang"}))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.log_table import LogTable, column_of_labels, column_of_numbers
+from harness.data.log_truth import require_another_log
 from harness.errors import InputError
 from harness.release.build import Built
 from harness.release.manifest import Loaded, Manifest
@@ -52,7 +53,8 @@ def observe(loaded: Loaded, built: Built, candidate: Observed,
 def recorded(loaded: Loaded, tell: Tell) -> PolicyLog:
     """The user's own log, or one drawn over his trace of spends, with what the target earned itself if he gives it.
 
-    Raises InputError where he gives neither log nor trace; where the truth is no table, or lacks the log's reward.
+    Raises InputError where he gives neither log nor trace; where the truth is no table, is the log itself, or
+    lacks the log's reward.
     """
     return _valued(loaded, confounded.recorded_log(loaded), _truth(loaded), tell)
 
@@ -67,6 +69,9 @@ def _truth(loaded: Loaded) -> OnPolicy | None:
         raise InputError("not a table", where=loaded.path, column="studies.confounding.truth", found=kind,
                          expected="parquet, csv or jsonl")
     table, told = LogTable(kind, loaded.folder / name), options.columns
+    if options.log is not None:
+        ((form, log),) = options.log.spec.items()
+        require_another_log(LogTable(form, loaded.folder / log), table, told.named)
     slices = [one for one in told.slices if one in table.names]
     unit = told.unit if told.unit in table.names else None
     batch = table.held([told.reward, *slices, *([unit] if unit else [])])
