@@ -162,16 +162,30 @@ def _settle(finding: Finding) -> str:
                 f"{finding.reading.min_n:,} or more are left to judge by (now {n:,}).")
     if n < finding.reading.min_n:
         return f"To settle {gate}, measure {finding.reading.min_n:,} or more (now {n:,}): fewer prove no bound."
-    if finding.needed_n and finding.reading.estimate.unit == "ms":
-        return (f"To settle {gate}, run again when the machine is quiet, or time about {finding.needed_n:,} requests "
-                f"(latency_requests; now {n:,}).")
     if finding.needed_n:
-        return (f"To settle {gate}, measure about {finding.needed_n:,} observations (now {n:,}), or state an "
-                "allowed loss in the policy, with its reason.")
+        return _with_more(finding, finding.needed_n)
     if finding.reading.control is None and "planted defect" in finding.reason:
         return f"To settle {gate}, give the gate a planted defect that it must refuse."
     return _beyond_its_defect(finding) or (f"To settle {gate}, look at its reason above: more of the same data would "
                                            "not settle it.")
+
+
+def _with_more(finding: Finding, needed: int) -> str:
+    n, gate = finding.reading.estimate.n, finding.check.id
+    if finding.reading.estimate.unit == "ms":
+        return (f"To settle {gate}, run again when the machine is quiet, or time about {needed:,} requests "
+                f"(latency_requests; now {n:,}).")
+    if not _holds(finding):  # more of the same would show a shortfall, not a pass
+        return (f"To settle {gate}, measure about {needed:,} observations (now {n:,}): at this value they would refuse "
+                "it. To pass it, change the release, or state an allowed loss in the policy, with its reason.")
+    return (f"To settle {gate}, measure about {needed:,} observations (now {n:,}), or state an allowed loss in the "
+            "policy, with its reason.")
+
+
+def _holds(finding: Finding) -> bool:
+    """True where the value itself, its interval aside, keeps the limit."""
+    value, limit = finding.reading.estimate.value, finding.limit
+    return value >= limit.bound if limit.direction == "at_least" else value <= limit.bound
 
 
 def _beyond_its_defect(finding: Finding) -> str:

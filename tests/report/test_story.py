@@ -60,6 +60,15 @@ def test_the_n_that_would_settle_it_is_told(tmp_path: Path) -> None:
     assert "measure about 1,600 observations (now 400)" in " ".join(story.next)
 
 
+def test_an_n_that_would_settle_it_against_the_release_says_so(tmp_path: Path) -> None:
+    """Where the value itself misses the limit, more observations would refuse it, and that is said."""
+    short = {**SOUND, "delta nDCG@10/all": (-0.01, -0.03, 0.01, 400, "1")}
+    told = " ".join(tell(evidence(tmp_path, short)).next)
+    assert "measure about 1,600 observations (now 400): at this value they would refuse it" in told
+    assert "refuse it" not in " ".join(tell(evidence(tmp_path, {**short, "delta nDCG@10/all": (
+        0.01, -0.01, 0.03, 400, "1")})).next)
+
+
 def test_a_latency_in_doubt_asks_for_a_quiet_machine_first(tmp_path: Path) -> None:
     """A busy moment widens a latency's interval more than few requests do: both ways out are told."""
     wide = {**SOUND, "p95 retrieval_ms/all": (7.5, 7.0, 9.0, 500, "ms")}
