@@ -189,11 +189,16 @@ def _reading(one: _Shown, now: datetime, *, crowd: int, spoken: bool) -> Reading
                    spoken)
 
 
+def _lately(guard: Guarded) -> str:
+    return f" over the last {LOOKBACK} windows," if guard.limit.by == "value" else ""
+
+
 def _reason(one: _Shown, state: State, now: datetime) -> str:
     guard, found = one.guard, one.evidence
     assert found is not None
-    words = (f"{guard.measure} on {guard.slice} {found.value:.6g} [{found.low:.6g}, {found.high:.6g}], "
-             f"limit {guard.limit}, n {found.n:,}")
+    ends = f"[{found.low:.6g}, {found.high:.6g}]" + (" since the start" if guard.limit.by == "value" else "")
+    words = f"{guard.measure} on {guard.slice} {found.value:.6g}{_lately(guard)} {ends}, "
+    words += f"limit {guard.limit}, n {found.n:,}"
     if found.baseline:
         words += f", less {found.baseline} windows before"
     if one.since is None:
