@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from harness.monitor.access import COOKIE, ServiceOf, Viewer
+from harness.monitor.access import COOKIE, ServiceOf, Viewer, known_by
 from harness.monitor.page import live_page, login_page
 from harness.monitor.verdict import verdict_of
 
@@ -30,12 +30,12 @@ def _verdict(service: ServiceOf, _: Viewer, release: Annotated[str, Query(max_le
 
 
 @router.get("/")
-def _page(service: ServiceOf, request: Request) -> Response:
+async def _page(service: ServiceOf, request: Request) -> Response:
     """The live page; without a token, the form that takes one."""
     token = request.cookies.get(COOKIE, "") or request.headers.get("authorization", "").partition(" ")[2]
-    if service.tokens.known(token.strip()) is None:
+    if await known_by(service, token.strip()) is None:
         return HTMLResponse(login_page(), status_code=401, headers=_STRICT)
-    return HTMLResponse(live_page(service), headers=_STRICT)
+    return HTMLResponse(await run_in_threadpool(live_page, service), headers=_STRICT)
 
 
 @router.post("/login")
@@ -47,7 +47,7 @@ async def _login(service: ServiceOf, request: Request) -> Response:
         if len(body) > _LONGEST:
             break
     token = parse_qs(body[:_LONGEST].decode("ascii", "replace")).get("token", [""])[0].strip()
-    if await run_in_threadpool(service.tokens.known, token) is None:
+    if await known_by(service, token) is None:
         return HTMLResponse(login_page(wrong=True), status_code=401, headers=_STRICT)
     answer = RedirectResponse("/", status_code=303)
     answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https",

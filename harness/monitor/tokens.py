@@ -119,12 +119,17 @@ class Tokens:
         self._store, self._clock, self._most = store, clock, most
         self._seen: dict[bytes, tuple[float, Known]] = {}
 
+    def kept(self, token: str) -> Known | None:
+        """Whose token this is, where that was asked within `TRUSTED_FOR_S`: without the store."""
+        found = self._seen.get(_mark(token))
+        return found[1] if found is not None and self._clock() - found[0] < TRUSTED_FOR_S else None
+
     def known(self, token: str) -> Known | None:
         """Whose token this is; None where it is nobody's. Wrong ones are never kept: they fill no memory."""
-        mark, now = hashlib.sha256(token.encode()).digest(), self._clock()
-        kept = self._seen.get(mark)
-        if kept is not None and now - kept[0] < TRUSTED_FOR_S:
-            return kept[1]
+        mark, now = _mark(token), self._clock()
+        kept = self.kept(token)
+        if kept is not None:
+            return kept
         found = token_known(self._store, token)
         if found is None:
             self._seen.pop(mark, None)
@@ -135,5 +140,9 @@ class Tokens:
         return found
 
 
+def _mark(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
 def _hash(salt: bytes, secret: str) -> bytes:
-    return hashlib.sha256(salt + secret.encode()).digest()
+    return hashlib.sha256(salt + secret.encode("utf-8", "surrogatepass")).digest()
