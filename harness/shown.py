@@ -41,6 +41,6 @@ def _value(value: Any) -> str:
         return f"{len(value):,} entries"
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, (tuple, list)) and not hasattr(value, "_fields"):
         return f"{len(value):,} of {type(value[0]).__name__}" if value else "()"
     return type(value).__name__

@@ -29,4 +29,5 @@ def test_a_record_shows_itself_in_one_short_line(make):
 def test_what_is_short_is_shown_as_it_is():
     """The promise of a surrogate's record is readable in its line; an array is its shape."""
     line = repr(covered_of())
+    assert "requests=Requests" in repr(routed())
     assert "coverage=0.95" in line and f"scores={np.shape(covered_of().scores)} float64" in line
