@@ -26,7 +26,7 @@ from harness.monitor.reliability import Reliabilities
 from harness.rollout.shapes import Observation
 
 __all__ = ["ALL", "COVERED", "ERRORS", "HIT", "JACCARD", "KEPT", "NDCG", "RERANKED", "RESOLUTION_S", "RR", "Key",
-           "Window", "merged", "minute_of", "windows_of"]
+           "Ranked", "Window", "merged", "minute_of", "windows_of"]
 
 RESOLUTION_S = 60
 ALL = "all"
