@@ -18,6 +18,7 @@ from harness.data.store import atomic_write_text, sha256_bytes
 from harness.errors import InputError, nearest
 from harness.estimators.conformal import conformal_rank
 from harness.estimators.conformal_groups import GroupThresholds
+from harness.latency.booster_text import require_booster
 from harness.latency.features import FEATURES, STATES
 from harness.routing.boosting import booster_of
 from harness.routing.files import read_object, read_text
@@ -81,7 +82,11 @@ def _text(path: Path, expected: Any, where: Path) -> str:
     if sha256_bytes(text.encode()) != expected:
         raise InputError("not the text that the surrogate was saved with", where=path, expected=f"sha256 in {where}",
                          found=sha256_bytes(text.encode()))
-    booster_of(text, width=len(FEATURES), where=path)
+    require_booster(text, FEATURES, where=path)
+    try:
+        booster_of(text, width=len(FEATURES), where=path)
+    except ValueError as error:  # its parameters, which LightGBM reads as JSON
+        raise InputError("LightGBM cannot read the model", where=path, found=str(error)) from None
     return text
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ from harness.errors import InputError
 from harness.latency.features import CACHE
 from harness.latency.surrogate import Boosting, LatencySurrogate
 from harness.latency.surrogate_file import FILES
+from tests.house.source import TOP
+from tests.latency.edited import forge
 
 JSON, LOWER, UPPER = FILES
 
@@ -118,4 +122,49 @@ def test_a_booster_of_other_features_is_refused_though_all_digests_fit(saved):
     data = lightgbm.Dataset(np.arange(50.0)[:, None], label=np.arange(50.0), params={"verbosity": -1})
     (saved / LOWER).write_text(lightgbm.train({"verbosity": -1}, data, 2).model_to_string())
     rewritten(saved, lambda held: held.update(lower_sha256=sha256_file(saved / LOWER)))
-    refused(saved, "the model reads other signals")
+    refused(saved, "not a booster as LightGBM writes it; expected max_feature_idx 9, found '0'")
+
+
+def tried(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A hundred texts of up to eight random edits each, their digests remade, loaded in a process of its own."""
+    features, ms = requests_of(800, rng=np.random.default_rng(1))
+    LatencySurrogate.fit(features, ms, rng=np.random.default_rng(1), boosting=Boosting(mean_trees=2, trees=3)
+                         ).save(folder)
+    return subprocess.run([sys.executable, "-m", "tests.latency.edited", str(folder), "3", *words], cwd=TOP, text=True,
+                          capture_output=True, check=False, timeout=300)
+
+
+def test_no_edit_of_a_text_ends_the_process_though_all_digests_fit(tmp_path):
+    """Every edited text is one line or a surrogate that answers; handed to LightGBM unread, one of them is the end."""
+    done = tried(tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout)
+    assert told["refused"] > 80 and told["read"] > 0 and told["told badly"] == 0
+    assert tried(tmp_path, "--trusting").returncode < 0
+
+
+@pytest.mark.parametrize(("old", "new", "told"), [
+    ("version=v4", "version=v9", r"row 2: not a booster.*version v4"), ("num_class=1", "num_class=2", "num_class 1"),
+    ("length entropy", "entropy length", "feature_names length entropy"),
+    ("tree_sizes=", "tree_sizes=1", "as tree_sizes"),
+    ("feature_infos=", "feature_infos=none ", "10 ranges"), ("num_leaves=", "num_leaves=9", "numbers"),
+    ("num_leaves=7", "num_leaves=-7", "1 or more"), ("num_cat=0", "num_cat=1", "num_cat: 0"),
+    ("is_linear=0", "is_linear=1", "is_linear: 0"), ("split_feature=", "split_feature=1 ", "tree 0, split_feature"),
+    ("right_child=1 ", "right_child=2 ", "each node and each leaf once"),
+    ("left_child=2 ", "left_child=0 ", "later node"),
+    ("split_feature=6 ", "split_feature=10 ", "0 to 9"), ("decision_type=2 ", "decision_type=1 ", "a number's"),
+    ("leaf_value=", "leaf_value=nan ", "leaf_value"), ("leaf_count=", "leaf_count=1e999 ", "leaf_count"),
+    ("end of trees", "end of tree", "end of trees"),
+    ("[boosting: gbdt]", '[boosting: gb"dt]', "cannot read the model"),
+    ("[boosting: gbdt]", "boosting: gbdt", "end of trees"),
+    ("[linear_tree: 0]", "[linear_tree]", "end of trees"), ("pandas_categorical:null", "pandas_categorical:[[1]]", "end of trees"),
+])  # fmt: skip
+def test_a_text_that_lightgbm_would_not_have_written_is_told_by_its_line(old, new, told, saved):
+    """Header, sizes, counts, children and parameters: which of them cannot be, before LightGBM sees any of it."""
+    text = (saved / LOWER).read_text()
+    assert old in text
+    changed = text.replace(old, new, 1)
+    if text.index("Tree=0") < text.index(old) < text.index("Tree=1"):
+        changed = changed.replace("tree_sizes=722 ", f"tree_sizes={722 + len(changed) - len(text)} ", 1)
+    forge(saved, changed)
+    refused(saved, told)
