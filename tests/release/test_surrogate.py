@@ -30,7 +30,7 @@ from harness.release.policy import Check, Limit
 from harness.release.studied import surrogate
 from harness.release.studied.paired import requests_of as queries_of
 from harness.release.studied.surrogate_live import Drawn, cold_requests, smaller
-from harness.release.studied.surrogate_record import CALIBRATE, NEW, SurrogateObserved, drawn_folds
+from harness.release.studied.surrogate_record import CALIBRATE, NEW, TRAIN, SurrogateObserved, drawn_folds, repeated
 from harness.release.study_options import SurrogateStudy
 from tests.defects.gating import LIMITS
 from tests.release.small import served, small
@@ -164,6 +164,30 @@ def test_folds_take_their_share_of_what_there_is():
     states = np.array(["warm"] * 90 + ["cold"] * 1000)
     folds = drawn_folds(states, rows=300, train=300, rng=np.random.default_rng(1))
     assert np.bincount(folds[:90]).tolist() == [30, 30, 30] and np.bincount(folds[90:]).tolist() == [400, 300, 300]
+
+
+def test_copies_of_a_row_share_one_fold_and_only_train():
+    """A copy among the new rows would be one that the boosters had seen; drawn as they come, copies are parted."""
+    rng = np.random.default_rng(1)
+    features, ms = requests_of(600, rng=rng)
+    features[1::20], ms[1::20] = features[7::20], ms[7::20]
+    copies = repeated(features, ms)
+    assert copies.sum() == 60 and copies[1::20].all() and copies[7::20].all()
+    folds, parted = (drawn_folds(states_of(features), rows=100, train=100, rng=np.random.default_rng(1), copies=known)
+                     for known in (copies, None))
+    assert set(folds[copies]) == {TRAIN} and np.bincount(folds)[1:].tolist() == [200, 200]
+    assert (parted[1::20] != parted[7::20]).any()
+
+
+def test_a_trace_that_was_joined_to_itself_is_refused(tmp_path, monkeypatch):
+    """Every row twice is half as many requests; a copy in a hundred is borne, and trains."""
+    monkeypatch.chdir(tmp_path)
+    twice = pd.concat([_trace(200), _trace(200)])
+    with pytest.raises(InputError, match=r"row 201: rows stand more than once; .*found '200 of 400 rows'"):
+        surrogate.recorded(_manifest(tmp_path, twice), lambda _: None)
+    few = pd.concat([_trace(400), _trace(400).iloc[:4]])
+    record = surrogate.recorded(_manifest(tmp_path, few), lambda _: None)
+    assert set(record.fold[[0, 1, 2, 3, 400, 401, 402, 403]]) == {TRAIN}
 
 
 # serving under load

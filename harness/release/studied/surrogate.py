@@ -26,7 +26,16 @@ from harness.release.observed import Bools
 from harness.release.studied.paired import requests_of
 from harness.release.studied.slices import require_slices
 from harness.release.studied.surrogate_live import Drawn, cold_requests, warm_requests
-from harness.release.studied.surrogate_record import CALIBRATE, LOAD, NEW, SPEND, TRAIN, SurrogateObserved, drawn_folds
+from harness.release.studied.surrogate_record import (
+    CALIBRATE,
+    LOAD,
+    NEW,
+    SPEND,
+    TRAIN,
+    SurrogateObserved,
+    drawn_folds,
+    repeated,
+)
 
 if TYPE_CHECKING:
     from harness.release.build import Built
@@ -38,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["observe", "predict_times", "recorded", "surrogate_of", "wanted"]
 
 _BESIDE = re.compile(r"(load|spend)=\d+")
+MOST_COPIES = 0.01  # of a trace: more is one that was joined to itself, and fewer requests than it says
 QUERIES = 2000  # judged queries that requests are drawn from
 Tell = Callable[[str], None]
 
@@ -93,7 +103,8 @@ def surrogate_of(features: Floats, ms: Floats, own: Bools, options: SurrogateStu
     Raises:
         InputError: Too few rows to fit and to calibrate on, or a file that does not read back as it was written.
     """
-    fold = drawn_folds(states_of(features), rows=options.rows, train=options.train, rng=rng)
+    fold = drawn_folds(states_of(features), rows=options.rows, train=options.train, rng=rng,
+                       copies=repeated(features, ms))
     tell(f"fitting the latency surrogate on {int((fold == TRAIN).sum()):,} of {len(ms):,} requests")
     seen = fold != NEW
     made = LatencySurrogate.fit(features[seen], ms[seen], calibrating=(fold == CALIBRATE)[seen], rng=rng,
@@ -150,6 +161,16 @@ def _trace(path: Path) -> tuple[Floats, Floats, Bools]:
     except InputError as error:
         raise InputError(error.what, where=path, row=error.row, column=error.column or "total_ms",
                          expected=error.expected, found=error.found) from None
+    _few_copies(features, ms, path)
     if "own" in frame.columns:
         return features, ms, np.asarray(frame["own"] == True)  # noqa: E712 - a column, not a truth
     return features, ms, (states_of(features) == "warm") & (features[:, FEATURES.index("load")] <= 1.0)
+
+
+def _few_copies(features: Floats, ms: Floats, path: Path) -> None:
+    distinct, first = np.unique(np.column_stack([features, ms]), axis=0, return_index=True)
+    copies = len(ms) - len(distinct)
+    if copies > MOST_COPIES * len(ms):
+        row = int(np.setdiff1d(np.arange(len(ms)), first)[0]) + 1
+        raise InputError("rows stand more than once", where=path, row=row, found=f"{copies:,} of {len(ms):,} rows",
+                         expected=f"copies of features and total_ms to be at most {MOST_COPIES:.0%}")

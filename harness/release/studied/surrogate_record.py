@@ -22,7 +22,8 @@ from harness.records import Floats
 from harness.release.observed import Bools
 from harness.shown import brief
 
-__all__ = ["CALIBRATE", "LOAD", "NEW", "SPEND", "TRAIN", "SurrogateObserved", "Widths", "drawn_folds"]
+__all__ = ["CALIBRATE", "LOAD", "NEW", "SPEND", "TRAIN", "SurrogateObserved", "Widths", "drawn_folds",
+           "repeated"]
 
 TRAIN, CALIBRATE, NEW = 0, 1, 2
 LOAD, SPEND = FEATURES.index("load"), FEATURES.index("spend")
@@ -152,10 +153,22 @@ class SurrogateObserved:
         return float(np.exp(ends.high[0]) - np.exp(ends.low[0]))
 
 
-def drawn_folds(states: NDArray[np.str_], *, rows: int, train: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def repeated(features: Floats, ms: Floats) -> Bools:
+    """(n,) true for each row, (n, 10) features and (n,) milliseconds, that stands more than once.
+
+    >>> repeated(np.array([[1.0] * 10, [2.0] * 10, [1.0] * 10]), np.array([5.0, 5.0, 5.0])).tolist()
+    [True, False, True]
+    """
+    _, code, counts = np.unique(np.column_stack([features, ms]), axis=0, return_inverse=True, return_counts=True)
+    return np.asarray(counts[code.ravel()] > 1)
+
+
+def drawn_folds(states: NDArray[np.str_], *, rows: int, train: int, rng: np.random.Generator,
+                copies: Bools | None = None) -> NDArray[np.int64]:
     """(n,) folds drawn within each state: up to `rows` new and as many to calibrate, the rest to train.
 
-    Where a state has fewer than `train` + 2 `rows`, each fold has its share of what there is.
+    Where a state has fewer than `train` + 2 `rows`, each fold has its share of what there is. Rows of which there are
+    `copies` (n,) train: in one fold they tell another nothing, and those drawn remain exchangeable, each by itself.
 
     >>> folds = drawn_folds(np.array(["warm"] * 10), rows=3, train=4, rng=np.random.default_rng(1))
     >>> np.bincount(folds).tolist()
@@ -163,7 +176,8 @@ def drawn_folds(states: NDArray[np.str_], *, rows: int, train: int, rng: np.rand
     """
     found = np.full(len(states), TRAIN, dtype=np.int64)
     for state in STATES:
-        places = rng.permutation(np.flatnonzero(states == state))
-        each = min(rows, len(places) * rows // (train + 2 * rows))
+        here = np.flatnonzero(states == state)
+        places = rng.permutation(here if copies is None else here[~copies[here]])
+        each = min(rows, len(here) * rows // (train + 2 * rows), len(places) // 2)
         found[places[:each]], found[places[each : 2 * each]] = NEW, CALIBRATE
     return found
