@@ -80,15 +80,15 @@ class AdaptiveSurrogate:
                                                 window=window) for state in STATES}
 
     def interval(self, row: Any) -> tuple[float, float]:
-        """Low and high milliseconds of one request, (10,) features, as things stand.
+        """Low and high milliseconds of one request, (10,) features, as things stand; low never exceeds high.
 
         Raises:
             InputError: Features that cannot be read.
         """
         matrix = checked_row(row)
         low, high = self.surrogate.ends(matrix)
-        reach = self._of(matrix).value
-        return math.exp(low[0] - reach), math.exp(high[0] + reach)
+        reach, middle = self._of(matrix).value, (low[0] + high[0]) / 2.0
+        return math.exp(min(low[0] - reach, middle)), math.exp(max(high[0] + reach, middle))
 
     def finished(self, row: Any, ms: float) -> bool:
         """Hand in what a request took; whether its interval had covered it.

@@ -145,6 +145,9 @@ class LatencySurrogate:
     def interval(self, features: Any) -> Bands:
         """(n,) low and high milliseconds; 0 to infinity in a state that was never calibrated, or too little.
 
+        A threshold under 0 that would carry the ends past each other leaves both at their middle: low never exceeds
+        high, and what holds next to nothing is 0 wide.
+
         Raises:
             InputError: Features that cannot be read: a missing one is no number to guess at.
         """
@@ -158,7 +161,8 @@ class LatencySurrogate:
         known = self._by_state
         reach = np.array([known.get(str(state), np.inf) for state in np.asarray(states)])
         low, high = cqr_bands(ends.low, ends.high, reach)
-        return Bands(np.exp(low), np.exp(high))
+        middle = (ends.low + ends.high) / 2.0
+        return Bands(np.exp(np.minimum(low, middle)), np.exp(np.maximum(high, middle)))
 
     def upper(self, features: Any) -> Floats:
         """(n,) the interval's upper end in milliseconds: exceeded no more often than the interval misses.
@@ -177,7 +181,8 @@ class LatencySurrogate:
         matrix = checked_row(row)
         one, two = (float(booster.predict(matrix, num_threads=1)[0]) for booster in self._boosters)
         reach = self._by_state.get(STATES[int(matrix[0, CACHE])], np.inf)
-        return float(np.exp(min(one, two) - reach)), float(np.exp(max(one, two) + reach))
+        middle = (one + two) / 2.0
+        return float(np.exp(min(min(one, two) - reach, middle))), float(np.exp(max(max(one, two) + reach, middle)))
 
     def adapt(self, *, rate: float = 0.01, window: int = 500) -> AdaptiveSurrogate:
         """The surrogate as one that learns from requests as they finish (`online`)."""

@@ -267,3 +267,18 @@ def test_the_page_lists_the_features_in_their_order():
     page = (Path(__file__).parents[2] / "docs" / "latency-surrogate.md").read_text(encoding="utf-8")
     table = page.partition("## The ten features")[2].partition("##")[0]
     assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == FEATURES
+
+
+@pytest.mark.parametrize("reach", [-0.5, -50.0, -np.inf])
+def test_low_never_exceeds_high_however_far_a_threshold_narrows(reach):
+    """Ends that would pass each other meet in their middle, alike for one request, for many, and where it adapts."""
+    record = surrogate_of()
+    held = replace(record.surrogate.thresholds, values=np.array([reach, reach]))
+    narrow, rows = replace(record.surrogate, thresholds=held), record.features[:40]
+    ends, (low, high) = narrow.ends(rows), narrow.interval(rows)
+    crossed = ends.low - reach > ends.high + reach
+    assert crossed.any() and (low <= high).all() and (low == high)[crossed].all()
+    assert np.allclose(np.log(low)[crossed], ((ends.low + ends.high) / 2.0)[crossed])
+    assert [narrow.one(row) for row in rows] == list(zip(low.tolist(), high.tolist(), strict=True))
+    assert np.allclose([narrow.adapt().interval(row) for row in rows], np.column_stack([low, high]))
+    assert (narrow.upper(rows) >= np.exp(ends.low)).all()

@@ -157,7 +157,8 @@ def test_no_edit_of_a_text_ends_the_process_though_all_digests_fit(tmp_path):
     ("end of trees", "end of tree", "end of trees"),
     ("[boosting: gbdt]", '[boosting: gb"dt]', "cannot read the model"),
     ("[boosting: gbdt]", "boosting: gbdt", "end of trees"),
-    ("[linear_tree: 0]", "[linear_tree]", "end of trees"), ("pandas_categorical:null", "pandas_categorical:[[1]]", "end of trees"),
+    ("[linear_tree: 0]", "[linear_tree]", "end of trees"),
+    ("pandas_categorical:null", "pandas_categorical:[[1]]", "end of trees"),
 ])  # fmt: skip
 def test_a_text_that_lightgbm_would_not_have_written_is_told_by_its_line(old, new, told, saved):
     """Header, sizes, counts, children and parameters: which of them cannot be, before LightGBM sees any of it."""
