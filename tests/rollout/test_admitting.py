@@ -197,3 +197,14 @@ def test_a_clock_that_stands_before_the_signature_admits_nothing(store, tmp_path
         let_in(store, signed(tmp_path, days=1), now=NOW)
     with pytest.raises(InputError, match="no offset"):
         let_in(store, signed(tmp_path), now=(NOW + timedelta(days=1)).replace(tzinfo=None))
+
+
+def test_what_lies_in_a_releases_place_and_is_not_whole_is_replaced(store, tmp_path):
+    """Something half there under the digest's name: the admission leaves the folder whole, with nothing besides."""
+    loaded = signed(tmp_path)
+    place = store.home / "releases" / sha256_file(bundle_path(loaded))
+    (place / "artifacts").mkdir(parents=True)
+    (place / "artifacts" / "half").write_text("left")
+    let_in(store, loaded)
+    files = sha256_tree(place)
+    assert "artifacts/index/vectors.npy" in files and "artifacts/half" not in files
