@@ -142,6 +142,16 @@ def test_a_value_that_the_audit_doubts_shows_no_bound(by):
     assert "excludes 1" in reading.note and "SNIPS 0." in reading.note
 
 
+def test_an_interval_that_the_audit_doubts_passes_nothing_and_may_still_refuse():
+    """A handful of rewards among thousands: the end that would pass is gone, the one that refuses is kept."""
+    log = made(table(6000))
+    few = replace(log, reward=np.where(np.arange(6000) % 1500 == 7, 1.0, 0.0))
+    assert not audit_of(few).check.doubts and "rare rewards" in audit_of(few).doubts[0]
+    passing, refusing = (replace(check("policy value"), limit=Limit("at_least", bound, "lcb")) for bound in (1e-9, 0.1))
+    verdicts = [judge(row, replace(read(trial_of(few), row), control=SHOWN)).verdict for row in (passing, refusing)]
+    assert verdicts == [Verdict.INCONCLUSIVE, Verdict.REFUSE]
+
+
 def test_weights_that_differ_by_user_are_doubted_by_user():
     """Rows that repeat a user's weight are no more proof that the mean is not 1 than the user is, as in the audit."""
     rng = np.random.default_rng(4)

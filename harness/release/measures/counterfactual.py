@@ -20,22 +20,15 @@ import numpy as np
 
 from harness.estimate import Estimate
 from harness.estimators.calibration import calibration_error
+from harness.estimators.logged import Audit
 from harness.metrics.calibration import equal_mass
 from harness.release.judge import Reading
 from harness.release.observed import Trial
-from harness.release.policy import Check
+from harness.release.policy import Check, Limit
 from harness.release.studied.audited import ess, kappa, magnitude
 from harness.release.studied.choices import ONE_MODEL
 from harness.release.studied.policy_log import PolicyLog, policies_of
-from harness.release.studied.policy_values import (
-    agreement,
-    audit_of,
-    error_z,
-    gap_z,
-    truth_of,
-    values_of,
-    weights_of,
-)
+from harness.release.studied.policy_values import agreement, audit_of, error_z, gap_z, truth_of, values_of
 
 __all__ = ["EXAMPLES", "owns", "read"]
 
@@ -62,9 +55,10 @@ def read(trial: Trial, check: Check) -> Reading:
     """
     log = policies_of(trial).slice(check.slice)
     found, note = _READERS[check.measure](log, check.confidence, np.random.default_rng(trial.seed))
-    if check.measure == "policy value" and math.isinf(found.low) and check.limit and check.limit.by == "value":
-        found = found._replace(value=math.nan)  # which would be gone by, and is told in the note
-    weights = weights_of(log)
+    audit = audit_of(log)
+    if check.measure == "policy value":
+        found, note = _audited(found, note, audit, check.limit)
+    weights = audit.check
     details: dict[str, float | str] = {
         "units": float(len(np.unique(log.units))), "ESS/N": ess(weights, confidence=check.confidence).value,
         "kappa": kappa(weights, confidence=check.confidence).value, "gap z": gap_z(log),
@@ -73,11 +67,23 @@ def read(trial: Trial, check: Check) -> Reading:
 
 
 def _value(log: PolicyLog, confidence: float, _: np.random.Generator) -> tuple[Estimate, str]:
-    """SNIPS; where the audit refuses or doubts it its ends say nothing, and a bound can then not be shown."""
-    found, audit = values_of(log, confidence=confidence)["SNIPS"], audit_of(log)
-    if unshown := (*audit.check.refusals, *audit.doubts):
-        found = found._replace(low=-math.inf, high=math.inf)
-    return found, "; ".join([*unshown, _told(log, confidence)])
+    return values_of(log, confidence=confidence)["SNIPS"], _told(log, confidence)
+
+
+def _audited(found: Estimate, note: str, audit: Audit, limit: Limit | None) -> tuple[Estimate, str]:
+    """The value as far as the audit lets it be used; why it does not stands before the note.
+
+    Weights that are refused or doubted leave no ends, and no value to go by. Where only the interval is doubted, the
+    end that would have to clear the limit is gone; the other one may still refuse.
+    """
+    weights, doubts = (*audit.check.refusals, *audit.check.doubts), audit.doubts[len(audit.check.doubts) :]
+    if weights:
+        gone_by = limit is not None and limit.by == "value"
+        found = found._replace(value=math.nan if gone_by else found.value, low=-math.inf, high=math.inf)
+    elif doubts and limit is not None:
+        least = limit.direction == "at_least"
+        found = found._replace(low=-math.inf if least else found.low, high=found.high if least else math.inf)
+    return found, "; ".join([*weights, *doubts, note])
 
 
 def _disagree(log: PolicyLog, confidence: float, _: np.random.Generator) -> tuple[Estimate, str]:
