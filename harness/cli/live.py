@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli.common import tell
+from harness.cli.common import own_code, tell
 from harness.data.corpus import World
 from harness.data.task import Task
 from harness.errors import InputError
@@ -37,8 +36,7 @@ def _with_parts(manifest: Path) -> Loaded:
     loaded = overridden(load_manifest(manifest), os.environ)
     if loaded.manifest.parts is None:
         raise InputError("a recorded manifest has no parts to look into", where=manifest, expected="live parts")
-    if str(Path.cwd()) not in sys.path:  # a callable of the user's own is found from here, as the gates find it
-        sys.path.append(str(Path.cwd()))
+    own_code()
     return loaded
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.common import JsonFlag, console, print_json, tell
+from harness.cli.common import JsonFlag, console, own_code, print_json, tell
 from harness.cli.rollout_common import (
     DatabaseOption,
     EnvironmentOption,
@@ -44,6 +44,7 @@ def command(
     from harness.rollout.going_back import rollback
     from harness.rollout.store import open_store
 
+    own_code()
     with open_store(db) as store:
         made = rollback(store, env, to=to, who=caller(who), why=why, now=datetime.now(UTC))
         if not as_json:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common import JsonFlag, tell
+from harness.cli.common import JsonFlag, own_code, tell
 from harness.cli.rollout_common import DatabaseOption, EnvironmentOption, WhoOption, caller
 from harness.cli.serve_tokens import tokens
 from harness.errors import Exit, InputError
@@ -61,8 +59,7 @@ def _serve(store: Store, env: str, host: str, port: int, **asked: float) -> int:
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     for name in ("signoff", "uvicorn"):
         logging.getLogger(name).setLevel(logging.INFO)
-    if str(Path.cwd()) not in sys.path:  # a callable of the user's own is found from here, as the gates find it
-        sys.path.append(str(Path.cwd()))
+    own_code()
     service = _service(store, env, **asked)
     with _listening(host, port) as door:
         tell(f"loading what serves {env}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common import JsonFlag, print_json, tell
+from harness.cli.common import JsonFlag, own_code, print_json, tell
 from harness.cli.rollback import tell_checks
 from harness.cli.rollout_common import DatabaseOption, EnvironmentOption, short
 from harness.errors import Exit, InputError, nearest
@@ -29,6 +29,7 @@ def command(
     from harness.rollout.smoke import smoke_of
     from harness.rollout.store import open_store
 
+    own_code()
     with open_store(db) as store:
         found = _serving(store, env, release)
         checks = smoke_of(store, tell=tell)(found)
