@@ -44,7 +44,6 @@ def command(
     from harness.rollout.going_back import rollback
     from harness.rollout.store import open_store
 
-    own_code()
     with open_store(db) as store:
         made = rollback(store, env, to=to, who=caller(who), why=why, now=datetime.now(UTC))
         if not as_json:
@@ -67,6 +66,7 @@ def _looked_at(store: Store, made: Pointer) -> tuple[Checked, ...]:
     from harness.rollout.going_back import after_rollback
     from harness.rollout.smoke import smoke_of  # loads indexes and models: not before the flip
 
+    own_code()
     found = after_rollback(store, made, who=made.who, now=datetime.now(UTC), smoke=smoke_of(store, tell=tell))
     tell("")
     return found
