@@ -22,7 +22,7 @@ from harness.retrieval.hits import without
 from harness.retrieval.indexes import one_thread
 from harness.retrieval.protocols import Codes, Hits, Vectors
 
-__all__ = ["DEPTH", "REPEATS", "Answer", "Answers", "LiveRelease", "run_of"]
+__all__ = ["DEPTH", "REPEATS", "Answer", "Answers", "FirstHits", "LiveRelease", "run_of"]
 
 DEPTH = 100  # hits kept of each query
 REPEATS = 5
@@ -40,6 +40,14 @@ class Answer(NamedTuple):
     search_ms: float
     rerank_ms: float
     spend: int = 0
+
+
+class FirstHits(NamedTuple):
+    """A task's queries as they are asked, their vectors, and the first stage's hits, own documents removed."""
+
+    texts: Sequence[str]
+    vectors: Vectors
+    hits: Hits
 
 
 class Answers(NamedTuple):
@@ -74,10 +82,7 @@ class LiveRelease:
         if task.contexts is not None:
             raise InputError("a reading order has no query texts", where=f"task {task.name}",
                              expected="a sequence retriever")
-        texts = self.first.mended(task.texts)
-        vectors = self.first.vectors(texts)
-        hits = without(self.first.hits(texts, vectors, k=DEPTH + 1), task.own)
-        hits = Hits(hits.codes[:, :DEPTH], hits.scores[:, :DEPTH])
+        texts, vectors, hits = self.first_hits(task)
         best = hits.scores[:, 0].astype(np.float64) if self.first.part.impl == "dense" else None
         before = run_of(hits.codes, hits.scores, task.query_ids, self.world.corpus.ids)
         if self.second is None:
@@ -88,6 +93,18 @@ class LiveRelease:
                 spend in zip(texts, vectors, hits.codes, hits.scores, modules, spends, strict=True)]
         codes, scores = (np.stack(columns) for columns in zip(*rows, strict=True))
         return Answers(run_of(codes, scores, task.query_ids, self.world.corpus.ids), before, best)
+
+    def first_hits(self, task: Task) -> FirstHits:
+        """What the second stage, the spend rule and the signals see of each query of a text task."""
+        texts = self.first.mended(task.texts)
+        vectors = self.first.vectors(texts)
+        hits = without(self.first.hits(texts, vectors, k=DEPTH + 1), task.own)
+        return FirstHits(texts, vectors, Hits(hits.codes[:, :DEPTH], hits.scores[:, :DEPTH]))
+
+    def planned(self, task: Task) -> Sequence[int]:
+        """(n,) how many hits of each query of a text task are reranked when it is served."""
+        found = self.first_hits(task)
+        return self.spends(found.texts, found.hits)
 
     def search(self, text: str, *, own: int = -1, module: str | None = None) -> Answer:
         """One query, each stage timed, on one thread."""

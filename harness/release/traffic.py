@@ -18,8 +18,6 @@ from harness.gating.two_stage import TwoStageGate
 from harness.records import Floats
 from harness.release.manifest import Manifest
 from harness.release.signals import SignalMaker
-from harness.retrieval.hits import without
-from harness.retrieval.protocols import Hits
 from harness.routing.int8 import Int8Router
 
 __all__ = ["at_share", "traffic_signals"]
@@ -30,16 +28,11 @@ Window = tuple[float, float]
 
 def traffic_signals(manifest: Manifest, world: World, folders: Mapping[str, Path], names: tuple[str, ...]) -> Floats:
     """(n, F) signals of the queries of the judge fold, of every text task in turn; their judgements are not read."""
-    from harness.release.live import DEPTH, LiveRelease  # whose spend rule reads what routers wrote
+    from harness.release.live import LiveRelease  # whose spend rule reads what routers wrote
 
     live, maker = LiveRelease.load(manifest, world, folders), SignalMaker.load(world, folders, names)
-    rows = []
-    for task in (task.judge() for task in world.tasks.values() if task.contexts is None):
-        texts = live.first.mended(task.texts)
-        hits = without(live.first.hits(texts, live.first.vectors(texts), k=DEPTH + 1), task.own)
-        cut = Hits(hits.codes[:, :DEPTH], hits.scores[:, :DEPTH])
-        rows.append(maker.batch(texts, cut.codes, cut.scores))
-    return np.vstack(rows)
+    found = [live.first_hits(task.judge()) for task in world.tasks.values() if task.contexts is None]
+    return np.vstack([maker.batch(texts, hits.codes, hits.scores) for texts, _, hits in found])
 
 
 def at_share(fit: Callable[[Window], TwoStageGate], router: Int8Router, traffic: Floats,

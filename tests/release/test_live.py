@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from harness.errors import InputError
 from harness.records import Run
 from harness.release.live import DEPTH, LiveRelease, run_of
+from harness.retrieval.speller import Speller
 from tests.release.small import DENSE, FULL, library, served, small
 
 
@@ -133,3 +134,27 @@ def test_a_run_holds_the_order_it_was_given(data):
 def test_no_more_than_a_hundred_hits_are_kept(live):
     """However deep a first stage could go."""
     assert max(len(found) for found in lists_of(live.answer(live.world.task("search").judge()).run).values()) == DEPTH
+
+
+class Asked:
+    """A spend rule that leaves every query alone and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.texts: list[list[str]] = []
+
+    def spends(self, texts, hits):
+        self.texts.append(list(texts))
+        return [0] * len(texts)
+
+
+def test_what_is_planned_is_what_is_served_of_a_misspelt_query(tmp_path):
+    """Plan, batch and single request ask the spend rule in the words that the speller made of the query."""
+    live = served(small(tmp_path, FULL), tmp_path)[1]
+    judged = live.world.task("search").judge()
+    slip = replace(judged.only(np.arange(len(judged)) < 1), texts=("invrse",))
+    rule = Asked()
+    mending = replace(live, rule=rule, first=replace(live.first, speller=Speller({"inverse": 9})))
+    mending.planned(slip)
+    mending.answer(slip)
+    mending.search(slip.texts[0])
+    assert rule.texts == [["inverse"]] * 3

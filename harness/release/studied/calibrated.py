@@ -193,16 +193,9 @@ def _calibrated(live: LiveRelease, task: Task, observed: Observed, k: int) -> Ca
 
 def _scales(live: LiveRelease, task: Task) -> dict[str, str]:
     """Query → the spend that is decided for it; empty where one scale is all there is."""
-    from harness.release.live import DEPTH
-    from harness.retrieval.hits import without
-    from harness.retrieval.protocols import Hits
-
     if live.rule is None:
         return {}
-    texts = live.first.mended(task.texts)
-    found = without(live.first.hits(texts, live.first.vectors(texts), k=DEPTH + 1), task.own)
-    spends = live.spends(task.texts, Hits(found.codes[:, :DEPTH], found.scores[:, :DEPTH]))
-    return {name: f"spend={spend}" for name, spend in zip(task.query_ids, spends, strict=True)}
+    return {name: f"spend={spend}" for name, spend in zip(task.query_ids, live.planned(task), strict=True)}
 
 
 def _as_told(run: Run, qrels: Qrels, *, k: int, where: object) -> CalibratedHits:

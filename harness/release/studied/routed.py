@@ -17,14 +17,12 @@ from harness.gating.requests import Requests
 from harness.gating.two_stage import TwoStageGate
 from harness.records import Floats
 from harness.release.build import Built
-from harness.release.live import DEPTH, LiveRelease
+from harness.release.live import LiveRelease
 from harness.release.manifest import Loaded, Manifest
 from harness.release.measures.routed import owns
 from harness.release.observed import Observed
 from harness.release.routers import SPENDS, FittedRouter, Ladder, fit_router, overhead_of, signals_of
 from harness.release.spends import SpendTable
-from harness.retrieval.hits import without
-from harness.retrieval.protocols import Hits
 from harness.routing.distill import fitted
 from harness.routing.int8 import Int8Router
 from harness.routing.routed import OUTPUTS, SPANS
@@ -157,9 +155,5 @@ def _served(release: LiveRelease, table: SpendTable) -> Steps:
     found: dict[tuple[str, str], int] = {}
     for name in dict.fromkeys(table.tasks.tolist()):
         task = release.world.task(name).judge()
-        texts = release.first.mended(task.texts)
-        hits = without(release.first.hits(texts, release.first.vectors(texts), k=DEPTH + 1), task.own)
-        cut = Hits(hits.codes[:, :DEPTH], hits.scores[:, :DEPTH])
-        found |= {(name, query): spend for query, spend
-                  in zip(task.query_ids, release.spends(texts, cut), strict=True)}
+        found |= {(name, query): spend for query, spend in zip(task.query_ids, release.planned(task), strict=True)}
     return np.array([found[task, query] for task, query in zip(table.tasks, table.queries, strict=True)])
