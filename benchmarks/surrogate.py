@@ -15,7 +15,7 @@ import importlib.util
 import logging
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from router import single
 
 from fixtures.surrogate import requests_of
 from harness.latency.features import CACHE
@@ -76,18 +77,6 @@ def sides(rng: np.random.Generator) -> tuple[dict[str, Call], Any, Any]:
         if importlib.util.find_spec(name) is not None:
             calls[name] = peer(train, calibrate)
     return calls, features[known], ms[known]
-
-
-def single(calls: Mapping[str, Call], rows: Any, every: Mapping[str, int]) -> dict[str, Any]:
-    """Name → (m,) microseconds of requests answered in turn; slow peers answer one in `every`."""
-    times: dict[str, list[int]] = {name: [] for name in calls}
-    for place, row in enumerate(rows):
-        for name, call in calls.items():
-            if place % every[name] == 0:
-                start = perf_counter_ns()
-                call(row)
-                times[name].append(perf_counter_ns() - start)
-    return {name: np.array(values[len(values) // 20:]) / 1e3 for name, values in times.items()}
 
 
 def report(requests: int, rows: int) -> list[str]:

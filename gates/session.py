@@ -19,7 +19,7 @@ import pytest
 
 from harness import __version__
 from harness.data.store import atomic_write_text
-from harness.defects.owners import owner
+from harness.defects.owners import owner_of
 from harness.errors import InputError, SignoffError
 from harness.estimate import Estimate
 from harness.hunting.changes import keep_changes
@@ -142,7 +142,7 @@ class Gate:
             self._session.stop(error)
 
     def _measure(self, check: Check, trial: Trial) -> Reading:
-        plant = owner(check.measure, direction=check.limit.direction if check.limit is not None else None)
+        plant = owner_of(check)
         severity = plant.grades[-1]
         broken = read(plant.plant(trial, severity), check)
         shown, reading = broken.estimate, read(trial, check)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from harness.cli.live import tell
-from harness.defects.owners import DEFECTS, owners
+from harness.defects.owners import DEFECTS, owners_of
 from harness.defects.power import GatePower, power_verdict
 from harness.defects.power_run import Size, Study, Variant, bare, examine, reordered_variants, study_of, unstudied
 from harness.defects.power_trials import Setting
@@ -64,8 +64,7 @@ def wanted(checks: Sequence[Check], gates: Sequence[str] | None, defects: Sequen
             family_of(check.measure)  # a misspelt measure is told before anything is built
     if defects is None:
         return [Asked(check, None) for check in chosen]
-    found = [Asked(check, one.name) for check in chosen for one
-             in owners(check.measure, on=check.slice, direction=None if check.limit is None else check.limit.direction)
+    found = [Asked(check, one.name) for check in chosen for one in owners_of(check)
              if one.name in defects]
     if not found:
         raise UsageError(f"power: no gate here is asked to refuse {', '.join(defects)}")

@@ -17,7 +17,7 @@ from harness.errors import InputError
 from harness.release.judge import Finding, Verdict, judge
 from harness.release.observed import Bools, Trial
 
-__all__ = ["DEFECTS", "Defect", "Dose", "Signal", "caught", "checked_severity", "defect"]
+__all__ = ["DEFECTS", "Change", "Defect", "Dose", "Signal", "caught", "checked_severity", "defect"]
 
 
 class Dose(NamedTuple):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
+from typing import TypeVar
 
 import numpy as np
 
+from harness.defects.catalogue import Change, Dose
 from harness.records import Floats, Ints, Run, rank_within
 from harness.release.observed import Bools, IndexObserved, IntegrityObserved, TaskObserved, Trial
 
-__all__ = ["coded", "other_order", "with_index", "with_integrity", "with_tasks"]
+__all__ = ["coded", "of_study", "other_order", "with_index", "with_integrity", "with_record", "with_tasks"]
+
+Record = TypeVar("Record")
 
 
 def with_tasks(trial: Trial, change: Callable[[TaskObserved], TaskObserved]) -> Trial:
@@ -34,6 +39,28 @@ def with_integrity(trial: Trial, change: Callable[[IntegrityObserved], Integrity
     """The trial with the candidate's facts of identity changed; as it was where none were observed."""
     facts = trial.candidate.integrity
     return trial if facts is None else replace(trial, candidate=replace(trial.candidate, integrity=change(facts)))
+
+
+def with_record(trial: Trial, dose: Dose, study: str, kind: type[Record], change: Callable[[Record, Dose], Record]
+                ) -> Trial:
+    """The trial with the candidate's record of a study changed; without one, or at severity 0, the trial itself."""
+    found = trial.candidate.studies.get(study)
+    if not isinstance(found, kind) or dose.severity == 0.0:
+        return trial
+    return trial.with_study(study, change(found, dose))
+
+
+def of_study(study: str, kind: type[Record]) -> Callable[[Callable[[Record, Dose], Record]], Change]:
+    """A change of a study's record as one of the trial, as `with_record` makes it; the docstring stays its own."""
+
+    def over(change: Callable[[Record, Dose], Record]) -> Change:
+        @wraps(change)
+        def changed(trial: Trial, dose: Dose) -> Trial:
+            return with_record(trial, dose, study, kind, change)
+
+        return changed
+
+    return over
 
 
 def coded(run: Run, query: Ints, keep: Bools) -> Run:

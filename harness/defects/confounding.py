@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.defects.catalogue import Dose, defect
+from harness.defects.changes import with_record
 from harness.records import Floats
 from harness.release.observed import Bools, Trial
 from harness.release.studied.decisions import STUDY, DecisionLog
@@ -98,11 +99,8 @@ def filled_control(trial: Trial, dose: Dose) -> Trial:
 
 
 def _log(trial: Trial, dose: Dose, change: Callable[[DecisionLog, Dose], DecisionLog]) -> Trial:
-    """The trial with its log changed; without a log, or at severity 0, the trial itself."""
-    log = trial.candidate.studies.get(STUDY)
-    if not isinstance(log, DecisionLog) or dose.severity == 0.0:
-        return trial
-    return trial.with_study(STUDY, change(log, dose))
+    """The trial with its record changed, as `with_record` has it."""
+    return with_record(trial, dose, STUDY, DecisionLog, change)
 
 
 def _followed(log: DecisionLog, dose: Dose) -> DecisionLog:

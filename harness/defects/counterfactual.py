@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.defects.catalogue import Dose, defect
+from harness.defects.changes import with_record
 from harness.records import Floats
 from harness.release.observed import Trial
 from harness.release.studied.policy_log import STUDY, PolicyLog
@@ -72,11 +73,8 @@ def sure_propensities(trial: Trial, dose: Dose) -> Trial:
 
 
 def _log(trial: Trial, dose: Dose, change: Callable[[PolicyLog, Dose], PolicyLog]) -> Trial:
-    """The trial with its record changed; without one, or at severity 0, the trial itself."""
-    log = trial.candidate.studies.get(STUDY)
-    if not isinstance(log, PolicyLog) or dose.severity == 0.0:
-        return trial
-    return trial.with_study(STUDY, change(log, dose))
+    """The trial with its record changed, as `with_record` has it."""
+    return with_record(trial, dose, STUDY, PolicyLog, change)
 
 
 def _tilted(propensity: Floats, by: Floats, slope: float) -> Floats:

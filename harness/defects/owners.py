@@ -22,9 +22,9 @@ from harness.defects import (
 )
 from harness.defects.catalogue import DEFECTS, Defect
 from harness.errors import InputError, nearest
-from harness.release.policy import Direction
+from harness.release.policy import Check, Direction
 
-__all__ = ["DEFECTS", "ROOMS", "named", "owner", "owners"]
+__all__ = ["DEFECTS", "ROOMS", "named", "owner", "owner_of", "owners", "owners_of"]
 
 _PAST: dict[str, Direction] = {"up": "at_most", "down": "at_least"}
 
@@ -58,6 +58,20 @@ def owners(measure: str, *, on: str = "all", direction: Direction | None = None)
     """
     return tuple(one for one in DEFECTS.values() if one.caught_by(measure) and not (one.on_slices and on == "all")
                  and direction in {None, _PAST[one.signal.goes]})
+
+
+def owner_of(check: Check) -> Defect:
+    """The defect that a check is shown: the first whose number goes past its limit. Raises InputError as `owner`."""
+    return owner(check.measure, direction=_direction(check))
+
+
+def owners_of(check: Check) -> tuple[Defect, ...]:
+    """All defects that a check must refuse, on its own slice and past its own limit."""
+    return owners(check.measure, on=check.slice, direction=_direction(check))
+
+
+def _direction(check: Check) -> Direction | None:
+    return None if check.limit is None else check.limit.direction
 
 
 def named(name: str) -> Defect:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from harness.defects.owners import named, owner
+from harness.defects.owners import named, owner_of
 from harness.defects.power import GatePower, NoOps, Tally, severities
 from harness.defects.power_pool import Job, worked
 from harness.defects.power_trials import FEWEST, Setting, costly, draws_of, point_of, reorderings
@@ -48,8 +48,7 @@ class Variant(NamedTuple):
 def study_of(trial: Trial, check: Check, size: Size, *, defect: str | None = None) -> Study:
     """The jobs of one gate that reads records; `defect` instead of the one that the gate is shown."""
     try:
-        one = named(defect) if defect is not None else owner(
-            check.measure, direction=check.limit.direction if check.limit is not None else None)
+        one = named(defect) if defect is not None else owner_of(check)
     except InputError as error:
         return unstudied(check, str(error))
     records = records_of(trial, check)

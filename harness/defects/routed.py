@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
 
 import numpy as np
 
 from harness.defects.catalogue import Dose, defect
+from harness.defects.changes import of_study
 from harness.gating.terms import Theta
-from harness.release.observed import Bools, Trial
+from harness.release.observed import Bools
 from harness.release.studied.routed import RoutedObserved, decide
 from harness.routing.int8 import Int8Router
 from harness.routing.tables import TOP
@@ -18,18 +17,7 @@ from harness.routing.tables import TOP
 __all__ = ["bent_segment", "coarse_rounding", "non_monotone_table", "served_otherwise", "spends_everywhere",
            "spends_nowhere", "spends_on_the_worst", "theta_moved"]
 
-
-def _of_the_rule(change: Callable[[RoutedObserved, Dose], RoutedObserved]) -> Callable[[Trial, Dose], Trial]:
-    """A change of the study as one of the trial; without the study, or at severity 0, the trial itself."""
-
-    @wraps(change)
-    def changed(trial: Trial, dose: Dose) -> Trial:
-        found = trial.candidate.studies.get("routed")
-        if not isinstance(found, RoutedObserved) or dose.severity == 0:
-            return trial
-        return trial.with_study("routed", change(found, dose))
-
-    return changed
+_of_the_rule = of_study("routed", RoutedObserved)
 
 
 @defect("non_monotone_table", caught_by=lambda measure: measure == "monotone faults", goes="up",

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.defects.catalogue import Dose, defect
+from harness.defects.changes import with_record
 from harness.records import Floats
 from harness.release.measures.stressed import DELTA, JACCARD, LANGUAGES, LOSS, SIGN, STABILITY, STUDY
 from harness.release.observed import Bools, Trial
@@ -82,11 +83,8 @@ def one_language_breaks(trial: Trial, dose: Dose) -> Trial:
 
 
 def _stressed(trial: Trial, dose: Dose, change: Callable[[StressObserved], StressObserved]) -> Trial:
-    """The trial with its record changed; without one, or at severity 0, the trial itself."""
-    record = trial.candidate.studies.get(STUDY)
-    if not isinstance(record, StressObserved) or dose.severity == 0.0:
-        return trial
-    return trial.with_study(STUDY, change(record))
+    """The trial with its record changed, as `with_record` has it."""
+    return with_record(trial, dose, STUDY, StressObserved, lambda record, _: change(record))
 
 
 def _traded(record: StressObserved, rows: Bools) -> StressObserved:

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
 
 import numpy as np
 
 from harness.defects.catalogue import Dose, defect
+from harness.defects.changes import of_study
 from harness.latency.features import CACHE, STATES
-from harness.release.observed import Trial
 from harness.release.studied.surrogate_record import CALIBRATE, NEW, SurrogateObserved
 
 __all__ = ["features_shuffled", "mixed_cache_labels", "predicts_slowly", "served_slowly", "shifted_latency",
            "thresholds_too_low"]
 
-
-def _of_the_surrogate(change: Callable[[SurrogateObserved, Dose], SurrogateObserved]) -> Callable[[Trial, Dose], Trial]:
-    """A change of the study as one of the trial; without the study, or at severity 0, the trial itself."""
-
-    @wraps(change)
-    def changed(trial: Trial, dose: Dose) -> Trial:
-        found = trial.candidate.studies.get("surrogate")
-        if not isinstance(found, SurrogateObserved) or dose.severity == 0:
-            return trial
-        return trial.with_study("surrogate", change(found, dose))
-
-    return changed
+_of_the_surrogate = of_study("surrogate", SurrogateObserved)
 
 
 @defect("shifted_latency", caught_by=lambda measure: measure == "surrogate coverage", goes="down",

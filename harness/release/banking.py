@@ -14,14 +14,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from harness.data.canonical import digest_of, strict_json
 from harness.data.store import sha256_bytes
-from harness.errors import EvidenceError, InputError
+from harness.errors import EvidenceError
 from harness.release.attest import bundle_path
 from harness.release.bundle import open_bundle, parse_statement
 from harness.release.evidence import Evidence, read_evidence
+from harness.release.held import read_sealed, sealed
 from harness.release.judge import Finding
 from harness.release.manifest import Loaded
 from harness.release.predicates import evidence_bytes, time_text
@@ -93,20 +93,12 @@ def bank_of(verified: Verified, loaded: Loaded, bundle: bytes, *, now: datetime)
         "measured_at": time_text(verified.measured_at), "signed_at": time_text(verified.signed_at),
         "banked_at": time_text(now), "signers": [*verified.signers], "development": verified.development,
         "figures": [_figure(one) for one in verified.findings]}
-    return _model({**told, "sha256": digest_of(told)}, where=loaded.path)
+    return sealed(told, Bank, schema=SCHEMA, where=loaded.path)
 
 
 def read_bank(raw: bytes, *, where: object = "bank") -> Bank:
     """A record's bytes, validated and held to their own digest. Raises EvidenceError."""
-    try:
-        value = strict_json(raw, where=where)
-        digest = digest_of({key: item for key, item in value.items() if key != "sha256"})
-    except (InputError, AttributeError, ValueError, RecursionError) as error:
-        raise EvidenceError("not a bank record", where=where, expected=SCHEMA, found=str(error)) from None
-    found = _model(value, where=where)
-    if found.sha256 != digest:
-        raise EvidenceError("changed since it was banked", where=where, expected=digest, found=found.sha256)
-    return found
+    return read_sealed(raw, Bank, what="not a bank record", since="banked", schema=SCHEMA, where=where)
 
 
 def banked(baseline: Loaded, *, digest: str | None = None) -> Bank | None:
@@ -167,12 +159,3 @@ def _bytes(path: Path) -> bytes:
     except OSError as error:
         raise EvidenceError("cannot be read", where=path, expected="what was banked",
                             found=error.strerror or str(error)) from None
-
-
-def _model(value: Any, *, where: object) -> Bank:
-    try:
-        return Bank.model_validate_json(json.dumps(value))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise EvidenceError(first["msg"], where=where, column=".".join(map(str, first["loc"])), expected=SCHEMA,
-                            found=None if first["type"] == "missing" else first["input"]) from None

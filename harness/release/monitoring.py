@@ -10,12 +10,12 @@ import json
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from harness.data.canonical import digest_of, strict_json
-from harness.errors import EvidenceError, InputError
+from harness.errors import EvidenceError
 from harness.release.charter import Escalation, Severity, seconds_of
 from harness.release.contract import Clause, ReleaseContract, guards_of
+from harness.release.held import read_sealed, sealed
 from harness.release.manifest import Loaded
 from harness.release.policy import Limit, checks_of
 from harness.release.predicates import policy_digest
@@ -107,7 +107,7 @@ def monitoring_of(contract: ReleaseContract) -> Monitoring:
         "guards": [_watched(one) for one in contract.clauses if one.guard is not None],
         "owners": [] if charter is None else [*charter.owners],
         "escalation": [] if charter is None else [one.model_dump(mode="json") for one in charter.escalation]}
-    return _model({**told, "sha256": digest_of(told)}, where=contract.release)
+    return sealed(told, Monitoring, schema=SCHEMA, where=contract.release)
 
 
 def read_monitoring(raw: bytes, *, where: object = "monitoring configuration", loaded: Loaded | None = None
@@ -116,26 +116,11 @@ def read_monitoring(raw: bytes, *, where: object = "monitoring configuration", l
 
     Raises EvidenceError: not of this schema, changed since it was written, or of another policy.
     """
-    try:
-        value = strict_json(raw, where=where)
-        digest = digest_of({key: item for key, item in value.items() if key != "sha256"})
-    except (InputError, AttributeError, ValueError, RecursionError) as error:
-        raise EvidenceError("not a monitoring configuration", where=where, expected=SCHEMA, found=str(error)) from None
-    found = _model(value, where=where)
-    if found.sha256 != digest:
-        raise EvidenceError("changed since it was written", where=where, expected=digest, found=found.sha256)
+    found = read_sealed(raw, Monitoring, what="not a monitoring configuration", since="written", schema=SCHEMA,
+                        where=where)
     if loaded is not None:
         _of_policy(found, loaded, where)
     return found
-
-
-def _model(value: Any, *, where: object) -> Monitoring:
-    try:
-        return Monitoring.model_validate_json(json.dumps(value))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise EvidenceError(first["msg"], where=where, column=".".join(map(str, first["loc"])), expected=SCHEMA,
-                            found=None if first["type"] == "missing" else first["input"]) from None
 
 
 def _watched(clause: Clause) -> dict[str, Any]:

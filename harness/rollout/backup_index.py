@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from harness.data.canonical import digest_of, strict_json
 from harness.data.store import sha256_bytes
 from harness.errors import EvidenceError, InputError, nearest
+from harness.release.held import read_sealed, sealed
 
 __all__ = ["BACKUPS", "SCHEMA", "Broken", "Index", "Kept", "index_of", "indexes", "named", "read_index"]
 
@@ -93,21 +93,13 @@ def index_of(told: Mapping[str, Any]) -> Index:
     >>> one.id, read_index(one.raw) == one
     ('20250301T120000Z-0d9c3469', True)
     """
-    whole = {"schema": SCHEMA, **told}
-    return _model({**whole, "sha256": digest_of(whole)}, where="backup")
+    return sealed({"schema": SCHEMA, **told}, Index, schema=SCHEMA, where="backup")
 
 
 def read_index(raw: bytes, *, where: object = "backup") -> Index:
     """An index file's bytes, held to their own digest. Raises EvidenceError."""
-    try:
-        value = strict_json(raw, where=where)
-        digest = digest_of({key: item for key, item in value.items() if key != "sha256"})
-    except (InputError, AttributeError, ValueError, RecursionError) as error:
-        raise EvidenceError("not the index of a backup", where=where, expected=SCHEMA, found=str(error)) from None
-    found = _model(value, where=where)
-    if found.sha256 != digest:
-        raise EvidenceError("changed since it was made", where=where, expected=digest, found=found.sha256)
-    return found
+    return read_sealed(raw, Index, what="not the index of a backup", since="made", schema=SCHEMA, where=where,
+                       shown=lambda value: sha256_bytes(repr(value).encode()))  # it may hold what nobody should read
 
 
 def indexes(home: Path) -> list[Index | Broken]:
@@ -140,13 +132,3 @@ def named(home: Path, name: str) -> Index:
         raise EvidenceError("cannot be believed", where=f"backup {fitting[0].id}", expected=SCHEMA,
                             found=fitting[0].reason)
     return fitting[0]
-
-
-def _model(value: Any, *, where: object) -> Index:
-    try:
-        return Index.model_validate_json(json.dumps(value))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise EvidenceError(first["msg"], where=where, column=".".join(map(str, first["loc"])), expected=SCHEMA,
-                            found=None if first["type"] == "missing" else sha256_bytes(repr(first["input"]).encode())
-                            ) from None

@@ -9,8 +9,8 @@ import pytest
 
 from fixtures.studies import with_studies
 from fixtures.trials import sound
-from harness.defects.catalogue import Defect, caught
-from harness.defects.owners import named, owner, owners
+from harness.defects.catalogue import caught
+from harness.defects.owners import named, owner, owner_of, owners
 from harness.errors import InputError
 from harness.release.judge import Finding, Verdict
 from harness.release.manifest import load_manifest
@@ -47,14 +47,9 @@ def here(check: Check) -> Check:
 
 def both(check: Check, fair: Trial) -> tuple[Finding, Finding]:
     """What the gate says of the sound trial, and of the same with the owner's last grade planted."""
-    one = shown(check)
+    one = owner_of(check)
     trial = sparing(fair) if check.measure == "rerank share" else fair
     return found(check, trial, one), found(check, trial, one, now=one.plant(trial, one.grades[-1]))
-
-
-def shown(check: Check) -> Defect:
-    """The defect that the gate is shown: one whose number goes past its limit."""
-    return owner(check.measure, direction=None if check.limit is None else check.limit.direction)
 
 
 def sparing(trial: Trial) -> Trial:
@@ -75,7 +70,7 @@ def test_every_gate_of_every_policy_passes_what_is_sound_and_catches_its_defect(
     check = here(CHECKS[name])
     before, after = both(check, fair)
     assert before.verdict is Verdict.PASS, before.reason
-    assert caught(shown(check), after, sound=before), (after.verdict, after.reason)
+    assert caught(owner_of(check), after, sound=before), (after.verdict, after.reason)
 
 
 @pytest.mark.parametrize("measure", [name for name in EXAMPLES if family_of(name) != PROPERTIES])
