@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -114,9 +114,11 @@ class Manifest(Model):
     def config_hash(self) -> str:
         """CONFIG_HASH: sha256 of the canonical JSON of the whole manifest, defaults included.
 
-        A manifest without a checklist or a rollout keeps the digest that it had before there were any.
+        A manifest without a checklist, a rollout or a reader keeps the digest that it had before there were any.
         """
-        absent = {name for name in ("checklist", "rollout") if not getattr(self, name)}
+        absent: dict[str, Any] = {name: True for name in ("checklist", "rollout") if not getattr(self, name)}
+        if self.parts is not None and self.parts.reader is None:
+            absent["parts"] = {"reader"}
         return digest_of(self.model_dump(mode="json", by_alias=True, exclude=absent))
 
 

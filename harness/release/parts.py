@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from harness.errors import nearest
+from harness.release.reader_parts import ReaderPart
 from harness.release.schema import Model
 from harness.routing.signals import SIGNALS
 
@@ -149,6 +150,7 @@ class Parts(Model):
     sequence: SequencePart | None = None
     reranker: RerankerPart | None = None
     router: RouterPart | None = None
+    reader: ReaderPart | None = None
 
     @model_validator(mode="after")
     def _router_over_reranker(self) -> Parts:

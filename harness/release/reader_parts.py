@@ -1,0 +1,67 @@
+"""What reads what was retrieved: the reader of a release, its passages, its few-shots, and the limits of its calls."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from harness.release.schema import Model
+
+__all__ = ["LimitsPart", "ReaderPart"]
+
+
+class LimitsPart(Model):
+    """How a model over HTTP may be asked: seconds, and requests a second; 0.12 is one every eight seconds.
+
+    `call_timeout_s` bounds one call on the wire, `text_timeout_s` the wait for its text.
+    """
+
+    workers: int = Field(3, ge=1, le=3, strict=True)
+    in_flight: int = Field(3, ge=1, le=64, strict=True)
+    requests_per_second: float | None = Field(None, gt=0, le=10_000, allow_inf_nan=False)
+    call_timeout_s: float = Field(35.0, gt=0, le=3600, allow_inf_nan=False)
+    text_timeout_s: float = Field(25.0, gt=0, le=3600, allow_inf_nan=False)
+    retries: int = Field(3, ge=0, le=10, strict=True)
+    backoff_s: float = Field(0.5, ge=0, le=60, allow_inf_nan=False)
+
+
+class ReaderPart(Model):
+    """The reader: `extractive` runs anywhere, `http` asks an OpenAI-compatible endpoint at temperature 0.
+
+    Attributes:
+        pool: First hits before any filter or rerank, among which the gold document is looked for.
+        documents: Documents whose passages are considered, the best first.
+        passages: Passages that are shown to the reader.
+        per_document: Passages of one document, at most.
+        chunk_words: Words of a passage, at most.
+        near_duplicates: Jaccard similarity of word shingles from which a passage is one that is there already; fixed
+            here before anything is measured.
+        budget: Tokens of a prompt, at most: question, passages and examples.
+        shots: Few-shot examples of each prompt; `rotation` says whose turn in the pool it is.
+        cot: Whether the prompt asks for reasoning first.
+        model: Name of the model behind `url`. Both stand for `http` alone.
+    """
+
+    impl: Literal["extractive", "http"] = "extractive"
+    pool: int = Field(50, ge=1, le=100, strict=True)
+    documents: int = Field(5, ge=1, le=100, strict=True)
+    passages: int = Field(3, ge=1, le=100, strict=True)
+    per_document: int = Field(2, ge=1, le=100, strict=True)
+    chunk_words: int = Field(80, ge=8, le=2000, strict=True)
+    near_duplicates: float = Field(0.8, gt=0.0, le=1.0, allow_inf_nan=False)
+    budget: int = Field(1500, ge=64, le=1_000_000, strict=True)
+    shots: int = Field(0, ge=0, le=32, strict=True)
+    rotation: int = Field(0, ge=0, strict=True)
+    cot: bool = Field(False, strict=True)
+    model: str | None = None
+    url: str | None = None
+    limits: LimitsPart = LimitsPart()
+
+    @model_validator(mode="after")
+    def _a_model_over_http(self) -> ReaderPart:
+        if self.impl == "http" and self.model is None:
+            raise ValueError("reader http needs model: the name that the endpoint knows it by")
+        if self.impl == "extractive" and (self.model is not None or self.url is not None):
+            raise ValueError("reader extractive takes no model or url: they stand for http")
+        return self
