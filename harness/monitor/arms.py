@@ -21,12 +21,12 @@ from harness.metrics.spec import MetricSpec
 from harness.monitor.judged import Judged, judged_of, scored
 from harness.release.contract import guards_of
 from harness.release.live import Answer
-from harness.rollout.files import whole
 from harness.rollout.pointer import current, history, last_good
 from harness.rollout.released import admitted_of, files_of
 from harness.rollout.shapes import Admitted, Pointer
 from harness.rollout.smoke import live_of
 from harness.rollout.store import Store
+from harness.rollout.wholeness import hashed
 
 __all__ = ["LOST_AFTER_S", "POLL_S", "Arm", "Arms", "Searcher", "Serving", "load_arm"]
 
@@ -94,7 +94,7 @@ def load_arm(store: Store, release: Admitted) -> Arm:
     """Load a release from the store's own copy, once its bytes are those that were admitted. Raises EvidenceError."""
     with store.reading() as connection:
         files = files_of(connection, release.digest)
-    if not whole(release.artifacts.parent, files or {}):
+    if not hashed(store.home, release.digest, files or {}):
         raise EvidenceError("changed since it was admitted", where=release.release,
                             expected="the files of then (signoff backup restore brings them back)")
     loaded, live = live_of(release)

@@ -28,6 +28,7 @@ from harness.rollout.released import admitted_of, files_of
 from harness.rollout.shapes import Admitted
 from harness.rollout.store import Store
 from harness.rollout.trail import append
+from harness.rollout.wholeness import noted
 
 __all__ = ["admit", "check_rollback", "rollback"]
 
@@ -61,7 +62,9 @@ def admit(store: Store, loaded: Loaded, *, environment: str, artifacts: Path, tr
         create_backup(store, who=who, why=f"before {verified.release} is admitted to {environment}", now=now)
         with store.reading() as connection:
             known = files_of(connection, copy.digest)
-        return _entered(store, copy, verified, environment=environment, files=copy.placed(known), now=now, who=who)
+        files = copy.placed(known)
+        noted(store.home, copy.digest, files)
+        return _entered(store, copy, verified, environment=environment, files=files, now=now, who=who)
 
 
 def _subjects(loaded: Loaded, copy: Staged) -> dict[str, str]:

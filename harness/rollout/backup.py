@@ -20,14 +20,15 @@ from harness.errors import EvidenceError, UsageError
 from harness.rollout import tables
 from harness.rollout.backup_index import BACKUPS, Broken, Index, Kept, index_of, indexes, named
 from harness.rollout.dumping import DUMPED, dumped, merge, read_dump
-from harness.rollout.files import alone, mend, place, staging, whole
+from harness.rollout.files import alone, mend, place, staging
 from harness.rollout.frozen import RELEASES, folder_of
 from harness.rollout.objects import Objects
-from harness.rollout.pointer import current, flip
+from harness.rollout.pointer import DEGRADED, current, flip
 from harness.rollout.shapes import Pointer
 from harness.rollout.store import Store
 from harness.rollout.tables import moment_text
 from harness.rollout.trail import append, newest
+from harness.rollout.wholeness import hashed
 
 __all__ = ["Broken", "Index", "Restored", "create_backup", "list_backups", "restore_backup", "verify_backup"]
 
@@ -155,7 +156,7 @@ def _entered(connection: Connection, rows: dict[Table, Sequence[Any]]) -> int:
 
 def _files(store: Store, objects: Objects, digest: str, files: dict[str, Kept], tell: Tell) -> int:
     folder, digests = folder_of(store.home, digest), {name: one.sha256 for name, one in files.items()}
-    if whole(folder, digests):
+    if hashed(store.home, digest, digests):
         return 0
     tell(f"writing release {digest[:12]}: {len(files)} files")
     sources = {name: objects.path(one) for name, one in digests.items()}
@@ -168,11 +169,12 @@ def _files(store: Store, objects: Objects, digest: str, files: dict[str, Kept], 
 
 
 def _pointed(connection: Connection, rows: Sequence[Any], index: Index, *, who: str, now: datetime) -> list[Pointer]:
-    """Flip each environment whose pointer is elsewhere than the backup had it."""
+    """Flip each environment whose pointer is elsewhere than the backup had it; what was degraded is mended."""
     made = []
     for row in {row["environment"]: row for row in rows}.values():
         there = current(connection, row["environment"])
         wanted = {name: row[name] for name in ("stable", "candidate", "percent", "stage")}
+        wanted["stage"] = None if wanted["stage"] == DEGRADED else wanted["stage"]
         if there is None or {name: getattr(there, name) for name in wanted} != wanted:
             made.append(flip(connection, row["environment"], **wanted, who=who, why=f"backup {index.id} is restored",
                              at=now))

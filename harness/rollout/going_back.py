@@ -1,5 +1,7 @@
 """Going back: the pointer is flipped at once, and only then is it looked at whether all is as it was.
 
+Before it, the target's files are glanced at: a release whose files are damaged is stepped past, for the one that was
+good before it. Where none is whole, what serves stays, alone: the pointer says `degraded`, and nothing new may start.
 The flip is one transaction of a few milliseconds. Caches, smoke gates and the comparison with the recorded figures come
 after it, and whatever fails there is told and kept in the trail: it never keeps a bad release in place.
 """
@@ -11,14 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from harness.errors import InputError, SignoffError, nearest
+from sqlalchemy import Connection
+
+from harness.errors import EvidenceError, SignoffError
 from harness.release.judge import Finding
 from harness.rollout.files import environment_named
-from harness.rollout.pointer import current, flip, history, last_good
-from harness.rollout.released import admitted_of, digest_called
+from harness.rollout.pointer import DEGRADED, current, flip
+from harness.rollout.released import admitted_of
 from harness.rollout.shapes import Admitted, Pointer
 from harness.rollout.store import Store
 from harness.rollout.trail import append
+from harness.rollout.ways import Way, way_back
 
 __all__ = ["Back", "Cache", "Checked", "Smoke", "after_rollback", "check_rollback", "rollback"]
 
@@ -57,7 +62,7 @@ def rollback(store: Store, environment: str, *, to: str | None = None, who: str,
     Args:
         store: Where the pointer stands.
         environment: Which one goes back.
-        to: The release to go back to: digest, its beginning, or name; by default the last good one.
+        to: The release to go back to: digest, its beginning, or name; by default the last good one that is whole.
         who: Who or what does it.
         why: For what reason.
         now: The moment.
@@ -65,25 +70,35 @@ def rollback(store: Store, environment: str, *, to: str | None = None, who: str,
         smoke: What looks at the release that serves again; its findings are added to the trail.
 
     Returns: The pointer's new row. Raises InputError where nothing serves, or nothing is there to go back to: then
-    nothing has changed. What caches and smoke gates find is in the trail (`after_rollback`), and raises nothing.
+    nothing has changed. Raises EvidenceError where `to` is damaged (nothing has changed), or where every release that
+    served before is: then what serves stays, and the pointer and trail say so. What caches and smoke gates find is in
+    the trail (`after_rollback`), and raises nothing.
     """
     environment_named(environment)
-    with store.writing() as connection:
-        before = current(connection, environment)
-        if before is None:
-            known = {one.environment for one in history(connection)}
-            raise InputError("nothing serves there", where=environment, hint=nearest(environment, known),
-                             expected="an environment that a release was admitted to")
-        target = digest_called(connection, environment, to) if to is not None else _last(
-            before, history(connection, environment))
-        if target == before.stable and before.candidate is None:
-            raise InputError("it serves already", where=environment, expected="another release", found=target)
-        append(connection, "rollback", {"environment": environment, "stable": before.stable, "to": target,
-                                        "candidate": before.candidate, "why": why}, who=who, at=now)
-        made = flip(connection, environment, stable=target, candidate=None, percent=0.0, stage=None, who=who, why=why,
-                    at=now)
+    made = None
+    while made is None:
+        before, way = way_back(store, environment, to=to)  # reads files: never while other writers wait
+        with store.writing() as connection:
+            if current(connection, environment) == before:  # else somebody was faster: look again
+                made = _flipped(connection, before, way, who=who, why=why, at=now)
+    if way.target is None:
+        raise EvidenceError("nothing whole to go back to: what serves stays, and nothing new may start",
+                            where=environment, found=way.told,
+                            expected="files as they were admitted (signoff backup restore brings them back)")
     after_rollback(store, made, who=who, now=now, caches=caches, smoke=smoke)
     return made
+
+
+def _flipped(connection: Connection, before: Pointer, way: Way, *, who: str, why: str, at: datetime) -> Pointer:
+    passed = {"damaged": dict(way.damaged)} if way.damaged else {}
+    if way.target is None and before.stage == DEGRADED:
+        return before
+    append(connection, "rollback", {"environment": before.environment, "stable": before.stable, "to": way.target,
+                                    "candidate": before.candidate, "why": why} | passed, who=who, at=at)
+    stage = DEGRADED if way.target is None else None
+    told = f"{why} ({way.told})" if way.damaged else why
+    return flip(connection, before.environment, stable=way.target or before.stable, candidate=None, percent=0.0,
+                stage=stage, who=who, why=told, at=at)
 
 
 def after_rollback(store: Store, made: Pointer, *, who: str, now: datetime, caches: Sequence[Cache] = (),
@@ -130,14 +145,6 @@ def _back(finding: Finding, now: float | None) -> Back:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def _last(before: Pointer, rows: Sequence[Pointer]) -> str:
-    target = before.stable if before.candidate is not None else last_good(rows[::-1])
-    if target is None:
-        raise InputError("nothing to go back to", where=before.environment, found=before.stable,
-                         expected="a release that served before (signoff rollback --to names any that was admitted)")
-    return target
 
 
 def _cleared(place: int, cache: Cache) -> Checked:

@@ -14,9 +14,11 @@ from harness.rollout.shapes import Entry, Pointer
 from harness.rollout.tables import moment_text
 from harness.rollout.trail import append
 
-__all__ = ["FLIP", "admitted_in", "compare_with_trail", "current", "flip", "history", "last_good"]
+__all__ = ["DEGRADED", "FLIP", "admitted_in", "compare_with_trail", "current", "flip", "good_before", "history",
+           "last_good"]
 
 FLIP = "flip"
+DEGRADED = "degraded"  # a stage: nothing whole to go back to, so nothing new may start
 
 
 def current(connection: Connection, environment: str) -> Pointer | None:
@@ -83,6 +85,19 @@ def last_good(rows: Iterable[Pointer]) -> str | None:
     >>> last_good(rows[:3]), last_good(rows)
     ('b', 'a')
     """
+    return next(iter(good_before(rows)), None)
+
+
+def good_before(rows: Iterable[Pointer]) -> list[str]:
+    """Every release that could be gone back to, the last good one first: where it is damaged, the one before it.
+
+    Args:
+        rows: One environment's rows, oldest first.
+
+    >>> day = datetime(2025, 3, 1, tzinfo=UTC)
+    >>> good_before(Pointer(n, "prod", one, None, 0.0, None, "ada", "", day) for n, one in enumerate("abc", start=1))
+    ['b', 'a']
+    """
     steps: list[str] = []
     for row in rows:
         if row.stable is None:
@@ -91,7 +106,7 @@ def last_good(rows: Iterable[Pointer]) -> str | None:
             del steps[steps.index(row.stable) + 1:]
         else:
             steps.append(row.stable)
-    return steps[-2] if len(steps) > 1 else None
+    return steps[-2::-1]
 
 
 def compare_with_trail(rows: Iterable[Pointer], entries: Iterable[Entry]) -> None:

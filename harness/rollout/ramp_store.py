@@ -18,7 +18,7 @@ from harness.release.rollout_terms import Rollout
 from harness.rollout import tables
 from harness.rollout.files import environment_named
 from harness.rollout.going_back import Cache, Smoke, after_rollback
-from harness.rollout.pointer import current, flip
+from harness.rollout.pointer import DEGRADED, current, flip
 from harness.rollout.ramp import step
 from harness.rollout.ramp_moves import aborted, reconciled
 from harness.rollout.ramp_state import RampState, document_of, state_of
@@ -70,6 +70,9 @@ def begin(store: Store, environment: str, candidate: str, rollout: Rollout, *, w
         if pointer is None or pointer.stable is None:
             raise InputError("nothing serves there that a candidate could fall back to", where=environment,
                              expected="signoff admit MANIFEST --env NAME first")
+        if pointer.stage == DEGRADED:
+            raise InputError("nothing whole to go back to", where=environment, found=pointer.why,
+                             expected="signoff backup restore --confirm first")
         under_way = before is not None and not reconciled(before, pointer, now).over
         if pointer.candidate is not None or under_way:
             raise InputError("a rollout is under way", where=environment, found=pointer.candidate,

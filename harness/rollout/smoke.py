@@ -20,12 +20,12 @@ from harness.release.observed import Trial
 from harness.release.observing import observe_release
 from harness.release.policy import Check
 from harness.release.recheck import recheck
-from harness.rollout.files import whole
 from harness.rollout.frozen import bundle_in
 from harness.rollout.going_back import Back, Checked, check_rollback
 from harness.rollout.released import files_of
 from harness.rollout.shapes import Admitted
 from harness.rollout.store import Store
+from harness.rollout.wholeness import hashed
 
 __all__ = ["frozen_parts", "live_of", "remeasured", "smoke_of"]
 
@@ -39,8 +39,7 @@ def smoke_of(store: Store, *, tell: Tell = lambda _: None) -> Callable[[Admitted
         tell(f"hashing {release.release}")
         with store.reading() as connection:
             files = files_of(connection, release.digest) or {}
-        folder = release.artifacts.parent
-        if not whole(folder, files):
+        if not hashed(store.home, release.digest, files):
             return [Checked("files", False, "not what was admitted (signoff backup restore mends it)")]
         found = [Checked("files", True, f"{len(files)} files as they were admitted")]
         loaded = load_manifest(release.manifest)

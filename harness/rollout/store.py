@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, NoSuchModuleError, OperationalError
 
 from harness.data.store import unlisted
 from harness.errors import InputError
@@ -28,6 +28,7 @@ URL_VARIABLE, HOME = "SIGNOFF_DB", "SIGNOFF_HOME"
 _WAIT_MS = 30_000  # how long a writer waits for its turn before it says that the store is busy
 _LOCK = 0x516E0FF
 _WRITES = {"signoff_writes": True}
+_NO_DATABASE = ("file is not a database", "disk image is malformed", "invalid connection option")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,7 @@ class Store:
             connection = bare.execution_options(**_WRITES)
             with connection.begin():
                 if self.engine.dialect.name == "postgresql":
+                    connection.execute(text(f"SET LOCAL lock_timeout = {_WAIT_MS}"))
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 yield connection
 
@@ -104,12 +106,12 @@ def _url(said: str) -> URL:
     try:
         named = make_url(said)
         known = named.get_backend_name() in {"sqlite", "postgresql"}
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number, too
         known = False
     if not known:
         raise InputError("not a database", where=URL_VARIABLE, found=said.rsplit("@", maxsplit=1)[-1],
                          expected="sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME")
-    if named.get_backend_name() == "sqlite" and (not named.database or named.database == ":memory:"):
+    if named.get_backend_name() == "sqlite" and (not named.database or ":memory:" in named.database):
         raise InputError("a store in memory forgets what serves", where=URL_VARIABLE, expected="sqlite:///FILE",
                          found=said)
     return named.set(drivername="postgresql+psycopg") if named.drivername in {"postgresql", "postgres"} else named
@@ -157,13 +159,19 @@ def _reached(engine: Engine) -> Iterator[None]:
         yield
     except OperationalError as error:
         _not_reached(engine, error.orig)
+    except DataError as error:  # a letter that PostgreSQL keeps in no text
+        raise InputError("cannot be kept", where="store", expected="text without NUL, numbers in range",
+                         found=_first_line(error.orig)) from None
     except Exception as error:
-        if "file is not a database" not in str(error):
+        if not any(said in str(error) for said in _NO_DATABASE):
             raise
         _not_reached(engine, error)
 
 
 def _not_reached(engine: Engine, error: BaseException | None) -> None:
-    said = str(error).splitlines() or ["no answer"]
     raise InputError("cannot be read or written", where=engine.url.render_as_string(hide_password=True),
-                     expected="a database that answers", found=said[0]) from None
+                     expected="a database that answers", found=_first_line(error)) from None
+
+
+def _first_line(error: BaseException | None) -> str:
+    return next(iter(str(error).splitlines()), "no answer")

@@ -79,17 +79,35 @@ def test_where_nothing_serves_that_is_told(project, capsys, words):
     assert (code, out, err.count("\n")) == (Exit.USAGE, "", 1) and "nothing serves there" in err
 
 
+def touched(project, digest):
+    (project / ".signoff" / "releases" / digest / "artifacts" / "index" / "vectors.npy").write_text("touched")
+
+
 def test_a_rollback_whose_smoke_gates_fail_exits_ten_and_stands(project, capsys):
-    """The frozen files were touched: the old release serves, and that it is not well is told by name."""
+    """The frozen files were touched: the candidate is gone all the same, and what is not well is told by name."""
     run(capsys, "admit", M, *ENV)
     first = as_json(capsys, "trail", "show", "--kind", "flip")[1]["rows"][0]["body"]["stable"]
-    promote(second(project, capsys))
-    (project / ".signoff" / "releases" / first / "artifacts" / "index" / "vectors.npy").write_text("touched")
+    with open_store() as store:
+        promoted(store, first, candidate=second(project, capsys), percent=5.0, at=datetime.now(UTC))
+    touched(project, first)
     code, out, _ = run(capsys, "rollback", *ENV)
     assert code == Exit.REFUSED
     assert f"prod serves {first[:12]}" in out and "0 of 1 smoke gates passed" in out and "FAIL files" in out
     code, told = as_json(capsys, "smoke", "--env", "prod")
     assert (code, told["digest"], told["good"]) == (Exit.REFUSED, first, False)
+
+
+def test_a_rollback_to_damaged_files_alone_exits_twelve_and_leaves_what_serves(project, capsys):
+    """One line with the file and what mends it; what serves goes on, and the pointer says that it is degraded."""
+    run(capsys, "admit", M, *ENV)
+    first = as_json(capsys, "trail", "show", "--kind", "flip")[1]["rows"][0]["body"]["stable"]
+    promote(second(project, capsys))
+    touched(project, first)
+    code, _, err = run(capsys, "rollback", *ENV)
+    assert code == Exit.INVALID and err.count("\n") == 1
+    assert "nothing whole to go back to" in err and "vectors.npy" in err and "signoff backup restore" in err
+    last = as_json(capsys, "trail", "show", "--kind", "flip")[1]["rows"][-1]["body"]
+    assert last["stable"] != first and last["stage"] == "degraded"
 
 
 def test_the_trail_is_shown_and_held_to_a_row(project, capsys):

@@ -125,14 +125,14 @@ def backs_up_again(store: Store, folder: Path) -> None:
 
 
 def damaged(store: Store, folder: Path) -> None:
-    """Kept; then one release lost, one damaged, and the pointer moved."""
+    """Kept; then the pointer moved, one release lost, one damaged."""
     two_served(store, folder)
     backs_up(store, folder, lambda _: None)
     (folder / "frozen.json").write_text(json.dumps(sha256_tree(store.home / "releases")))
     one, two = (row.body["digest"] for row in told(store, "admit"))
+    goes_back(store, folder, lambda _: None)
     shutil.rmtree(folder_of(store.home, one))
     (folder_of(store.home, two) / "artifacts" / "index" / "vectors.npy").write_bytes(b"damaged")
-    goes_back(store, folder, lambda _: None)
 
 
 def restores(store: Store, folder: Path, say: Acknowledge) -> None:

@@ -54,10 +54,10 @@ def test_a_backup_brings_back_files_tables_and_pointer_byte_by_byte(store, tmp_p
     one, two = served(store, tmp_path, "one", "two")
     index = kept(store)
     files, before = sha256_tree(store.home / "releases"), dumps(store)
+    rollback(store, "prod", who="eve", why="mistake", now=LATER)
     shutil.rmtree(one.artifacts.parent)
     (two.artifacts / "index" / "vectors.npy").write_bytes(b"damaged")
     (two.artifacts / "index" / "stray.npy").write_bytes(b"stray")
-    rollback(store, "prod", who="eve", why="mistake", now=LATER)
     done = brought_back(store, index.id)
     assert (done.files, [one.stable for one in done.flipped]) == (6 + 1, [two.digest])
     assert sha256_tree(store.home / "releases") == files
@@ -321,9 +321,9 @@ def test_a_restore_that_broke_off_left_what_was_whole(tmp_path, monkeypatch, tar
         one, two = served(store, tmp_path, "one", "two")
         kept(store)
         files = sha256_tree(store.home / "releases")
+        rollback(store, "prod", who="eve", why="", now=LATER)
         shutil.rmtree(one.artifacts.parent)
         (two.artifacts / "index" / "vectors.npy").write_bytes(b"damaged")
-        rollback(store, "prod", who="eve", why="", now=LATER)
         rows, left = everything(store)
         with monkeypatch.context() as patch:
             calls = breaking(patch, target, at)
@@ -346,7 +346,7 @@ def test_a_twin_that_flips_before_it_has_the_files_is_seen(tmp_path, monkeypatch
         rollback(store, "prod", who="eve", why="", now=LATER)
         rows, _ = everything(store)
         monkeypatch.setattr(backup, "_rehearsed", lambda store, dumped_rows: entered(store))
-        breaking(monkeypatch, "harness.rollout.backup.whole", 1)
+        breaking(monkeypatch, "harness.rollout.backup.hashed", 1)
         with pytest.raises(BrokeOffError):
             brought_back(store)
         assert everything(store)[0] != rows

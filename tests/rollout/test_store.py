@@ -146,7 +146,9 @@ def test_a_pointer_cannot_name_what_was_never_admitted(store):
 
 @pytest.mark.parametrize(("said", "reason"), [
     ("mysql://x/y", "not a database"), ("nonsense", "not a database"), ("sqlite://", "forgets what serves"),
-    ("sqlite:///:memory:", "forgets what serves"),
+    ("sqlite:///:memory:", "forgets what serves"), ("sqlite:///file::memory:?uri=true", "forgets what serves"),
+    ("postgresql://nobody:secret@here:port/x", "not a database"),
+    ("postgresql://nobody@127.0.0.1:1/x?bogus=1", "invalid connection option"),
     ("postgresql://nobody:secret@127.0.0.1:1/x", "cannot be read or written"),
 ])  # fmt: skip
 def test_a_database_that_cannot_be_used_is_one_line_without_its_password(said, reason, tmp_path):
@@ -165,6 +167,39 @@ def test_a_file_that_is_no_database_is_told(tmp_path):
     with pytest.raises(InputError, match="cannot be read or written"):
         open_store(f"sqlite:///{path}")
     assert path.read_bytes().startswith(b"not a database")
+
+
+def test_a_damaged_file_is_told(tmp_path):
+    """Pages that were overwritten end in one line, for readers and for writers."""
+    url = f"sqlite:///{tmp_path}/rollout.db"
+    with open_store(url) as store:
+        noted(store, 50)
+    path = tmp_path / "rollout.db"
+    raw = path.read_bytes()
+    path.write_bytes(raw[:12288] + bytes(range(1, 256)) * (len(raw) // 255))
+    for use in (rows, noted):
+        with pytest.raises(InputError, match="cannot be read or written"), open_store(url) as store:
+            use(store)
+
+
+def test_a_writer_that_holds_its_turn_stops_nobody_for_ever(url, tmp_path, monkeypatch):
+    """Whoever waits too long for a writer that hangs is told that the store is busy, on both databases."""
+    monkeypatch.setattr("harness.rollout.store._WAIT_MS", 200)
+    with open_store(url, home=tmp_path) as one, open_store(url, home=tmp_path) as two:
+        with one.writing(), pytest.raises(InputError, match="cannot be read or written"):
+            noted(two)
+        noted(two)
+        assert rows(one) == 1
+
+
+def test_a_text_that_no_database_keeps_is_told_or_kept(store):
+    """NUL, which PostgreSQL has in no text, is one line there, and nothing of the block stays."""
+    try:
+        noted(store, who="a\0da")
+    except InputError as error:
+        assert error.what == "cannot be kept" and rows(store) == 0
+    else:
+        assert store.engine.dialect.name == "sqlite" and rows(store) == 1
 
 
 def test_variables_say_where_the_store_is(tmp_path, monkeypatch):
