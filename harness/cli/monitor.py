@@ -116,7 +116,7 @@ def _watch(env: str, db: str | None, *, once: bool, acting: bool, as_json: bool)
     import os
 
     from harness.monitor.alerts import Alerts
-    from harness.monitor.delivery import channels_of
+    from harness.monitor.delivery import channels_of, names_of
     from harness.monitor.running import resolution_of, scene_of, tick
     from harness.rollout.flags import killed
     from harness.rollout.store import open_store
@@ -126,7 +126,7 @@ def _watch(env: str, db: str | None, *, once: bool, acting: bool, as_json: bool)
         if not acting:
             with store.reading() as connection:
                 return _show(scene_of(connection, env, datetime.now(UTC), resolution_s=resolution_s), None, as_json)
-        alerts = Alerts(channels_of(), folder=store.home / "snapshots")
+        alerts = Alerts(channels_of(), names=names_of(), folder=store.home / "snapshots", store=store)
 
         def look() -> int:
             found = tick(store, env, datetime.now(UTC), resolution_s=resolution_s, killed=killed(os.environ),

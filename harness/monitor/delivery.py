@@ -22,7 +22,8 @@ from harness.errors import InputError, nearest
 from harness.release.charter import Escalation, seconds_of
 from harness.rollout.shapes import Severity
 
-__all__ = ["CHANNELS", "PAUSES_S", "SEVERITIES", "Channel", "Message", "Send", "channels_of", "deliver", "send_apprise"]
+__all__ = ["CHANNELS", "PAUSES_S", "SEVERITIES", "Channel", "Message", "Send", "called", "channels_of", "deliver",
+           "names_of", "send_apprise"]
 
 CHANNELS = "ALERT_CHANNELS"
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -83,25 +84,44 @@ def channels_of(environ: Mapping[str, str] = os.environ, *, escalation: Sequence
     [('json 1', 'critical', 900)]
     """
     found: list[Channel] = []
-    named: dict[str, str] = {}
+    for place, entry in enumerate(_entries(environ), start=1):
+        if entry["name"] is None:
+            severity = SEVERITIES[SEVERITIES.index(entry["severity"])]
+            name = f"{entry['url'].partition(':')[0]} {place}"
+            found.append(Channel(name, entry["url"], severity, seconds_of(entry["after"] or "0s")))
+    return (*found, *called(escalation, names_of(environ)))
+
+
+def names_of(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """URL by name, of those whom a charter may call. Raises InputError for a word that is no channel.
+
+    >>> names_of({CHANNELS: "@oncall=json://localhost"})
+    {'oncall': 'json://localhost'}
+    """
+    return {entry["name"]: entry["url"] for entry in _entries(environ) if entry["name"] is not None}
+
+
+def called(escalation: Sequence[Escalation], names: Mapping[str, str]) -> tuple[Channel, ...]:
+    """A channel for each level of a charter's escalation. Raises InputError for a name that `names` has not."""
+    found: list[Channel] = []
+    for level in escalation:
+        if level.to not in names:
+            raise InputError("nobody of that name is reached", where=CHANNELS, expected=f"@{level.to}=URL",
+                             found=sorted(names), hint=nearest(level.to, names))
+        found.append(Channel(level.to, names[level.to], level.severity, seconds_of(level.after)))
+    return tuple(found)
+
+
+def _entries(environ: Mapping[str, str]) -> list[re.Match[str]]:
+    found = []
     for place, word in enumerate(environ.get(CHANNELS, "").split(), start=1):
         entry = _ENTRY.fullmatch(word)
         if entry is None or (entry["name"] is None and entry["severity"] not in SEVERITIES):
             raise InputError(f"word {place} is no channel", where=CHANNELS, found=word.partition("=")[0][:20],
                              expected="SEVERITY=URL, SEVERITY+DELAY=URL or @NAME=URL",
                              hint=nearest(word.partition("=")[0].partition("+")[0], SEVERITIES))
-        if entry["name"] is not None:
-            named[entry["name"]] = entry["url"]
-            continue
-        severity = SEVERITIES[SEVERITIES.index(entry["severity"])]
-        name = f"{entry['url'].partition(':')[0]} {place}"
-        found.append(Channel(name, entry["url"], severity, seconds_of(entry["after"] or "0s")))
-    for level in escalation:
-        if level.to not in named:
-            raise InputError("nobody of that name is reached", where=CHANNELS, expected=f"@{level.to}=URL",
-                             found=sorted(named), hint=nearest(level.to, named))
-        found.append(Channel(level.to, named[level.to], level.severity, seconds_of(level.after)))
-    return tuple(found)
+        found.append(entry)
+    return found
 
 
 def send_apprise(channel: Channel, message: Message) -> bool:

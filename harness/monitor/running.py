@@ -8,37 +8,42 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, select
 
 from harness.data.store import sha256_bytes
 from harness.errors import InputError
 from harness.monitor.guards import ALPHA, readings
+from harness.monitor.ledger import write_states
 from harness.monitor.presets import guards_of_manifest, guards_of_monitoring
 from harness.monitor.series import Watch
 from harness.monitor.window_store import read_windows, trim
 from harness.monitor.windows import RESOLUTION_S, Key, Window
+from harness.release.charter import Escalation
 from harness.release.derived import MONITORING
 from harness.release.manifest import parse_manifest
 from harness.release.monitoring import read_monitoring
 from harness.rollout import tables
 from harness.rollout.going_back import Cache, Smoke
 from harness.rollout.pointer import current, history
+from harness.rollout.ramp import step
 from harness.rollout.ramp_state import RampState, criteria_of
-from harness.rollout.ramp_store import Advanced, advance, ramp_of
+from harness.rollout.ramp_store import Advanced, advance, moved, ramp_of
 from harness.rollout.released import admitted_of
 from harness.rollout.shapes import Guarded, Pointer, Reading
 from harness.rollout.store import Store
 
-__all__ = ["BEFORE", "KEEP", "RESOLUTION", "Scene", "Ticked", "guards_of_release", "resolution_of", "scene_of",
-           "tick"]
+__all__ = ["BEFORE", "KEEP", "RESOLUTION", "Scene", "Ticked", "escalation_of_release", "guards_of_release",
+           "resolution_of", "scene_of", "tick"]
 
 RESOLUTION = "MONITORING_RESOLUTION"
 BEFORE = 1440  # windows before a rollout from which the memory of the series is known
 KEEP = timedelta(days=8)
+_TURNS = 3  # looks that are taken anew where another monitor moved the ramp meanwhile
 _WHO = "monitor"
 
 
@@ -50,6 +55,8 @@ class Scene:
         pointer: What serves.
         ramp: The ramp, while one is under way.
         watch: Who is watched; None where nothing serves.
+        ended: The last ramp, where it is over.
+        escalation: Whom the charter of the watched release calls.
         windows: As read from the store.
         readings: Of the guards, and of the stage's criteria where a ramp is under way.
     """
@@ -59,6 +66,12 @@ class Scene:
     watch: Watch | None
     windows: Mapping[Key, Window] = field(default_factory=dict)
     readings: tuple[Reading, ...] = ()
+    ended: RampState | None = None
+    escalation: tuple[Escalation, ...] = ()
+
+
+class _OvertakenError(Exception):
+    """Another monitor moved the ramp since this one read it: what was read decides nothing."""
 
 
 @dataclass(frozen=True)
@@ -96,20 +109,43 @@ def tick(store: Store, environment: str, now: datetime, *, guards: Sequence[Guar
     Raises: InputError for a moment without an offset or a measure that no window can hold; EvidenceError where a window
         was changed.
     """
-    def step(found: Sequence[Reading]) -> Advanced:
-        return advance(store, environment, found, who=_WHO, now=now, killed=killed, caches=caches, smoke=smoke)
-
     with store.reading() as connection:
         ramp = ramp_of(connection, environment)
-    advanced = step(()) if killed and ramp is not None and not ramp.over else None  # before anything can go wrong
-    with store.reading() as connection:
-        scene = scene_of(connection, environment, now, guards=guards, resolution_s=resolution_s, alpha=alpha)
-    if advanced is None and scene.ramp is not None:
-        advanced = step(scene.readings)
+    look = _Look(store, environment, now, caches, smoke)
+    gone = None
+    if killed and ramp is not None and not ramp.over:  # before anything can go wrong
+        gone = advance(store, environment, (), who=_WHO, now=now, killed=True, caches=caches, smoke=smoke)
+    for _ in range(_TURNS):
+        with store.reading() as connection:
+            scene = scene_of(connection, environment, now, guards=guards, resolution_s=resolution_s, alpha=alpha)
+        try:
+            advanced = gone if gone is not None or scene.ramp is None else look.step(scene)
+            break
+        except _OvertakenError:
+            advanced = None
+    release = "" if scene.watch is None else scene.watch.release
     with store.writing() as connection:
-        _written(connection, environment, scene.readings, now)
+        write_states(connection, environment, scene.readings, now, release=release)
         trim(connection, environment, before=now - KEEP)
     return Ticked(scene, advanced, _told(tell, scene, advanced, now))
+
+
+class _Look(NamedTuple):
+    """Where a look acts, and with what."""
+
+    store: Store
+    environment: str
+    now: datetime
+    caches: Sequence[Cache]
+    smoke: Smoke | None
+
+    def step(self, scene: Scene) -> Advanced:
+        """Step the ramp by what was read of it. Raises _OvertakenError where it is not where it was read any more."""
+        def unmoved(connection: Connection, _: RampState) -> None:
+            if ramp_of(connection, self.environment) != scene.ramp:
+                raise _OvertakenError
+        return moved(self.store, self.environment, lambda state: step(state, scene.readings, self.now), who=_WHO,
+                     now=self.now, caches=self.caches, smoke=self.smoke, note=unmoved)
 
 
 def scene_of(connection: Connection, environment: str, now: datetime, *, guards: Sequence[Guarded] | None = None,
@@ -119,18 +155,18 @@ def scene_of(connection: Connection, environment: str, now: datetime, *, guards:
     A release that serves alone is not held against another: guards on differences wait for the next candidate.
     Arguments and errors as `tick`.
     """
-    pointer, ramp = current(connection, environment), ramp_of(connection, environment)
-    if ramp is not None and ramp.over:
-        ramp = None
+    pointer, last = current(connection, environment), ramp_of(connection, environment)
+    ramp, ended = (None, last) if last is not None and last.over else (last, None)
     if pointer is None or pointer.stable is None:
-        return Scene(pointer, ramp, None)
+        return Scene(pointer, ramp, None, ended=ended)
     watch = _watch(connection, environment, pointer, ramp, resolution_s)
     asked = tuple(guards if guards is not None else guards_of_release(connection, watch.release))
     asked = asked + criteria_of(ramp) if ramp is not None else tuple(one for one in asked if not _compares(one))
     before = timedelta(seconds=BEFORE * resolution_s)
     since = max(min(watch.since, now) - before, now - KEEP)
     windows = read_windows(connection, environment, since=since, until=now)
-    return Scene(pointer, ramp, watch, windows, tuple(readings(asked, windows, now, watch=watch, alpha=alpha)))
+    return Scene(pointer, ramp, watch, windows, tuple(readings(asked, windows, now, watch=watch, alpha=alpha)), ended,
+                 escalation_of_release(connection, watch.release))
 
 
 def guards_of_release(connection: Connection, digest: str) -> tuple[Guarded, ...]:
@@ -144,8 +180,26 @@ def guards_of_release(connection: Connection, digest: str) -> tuple[Guarded, ...
     file = found.artifacts / MONITORING
     if file.is_file():
         return guards_of_monitoring(read_monitoring(file.read_bytes(), where=file))
-    raw = connection.execute(select(tables.releases.c.manifest).where(tables.releases.c.digest == digest)).scalar_one()
-    return guards_of_manifest(parse_manifest(raw, where=found.manifest))
+    return guards_of_manifest(parse_manifest(_manifest(connection, digest), where=found.manifest))
+
+
+def escalation_of_release(connection: Connection, digest: str) -> tuple[Escalation, ...]:
+    """Whom the charter of an admitted release calls, and after how long; nobody where it has none, or is not there.
+
+    Raises: InputError where its manifest cannot be read.
+    """
+    return _called(_manifest(connection, digest))
+
+
+def _manifest(connection: Connection, digest: str) -> bytes:
+    asked = select(tables.releases.c.manifest).where(tables.releases.c.digest == digest)
+    return bytes(connection.execute(asked).scalar_one())
+
+
+@lru_cache(maxsize=8)
+def _called(raw: bytes) -> tuple[Escalation, ...]:
+    charter = parse_manifest(raw, where="manifest").contract
+    return () if charter is None else charter.escalation
 
 
 def resolution_of(environ: Mapping[str, str] = os.environ) -> int:
@@ -177,23 +231,6 @@ def _watch(connection: Connection, environment: str, pointer: Pointer, ramp: Ram
 
 def _compares(guard: Guarded) -> bool:
     return guard.measure.startswith(("delta ", "rise ", "Jaccard@10"))
-
-
-def _written(connection: Connection, environment: str, found: Sequence[Reading], now: datetime) -> None:
-    """A row for every guard whose state is another than the last that was written of it."""
-    last = _last_states(connection, environment)
-    fresh = [one for one in found if one.state != last.get(one.guard.name, "ok")]
-    if fresh:
-        connection.execute(insert(tables.alerts), [
-            {"environment": environment, "at": now.astimezone(UTC), "severity": one.guard.severity,
-             "guard": one.guard.name, "state": one.state, "body": {"reason": one.reason, "n": one.n}} for one in fresh])
-
-
-def _last_states(connection: Connection, environment: str) -> dict[str, str]:
-    alerts = tables.alerts.c
-    last = select(func.max(alerts.seq)).where(alerts.environment == environment).group_by(alerts.guard)
-    found = connection.execute(select(alerts.guard, alerts.state).where(alerts.seq.in_(last)))
-    return {str(row.guard): str(row.state) for row in found}
 
 
 def _told(tell: Callable[[Scene, Advanced | None, datetime], Any] | None, scene: Scene, advanced: Advanced | None,
