@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.defects import (
+    answered,
     calibrated,
     confounding,
     counterfactual,
@@ -29,7 +30,7 @@ __all__ = ["DEFECTS", "ROOMS", "named", "owner", "owner_of", "owners", "owners_o
 _PAST: dict[str, Direction] = {"up": "at_most", "down": "at_least"}
 
 ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, calibrated,
-         harvested, confounding, counterfactual, surrogate, stressed)
+         harvested, confounding, counterfactual, surrogate, stressed, answered)
 
 
 def owner(measure: str, *, direction: Direction | None = None) -> Defect:

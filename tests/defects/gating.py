@@ -63,6 +63,16 @@ LIMITS = {
     "stress Jaccard@10": ("at_least", 0.8, "lcb"), "stress delta nDCG@10": ("at_least", 0.0, "lcb"),
     "stress loss nDCG@10": ("at_most", 0.05, "ucb"), "stress sign consistency": ("at_least", 0.9, "lcb"),
     "language delta nDCG@10": ("at_least", 0.0, "lcb"), "stress sign stability": ("at_least", 0.9, "value"),
+    "answer precision": ("at_least", 0.2, "lcb"), "answer recall": ("at_least", 0.45, "lcb"),
+    "answer F1": ("at_least", 0.22, "lcb"), "faithfulness": ("at_least", 0.6, "lcb"),
+    "oracle_retrieval_hit_prefilter": ("at_least", 0.85, "lcb"), "reader_used_gold": ("at_least", 0.7, "lcb"),
+    "delta answer precision": ("at_least", -0.02, "lcb"), "delta answer recall": ("at_least", 0.0, "lcb"),
+    "delta answer F1": ("at_least", 0.0, "lcb"), "delta faithfulness": ("at_least", 0.0, "lcb"),
+    "delta oracle_retrieval_hit_prefilter": ("at_least", 0.0, "lcb"),
+    "delta reader_used_gold": ("at_least", 0.0, "lcb"), "p95 answer_ms": ("at_most", 30_000.0, "ucb"),
+    "embedding ms": ("at_most", 65.0, "ucb"), "answer p95 ratio": ("at_most", 1.15, "ucb"),
+    "answer throughput ratio": ("at_least", 0.87, "lcb"), "retry share": ("at_most", 0.01, "ucb"),
+    "hard time-outs": ("at_most", 0.0, "value"),
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from types import ModuleType
 from harness.errors import InputError, nearest
 from harness.release.judge import Reading
 from harness.release.measures import (
+    answered,
     beside,
     calibrated,
     confounding,
@@ -39,7 +40,7 @@ _FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "ind
                                     "beside": beside, "covered": covered, "calibrated": calibrated,
                                     "harvested": harvested,
                                     "confounding": confounding, "counterfactual": counterfactual,
-                                    "surrogate": surrogate, "stressed": stressed}
+                                    "surrogate": surrogate, "stressed": stressed, "answered": answered}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
 

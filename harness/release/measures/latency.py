@@ -28,11 +28,15 @@ _NAME = re.compile(r"p(50|90|95|99|99\.9)(?:/p(50|95))? ([a-z]+)_ms$")
 def owns(measure: str) -> bool:
     """True for `pNN STAGE_ms`, and for `pNN/p50 STAGE_ms` and `pNN/p95 STAGE_ms` of a higher percentile.
 
+    What a reader took is no stage of the trace: `p95 answer_ms` is the answers' own.
+
     >>> owns("p95 rerank_ms"), owns("p99/p95 total_ms"), owns("p50/p95 total_ms"), owns("p42 total_ms")
     (True, True, False, False)
     """
     matched = _NAME.match(measure)
-    return matched is not None and (matched[2] is None or float(matched[1]) > float(matched[2]))
+    if matched is None or matched[3] == "answer":
+        return False
+    return matched[2] is None or float(matched[1]) > float(matched[2])
 
 
 def compares(measure: str) -> bool:
