@@ -7,6 +7,7 @@ requests. What is kept of a request has no text and no unit.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,6 +128,8 @@ def _found(arm: Arm, asked: Asked) -> _Found:
     sums = {"retrieval": found.encode_ms + found.search_ms, "total": sum(stages.values())}
     hits = [arm.ids[code] for code in found.codes[: asked.k].tolist() if code >= 0]
     best = float(found.before.scores[0, 0]) if arm.dense and hits else None
+    if not all(0.0 <= ms < math.inf for ms in stages.values()) or not math.isfinite(best or 0.0):
+        raise ValueError("neither a time nor a score")  # no window takes it: it would be nobody's failure
     return _Found(hits, stages | sums, best, found.spend > 0)
 
 

@@ -46,9 +46,9 @@ class Workers:
             future, function = self._tasks.get()
             try:
                 found = function()
-            except BaseException as error:  # whoever waits gets it
+            except BaseException as error:  # whoever waits gets it, but is not told to end by a release that wants to
                 self._free.release()
-                future.set_exception(error)
+                future.set_exception(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
             else:
                 self._free.release()  # before whoever waits goes on to ask again
                 future.set_result(found)

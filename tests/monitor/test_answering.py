@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 
 from harness.estimators.tally import Tally
@@ -11,6 +12,7 @@ from harness.monitor.answering import Asked, UnansweredError, answer
 from harness.monitor.window_store import read_windows
 from harness.monitor.windows import merged
 from harness.monitor.workers import Workers
+from harness.retrieval.protocols import Hits
 from tests.monitor.serving import CANDIDATE, DAY, IDS, STABLE, Fake, point, service_of
 
 
@@ -57,6 +59,38 @@ def test_a_candidate_that_raises_falls_back_and_is_counted_against(tmp_path, cap
     assert seen(service, "candidate").requests == Tally(1, 1)
     assert seen(service, "stable").requests == Tally(0, 0)
     assert "RuntimeError" in caplog.text and "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("ms", [float("nan"), float("inf"), -1.0])
+def test_a_candidate_whose_times_are_none_falls_back_and_is_counted_against(tmp_path, ms):
+    """An answer that no window takes is a failure of the candidate, not a request that nobody ever saw."""
+    service = service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Fake(ms=ms)}, candidate=CANDIDATE, percent=100.0)
+    found = answer(service, Asked("a query", unit="u"))
+    assert (found.digest, found.fallback) == (STABLE, True)
+    assert seen(service, "candidate").requests == Tally(1, 1) and service.batches.refused == 0
+
+
+def test_a_candidate_whose_scores_are_no_numbers_falls_back_and_is_counted_against(tmp_path):
+    """An encoder that gives NaN would otherwise rank by nothing, and leave no trace in the windows."""
+    class Nothing(Fake):
+        def search(self, text, *, own=-1, module=None):
+            found = super().search(text, own=own, module=module)
+            return found._replace(before=Hits(found.before.codes, np.full_like(found.before.scores, np.nan)))
+
+    service = service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Nothing()}, candidate=CANDIDATE, percent=100.0)
+    assert answer(service, Asked("a query", unit="u")).digest == STABLE
+    assert seen(service, "candidate").requests == Tally(1, 1)
+
+
+@pytest.mark.parametrize("ends", [SystemExit, KeyboardInterrupt])
+def test_a_candidate_that_wants_the_program_to_end_falls_back(tmp_path, ends):
+    """What it raises costs nobody an answer, whatever it is."""
+    def leave(_):
+        raise ends
+
+    service = service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Fake(does=leave)}, candidate=CANDIDATE, percent=100.0)
+    assert answer(service, Asked("a query", unit="u")).fallback
+    assert seen(service, "candidate").requests == Tally(1, 1)
 
 
 def test_a_candidate_that_takes_too_long_falls_back(tmp_path):
