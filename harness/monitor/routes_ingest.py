@@ -26,7 +26,10 @@ __all__ = ["MOST_BYTES", "Batch", "Row", "router"]
 router = APIRouter()
 MOST_BYTES = 16_000_000
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
-_Id = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+_Difference = Annotated[float, Field(ge=-1.0, le=1.0)]
+_Share = Annotated[float, Field(ge=0.0, le=1.0)]
+_Id = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00]*$")]
+_Named = Annotated[dict[_Id, _Finite], Field(max_length=32)]
 
 
 class Row(TypedDict):
@@ -36,18 +39,18 @@ class Row(TypedDict):
 
     at: AwareDatetime
     assignment: Literal["stable", "candidate"]
-    latency_ms: NotRequired[dict[str, _Finite]]
+    latency_ms: NotRequired[_Named]
     error: NotRequired[bool]
     slices: NotRequired[tuple[str, ...]]
     hit: NotRequired[_Finite | None]
-    ndcg_delta: NotRequired[_Finite | None]
-    rr_delta: NotRequired[_Finite | None]
-    jaccard: NotRequired[_Finite | None]
+    ndcg_delta: NotRequired[_Difference | None]
+    rr_delta: NotRequired[_Difference | None]
+    jaccard: NotRequired[_Share | None]
     reranked: NotRequired[bool | None]
     weight: NotRequired[_Finite | None]
     covered: NotRequired[bool | None]
     query: NotRequired[_Id | None]
-    values: NotRequired[dict[str, _Finite]]
+    values: NotRequired[_Named]
     calibration: NotRequired[tuple[_Finite, _Finite] | None]
 
 
@@ -92,7 +95,7 @@ def _counted(service: Service, body: bytes) -> Stored:
             for row in told["observations"]]
     with service.store.writing() as connection:
         _admitted(arms.values(), admitted_in(connection, service.environment))
-        return store_windows(connection, f"http {told['batch']}", rows, now=service.now(),
+        return store_windows(connection, f"http {service.environment} {told['batch']}", rows, now=service.now(),
                              resolution_s=service.resolution_s)
 
 

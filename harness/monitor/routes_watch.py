@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -20,13 +20,13 @@ _STRICT = {  # nothing may be loaded, framed, guessed or kept
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; "
                                "base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
-_LONGEST = 1024
+_LONGEST, _LONGEST_NAME = 1024, 200
 
 
 @router.get("/v1/verdict")
-def _verdict(service: ServiceOf, _: Viewer, release: Annotated[str, Query(max_length=200)] = "") -> dict[str, Any]:
+def _verdict(service: ServiceOf, _: Viewer, release: str = "") -> dict[str, Any]:
     """The verdict on a release, by default the one that is watched; always 200."""
-    return verdict_of(service.watching.fresh, release)
+    return verdict_of(service.watching.fresh, release[:_LONGEST_NAME])
 
 
 @router.get("/")

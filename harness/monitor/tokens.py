@@ -103,7 +103,7 @@ def token_known(store: Store, token: str) -> Known | None:
     """Whose token this is; None where it is nobody's, or was revoked."""
     prefix, _, rest = token.partition("_")
     name, _, secret = rest.partition("_")
-    if prefix != _PREFIX or not secret:
+    if prefix != _PREFIX or not secret or not _NAME.fullmatch(name):
         return None
     with store.reading() as connection:
         row = connection.execute(select(tables.tokens).where(tables.tokens.c.name == name)).one_or_none()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
 
 from harness.estimators.tally import Tally
 from harness.monitor.window_store import read_windows
 from harness.monitor.windows import merged
+from harness.rollout import tables
 from tests.monitor.serving import CANDIDATE, DAY, STABLE, Fake, client_of, http, service_of
 
 AT = DAY.isoformat()
@@ -39,6 +41,19 @@ def test_a_batch_counts_once_however_often_it_is_sent(sent):
     assert seen(service, "candidate").requests == Tally(0, 1) and seen(service, "stable").requests == Tally(1, 1)
 
 
+def test_the_same_id_of_another_environment_is_another_batch(sent):
+    """Environments share a store, not the numbers that their senders count their batches by."""
+    service, client = sent
+    with service.store.writing() as connection:
+        connection.execute(insert(tables.admissions), [
+            {"environment": "staging", "digest": one, "at": DAY, "who": "ada"} for one in (STABLE, CANDIDATE)])
+    told = []
+    for environment in ("prod", "staging"):
+        service.environment = environment
+        told.append(client.post("/v1/observations", json=BATCH).json())
+    assert told == [{"counted": 2, "late": 0, "known": False}] * 2
+
+
 def test_only_slices_of_the_policy_are_counted_apart(sent):
     """A sender cannot make windows without end, nor name a user."""
     service, client = sent
@@ -53,6 +68,12 @@ def test_only_slices_of_the_policy_are_counted_apart(sent):
     ({"observations": [{**ROW, "text": "secret"}]}, 422, "observations.0.text: "),
     ({"observations": [{**ROW, "at": "yesterday"}]}, 422, "observations.0.at: "),
     ({"observations": [{**ROW, "at": "2025-03-01T12:00:00"}]}, 422, "observations.0.at: "),
+    ({"batch": "a\0b"}, 422, "batch: "),
+    ({"observations": [{**ROW, "ndcg_delta": 1.5}]}, 422, "observations.0.ndcg_delta: "),
+    ({"observations": [{**ROW, "rr_delta": -1.5}]}, 422, "observations.0.rr_delta: "),
+    ({"observations": [{**ROW, "jaccard": -0.1}]}, 422, "observations.0.jaccard: "),
+    ({"observations": [{**ROW, "values": {f"m{n}": 1.0 for n in range(33)}}]}, 422, "observations.0.values: "),
+    ({"observations": [{**ROW, "latency_ms": {"x" * 121: 1.0}}]}, 422, "observations.0.latency_ms."),
     ({"observations": [ROW, {**ROW, "latency_ms": {"total": -1}}]}, 409, "total")])  # fmt: skip
 def test_a_batch_that_is_wrong_counts_for_nothing(sent, change, status, said):
     """The first fault is told in one line that repeats nothing, and not one of its observations is kept."""

@@ -50,6 +50,13 @@ def test_a_wrong_request_is_told_in_one_line_that_repeats_nothing(client, body, 
     assert found.status_code == 422 and found.json() == {"error": said} and "secret" not in found.text
 
 
+@pytest.mark.parametrize("query", ["release=" + "x" * 5000, "release=%ff%00", "release=a&release=b", "bogus=1"])
+def test_a_verdict_is_an_answer_whatever_it_is_asked_about(client, query):
+    """Always 200: what reads it takes another status for a service that is down."""
+    found = client.get("/v1/verdict?" + query)
+    assert found.status_code == 200 and found.json()["verdict"] == "inconclusive"
+
+
 def test_health_says_each_part(stranger):
     """Version, release, index, model and database; open to all."""
     told = stranger.get("/health")

@@ -29,7 +29,8 @@ def test_a_token_opens_its_role_and_another_secret_nothing(store):
     """The name alone, another secret, another form and nothing at all are nobody's."""
     token = made(store)
     assert token_known(store, token) == ("grafana", "viewer")
-    for wrong in (token[:-1] + "x", "signoff_grafana_", "signoff_grafana", token.upper(), "", "_", token + "0"):
+    for wrong in (token[:-1] + "x", "signoff_grafana_", "signoff_grafana", token.upper(), "", "_", token + "0",
+                  "signoff_\0_x", "signoff_%_x"):
         assert token_known(store, wrong) is None
 
 
