@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.data.answers import Golds
 from harness.data.bodies import body_of, fetch_body, store_body
 from harness.data.canonical import canonical_json, digest_of
 from harness.data.store import sha256_bytes
@@ -95,11 +96,12 @@ class Corpus:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """A corpus with its tasks, and the `facts` counted while it was made (for `vital_signs`)."""
+    """A corpus with its tasks, the `facts` counted while it was made, and gold `answers` where questions have any."""
 
     corpus: Corpus
     tasks: dict[str, Task]
     facts: dict[str, int] = field(default_factory=dict)
+    answers: Golds | None = None
 
     def __post_init__(self) -> None:
         for name, task in self.tasks.items():
@@ -108,6 +110,11 @@ class World:
                 found = (int(removed.min()), int(removed.max()))
                 raise InputError("position outside the corpus", where=f"task {name}", column="own or contexts",
                                  expected=f"-1 to {len(self.corpus) - 1}", found=found)
+        asked = {query for task in self.tasks.values() for query in task.query_ids}
+        for query in self.answers.query_ids if self.answers is not None else ():
+            if query not in asked:
+                raise InputError("answer to an unknown question", where=f"corpus {self.corpus.name}", found=query,
+                                 hint=nearest(query, asked))
 
     @property
     def versions(self) -> dict[str, str]:
@@ -116,8 +123,9 @@ class World:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 (hex) over the digests of corpus and tasks."""
-        return digest_of([self.corpus.digest, {name: task.digest for name, task in self.tasks.items()}])
+        """sha256 (hex) over the digests of corpus and tasks, and of the answers where there are any."""
+        answers = [] if self.answers is None else [self.answers.digest]
+        return digest_of([self.corpus.digest, {name: task.digest for name, task in self.tasks.items()}, *answers])
 
     def task(self, name: str) -> Task:
         """The task of that name; `InputError` with the nearest name otherwise."""
@@ -132,7 +140,11 @@ class World:
         self.corpus.save(place)
         for task in self.tasks.values():
             task.save(place / "tasks")
-        body = canonical_json({"tasks": list(self.tasks), "facts": self.facts, "digest": self.digest})
+        listed: dict[str, Any] = {"tasks": list(self.tasks), "facts": self.facts, "digest": self.digest}
+        if self.answers is not None:
+            self.answers.save(place)
+            listed |= {"answers": True}
+        body = canonical_json(listed)
         store_body(place, "world", body, "world.header", {"name": self.corpus.name})
 
     @classmethod
@@ -141,7 +153,8 @@ class World:
         place = Path(folder)
         listed = fetch_body(place, "world", "world.header", lambda _, body: dict(body))
         tasks = {name: Task.load(place / "tasks", name) for name in listed["tasks"]}
-        world = cls(Corpus.load(place), tasks, listed["facts"])
+        answers = Golds.load(place) if listed.get("answers") else None
+        world = cls(Corpus.load(place), tasks, listed["facts"], answers)
         if world.digest != listed["digest"]:
             raise InputError("corpus and tasks are not of one world", where=place, expected=listed["digest"],
                              found=world.digest)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from harness.data.answers import Golds
 from harness.data.corpus import Corpus, Document, World
 from harness.data.pydocs.text import content_words
 from harness.data.splits import hard_nl, keyed_fold, length_slices
 from harness.data.task import Task
-from harness.errors import InputError
+from harness.errors import InputError, nearest
 from harness.records import Qrels
 
-__all__ = ["LENGTH_CUTS", "world_of"]
+__all__ = ["LENGTH_CUTS", "with_answers", "world_of"]
 
 LENGTH_CUTS = (5, 10)  # words: keywords, a question, a sentence
 
@@ -49,6 +51,21 @@ def world_of(
     facts = {"documents": len(corpus), "queries_unjudged": len(set(queries) - judged),
              "judged_documents_missing": len(set(qrels.docs.tolist()) - set(corpus.ids))}
     return World(corpus, {task: Task(task, ids, texts, removed, qrels, ids, folds, slices)}, facts)
+
+
+def with_answers(world: World, golds: Golds, *, where: object) -> World:
+    """The world with the gold answers of its judged queries; answers to others are counted in `facts`.
+
+    Raises:
+        InputError: No judged query has an answer; `where` names the file.
+    """
+    asked = [query for task in world.tasks.values() for query in task.query_ids]
+    kept = golds.only(asked)
+    if not len(kept):
+        found, hint = ", ".join(golds.query_ids[:3]), nearest(golds.query_ids[0], asked)
+        raise InputError("no judged query is answered", where=where, column="query_id", expected="judged queries' ids",
+                         found=found, hint=hint)
+    return replace(world, answers=kept, facts=world.facts | {"answers_unjudged": len(golds) - len(kept)})
 
 
 def _document(row: tuple[str, str, str], name: str) -> Document:

@@ -12,12 +12,14 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from harness.data.answers import read_golds
 from harness.data.beir import read_beir
 from harness.data.canonical import digest_of
 from harness.data.corpus import World
-from harness.data.plain import world_of
+from harness.data.plain import with_answers, world_of
+from harness.data.pyanswers.build import build_pyanswers
 from harness.data.pydocs.build import build_pydocs, pydocs_versions
-from harness.data.store import sha256_tree
+from harness.data.store import sha256_file, sha256_tree
 from harness.errors import InputError
 from harness.release.cache import PartCache, library_versions, source_digest
 from harness.release.manifest import Loaded, Manifest
@@ -167,18 +169,23 @@ def _texts(world: World) -> list[str]:
 
 def _make_world(loaded: Loaded, folder: Path) -> None:
     data = loaded.manifest.data
-    if data.corpus == "pydocs":
-        build_pydocs(seed=loaded.manifest.seed).save(folder)
+    if data.corpus is not None:
+        embedded = {"pydocs": build_pydocs, "pyanswers": build_pyanswers}
+        embedded[data.corpus](seed=loaded.manifest.seed).save(folder)
         return
     assert data.beir is not None
     beir = read_beir(loaded.folder / data.beir)
-    world_of(beir.passages, beir.queries, beir.qrels, name=Path(data.beir).name, seed=loaded.manifest.seed).save(folder)
+    world = world_of(beir.passages, beir.queries, beir.qrels, name=Path(data.beir).name, seed=loaded.manifest.seed)
+    if data.answers is not None:
+        spec = {kind: loaded.folder / path for kind, path in data.answers.spec.items()}
+        world = with_answers(world, read_golds(spec), where=loaded.folder / data.answers.path)
+    world.save(folder)
 
 
 def _data_inputs(loaded: Loaded) -> dict[str, Any]:
     data = loaded.manifest.data
-    if data.corpus == "pydocs":
-        return {"corpus": "pydocs", "versions": pydocs_versions()}
+    if data.corpus is not None:
+        return {"corpus": data.corpus, "versions": pydocs_versions()}
     assert data.beir is not None
     if data.slices is not None or data.cluster is not None:
         raise InputError("slices and clusters of one's own go with recorded files", where=loaded.path,
@@ -188,4 +195,10 @@ def _data_inputs(loaded: Loaded) -> dict[str, Any]:
     if data.sha256 is not None and digest_of(digests) != data.sha256:
         raise InputError("the collection is not the one that was frozen", where=loaded.folder / data.beir,
                          column="data.sha256", expected=data.sha256, found=digest_of(digests))
-    return {"beir": digests}
+    inputs: dict[str, Any] = {"beir": digests}
+    if data.answers is not None:
+        inputs["answers"] = sha256_file(loaded.folder / data.answers.path)
+        if data.answers.sha256 not in {None, inputs["answers"]}:
+            raise InputError("the answers are not those that were frozen", where=loaded.folder / data.answers.path,
+                             column="data.answers.sha256", expected=data.answers.sha256, found=inputs["answers"])
+    return inputs

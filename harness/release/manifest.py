@@ -30,10 +30,11 @@ __all__ = ["Data", "Loaded", "Manifest", "Recorded", "RecordedSide", "load_manif
 
 
 class Data(Model):
-    """What the release is judged on: an embedded corpus, a BEIR folder, or judgements beside recorded runs."""
+    """What the release is judged on: an embedded corpus, a BEIR folder (with gold answers), or recorded judgements."""
 
-    corpus: Literal["pydocs"] | None = None
+    corpus: Literal["pydocs", "pyanswers"] | None = None
     beir: str | None = None
+    answers: Source | None = None
     sha256: Sha256 | None = None
     qrels: Source | None = None
     slices: Source | None = None
@@ -43,6 +44,8 @@ class Data(Model):
     def _one_input(self) -> Data:
         if sum(given is not None for given in (self.corpus, self.beir, self.qrels)) != 1:
             raise ValueError("data names exactly one of corpus, beir, qrels")
+        if self.answers is not None and self.beir is None:
+            raise ValueError("answers of one's own go beside a beir folder")
         return self
 
 
@@ -114,11 +117,13 @@ class Manifest(Model):
     def config_hash(self) -> str:
         """CONFIG_HASH: sha256 of the canonical JSON of the whole manifest, defaults included.
 
-        A manifest without a checklist, a rollout or a reader keeps the digest that it had before there were any.
+        A manifest without checklist, rollout, reader or answers keeps the digest that it had before there were any.
         """
         absent: dict[str, Any] = {name: True for name in ("checklist", "rollout") if not getattr(self, name)}
         if self.parts is not None and self.parts.reader is None:
             absent["parts"] = {"reader"}
+        if self.data.answers is None:
+            absent["data"] = {"answers"}
         return digest_of(self.model_dump(mode="json", by_alias=True, exclude=absent))
 
 
