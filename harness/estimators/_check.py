@@ -17,6 +17,7 @@ __all__ = [
     "bounded",
     "count",
     "generator",
+    "grid",
     "inside",
     "labels",
     "level",
@@ -94,6 +95,14 @@ def _array(x: ArrayLike, name: str) -> NDArray[np.generic]:
     except (ValueError, TypeError) as error:
         raise InputError("not an array", where=name, expected="one dimension of numbers", found=str(error)) from None
     return array.astype(np.float64) if array.size == 0 and array.dtype == object else array
+
+
+def grid(x: ArrayLike, name: str, expected: str) -> NDArray[Any]:
+    """`x` as an array that still has its mask, for `numbers` to check column by column."""
+    try:
+        return x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
+    except (ValueError, TypeError) as error:
+        raise InputError("not an array", where=name, expected=expected, found=str(error)) from None
 
 
 def _between(low: float, high: float) -> str:

@@ -15,7 +15,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, Labels, count, labels, level, numbers, same_length, share, zero_one
+from harness.estimators._check import (
+    Floats,
+    Labels,
+    count,
+    generator,
+    labels,
+    level,
+    numbers,
+    same_length,
+    share,
+    zero_one,
+)
 from harness.estimators.proportions import clopper_pearson
 
 __all__ = [
@@ -172,7 +183,7 @@ def calibration_error(
     residual = held - values
     value = float(np.abs(np.bincount(code, weights=residual)).sum()) / n
     noise = _noise(residual, held, code, units)
-    reach = math.inf if noise is None else _reach(noise, tail, count(draws, "draws", least=100), rng)
+    reach = math.inf if noise is None else _reach(noise, tail, count(draws, "draws", least=100), generator(rng))
     high = min(1.0, value + reach)
     estimate = Estimate(value, max(0.0, value - reach), high, n, confidence, "triangle, Gaussian noise")
     return CalibrationError(estimate, calibration_floor(values, code), reach)

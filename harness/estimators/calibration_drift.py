@@ -107,7 +107,7 @@ def _change(values: Floats, later: NDArray[np.bool_], code: NDArray[np.intp], co
     influence = np.bincount(code, weights=pull)
     influence = influence[np.bincount(code) > 0]
     groups, squares = len(influence), float(influence @ influence)
-    shape = Shape(float((influence**3).sum()) / squares**1.5 / 6.0) if squares > 0.0 else Shape()
+    shape = Shape(float((influence**3).sum()) / squares**1.5 / 6.0) if squares**1.5 > 0.0 else Shape()
     spare = sum(1.0 / len(sizes) ** 2 for sizes in active)
     error = math.sqrt(groups / (groups - 1) * squares + spare)
     units = min(effective_units(sizes) for sizes in active)

@@ -15,10 +15,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, level, span
+from harness.estimators._check import count, level, numbers, real, same_length, share, span
 from harness.estimators.rare import LOWER_BOUND_MIN_N
 
 __all__ = [
@@ -47,6 +48,7 @@ CLUSTER_PROMISES = {
 }
 """The same by number of clusters: log-normal sizes (sigma 1, median 12), intra-class correlation .3."""
 
+MOST = float(np.finfo(np.float64).max)
 NOISE = 1e-12  # a spread this small is rounding, not variation
 
 
@@ -96,16 +98,18 @@ def closed_interval(
         Under two units an infinite interval (or the support); where all units agree, see `_unseen`.
 
     Raises:
-        InputError: Confidence outside (0, 1), or a support whose ends are out of order.
+        InputError: Confidence outside (0, 1), a support whose ends are out of order, n that is not whole, units under
+            0; from two units on, a value, error or shape that is not finite, or an error under 0.
 
     >>> found = closed_interval(0.3, 0.02, Shape(acceleration=0.01), n=400, units=400, confidence=0.9)
     >>> round(found.low, 4), round(found.high, 4)
     (0.2683, 0.3343)
     """
-    tail, within = level(confidence), span(support)
-    if units < 2:
+    tail, within, rows = level(confidence), span(support), count(n, "n")
+    if _at_least_0(units, "units") < 2:
         low, high = within or (-math.inf, math.inf)
-        return Estimate(value, low, high, n, confidence, "under two units", unit)
+        return Estimate(value, low, high, rows, confidence, "under two units", unit)
+    _finite(value, error, shape)
     if error * math.sqrt(units) <= NOISE * max(1.0, abs(value)):
         low, high = _unseen(value, units, tail, unit, within)
         method = "no variation seen"
@@ -113,7 +117,21 @@ def closed_interval(
         low, high = _ends(value, error, shape, units, tail)
     if within:
         low, high = max(low, min(within[0], value)), min(high, max(within[1], value))
-    return Estimate(value, low, high, n, confidence, method, unit)
+    return Estimate(value, low, high, rows, confidence, method, unit)
+
+
+def _finite(value: float, error: float, shape: Shape) -> None:
+    """Refuse what would end in NaN, or in ends that have changed places."""
+    for name, number in (("value", value), *shape._asdict().items()):
+        real(number, name)
+    _at_least_0(error, "error")
+
+
+def _at_least_0(value: float, name: str) -> float:
+    number = real(value, name)
+    if number < 0.0:
+        raise InputError("out of bounds", where=name, expected="a number of at least 0", found=value)
+    return number
 
 
 def _ends(value: float, error: float, shape: Shape, units: float, tail: float) -> tuple[float, float]:
@@ -132,14 +150,16 @@ def abc_ends(value: float, error: float, shape: Shape, tail: float) -> tuple[flo
     With q = z0 +- z and s = 1 - acceleration q, an end lies q / s**2 / (1 - curvature q / s**2) errors away (DiCiccio &
     Efron, Biometrika 79, 1992); infinite where a denominator is not above 0.
 
-    Raises nothing: the caller has checked.
+    Raises:
+        InputError: A value, error or shape that is not finite, an error under 0, or a tail outside (0, 1).
 
     >>> [round(end, 3) for end in abc_ends(0.0, 1.0, Shape(), 0.05)]
     [-1.645, 1.645]
     """
     from scipy.special import ndtri
 
-    reach = float(ndtri(1.0 - tail))
+    _finite(value, error, shape)
+    reach = float(ndtri(1.0 - share(tail, "tail")))
     return value + error * _abc(-reach, shape), value + error * _abc(reach, shape)
 
 
@@ -175,7 +195,7 @@ def _unseen(value: float, units: float, tail: float, unit: str, support: Support
     return value - share * reach, value + share * reach
 
 
-def ratio_shape(sizes: Floats | NDArray[np.int64], influence: Floats) -> tuple[float, Shape]:
+def ratio_shape(sizes: ArrayLike, influence: ArrayLike) -> tuple[float, Shape]:
     """Jackknife standard error of a ratio of sums over units, and its ABC shape in closed form.
 
     `sizes` (G,) are the units' denominators, `influence` (G,) numerator - ratio * denominator, which sum to 0.
@@ -184,34 +204,44 @@ def ratio_shape(sizes: Floats | NDArray[np.int64], influence: Floats) -> tuple[f
     second derivatives of the ratio in cluster g's weight; the least favourable direction bends the ratio by the same
     pull that biases it (DiCiccio & Efron 1992).
 
-    Raises nothing: the caller has checked. Under two units, or without variation, the shape is flat.
+    Under two units, or without variation, the shape is flat.
+
+    Raises:
+        InputError: A size that is negative, NaN or infinite, an influence that is NaN or infinite, lengths that differ.
 
     >>> import numpy as np
     >>> error, shape = ratio_shape(np.ones(4), np.array([-1.0, 0.0, 0.0, 1.0]))
     >>> round(error, 4), shape.acceleration
     (0.4082, 0.0)
     """
-    units, total = len(sizes), float(sizes.sum())
-    squares = float((influence**2).sum())
+    masses = numbers(sizes, "sizes", low=0.0, high=MOST, least=0)
+    pulls = numbers(influence, "influence", low=-MOST, high=MOST, least=0)
+    same_length(sizes=masses, influence=pulls)
+    units, total = len(masses), float(masses.sum())
+    squares = float((pulls**2).sum())
     if units < 2 or squares <= 0.0:
         return (0.0 if units > 1 else math.inf), Shape()
-    pull = float((influence * sizes).sum()) / (total * math.sqrt(squares))
-    acceleration = float((influence**3).sum()) / squares / math.sqrt(squares) / 6.0
-    without = influence / (total - sizes)
+    pull = float((pulls * masses).sum()) / (total * math.sqrt(squares))
+    acceleration = float((pulls**3).sum()) / squares / math.sqrt(squares) / 6.0
+    without = pulls / (total - masses)
     error = math.sqrt((units - 1) / units * float((without**2).sum()))
     return error, Shape(acceleration, bias=-pull, curvature=-pull)
 
 
-def effective_units(sizes: Floats | NDArray[np.int64]) -> float:
+def effective_units(sizes: ArrayLike) -> float:
     """Kish's number of equally large units that would weigh as these `sizes` (G,) do: G if they are equal.
 
     (sum n_g)**2 / sum n_g**2 (Kish 1965).
 
-    Raises nothing: sizes that are all 0, or none, are worth 0 units.
+    Sizes that are all 0, or none, are worth 0 units.
+
+    Raises:
+        InputError: A size that is negative, NaN or infinite.
 
     >>> import numpy as np
     >>> effective_units(np.array([5, 5, 5])), effective_units(np.array([10, 1, 1])) < 1.5
     (3.0, True)
     """
-    squares = float((sizes.astype(np.float64) ** 2).sum())
-    return float(sizes.sum()) ** 2 / squares if squares > 0.0 else 0.0
+    masses = numbers(sizes, "sizes", low=0.0, high=MOST, least=0)
+    squares = float((masses**2).sum())
+    return float(masses.sum()) ** 2 / squares if squares > 0.0 else 0.0

@@ -139,7 +139,8 @@ def split_bands(predicted: ArrayLike, thresholds: ArrayLike | float) -> Bands:
     >>> split_bands([10.0], 2.0).high.tolist(), split_bands([10.0], float("inf")).low.tolist()
     ([12.0], [-inf])
     """
-    return cqr_bands(predicted, predicted, thresholds)
+    middle = numbers(predicted, "predicted", least=0)
+    return cqr_bands(middle, middle, thresholds)
 
 
 def cqr_bands(low: ArrayLike, high: ArrayLike, thresholds: ArrayLike | float) -> Bands:

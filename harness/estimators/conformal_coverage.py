@@ -129,8 +129,8 @@ def slice_coverage(
     >>> [one.kept for one in found.values()], found["new"].chance
     ([True, False, False], 0.0)
     """
-    each = share(alpha, "alpha") / max(1, len(slices))
-    return {name: _slice(counts, coverage, each, band) for name, counts in slices.items()}
+    each, within = share(alpha, "alpha") / max(1, len(slices)), _band(band)
+    return {name: _slice(counts, coverage, each, within) for name, counts in slices.items()}
 
 
 def _slice(counts: tuple[int, int, int], coverage: float, alpha: float, band: tuple[float, float]) -> SliceCoverage:
@@ -169,9 +169,7 @@ def band_chance(rows: int, calibrated: int, *, coverage: float = 0.95, band: tup
     >>> round(band_chance(200, 200), 2), round(band_chance(1600, 1600), 2)
     (0.71, 0.99)
     """
-    low, high = (share(end, "band", closed=True) for end in band)
-    if not low <= high:
-        raise InputError("ends out of order", where="band", expected="low <= high", found=band)
+    low, high = _band(band)
     law = coverage_law(count(rows, "rows", least=1), calibrated, coverage=coverage)
     seen = np.arange(len(law)) / rows
     return float(law[(seen >= low - 1e-12) & (seen <= high + 1e-12)].sum())
@@ -192,19 +190,31 @@ def needed_for_band(
     True
     """
     each = share(chance, "chance") ** (1.0 / count(slices, "slices", least=1))
-    if not band[0] < coverage < band[1]:
+    low, high = _band(band)
+    if not low < share(coverage, "coverage") < high:
         return None
 
     def enough(n: int) -> bool:
         return bool(band_chance(n, n, coverage=coverage, band=band) >= each)
 
-    high = 1
-    while not enough(high):
-        high *= 2
-        if high > MOST:
+    most = 1
+    while not enough(most):
+        most *= 2
+        if most > MOST:
             return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    least = most // 2
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (least, middle) if enough(middle) else (middle, most)
+    return most
+
+
+def _band(band: tuple[float, float]) -> tuple[float, float]:
+    """Two shares in order."""
+    try:
+        low, high = (share(end, "band", closed=True) for end in band)
+    except (TypeError, ValueError):
+        raise InputError("not two shares", where="band", expected="(low, high)", found=band) from None
+    if not low <= high:
+        raise InputError("ends out of order", where="band", expected="low <= high", found=band)
+    return low, high

@@ -101,7 +101,7 @@ def stratified_slope(
     leverage = 1.0 / strata.counts[strata.codes] + ee**2 / spread
     influence = ee * (ey - value * ee) / np.maximum(1.0 - leverage, 1e-6) / spread
     squares = float(influence @ influence)
-    shape = Shape(float((influence**3).sum()) / squares**1.5 / 6.0) if squares > 0.0 else Shape()
+    shape = Shape(float((influence**3).sum()) / squares**1.5 / 6.0) if squares**1.5 > 0.0 else Shape()
     return closed_interval(
         value, math.sqrt(squares), shape, n=int(used.sum()), units=free, confidence=confidence, unit=unit,
         method=f"within {len(np.unique(strata.codes[used]))} strata, HC3 t",
@@ -211,7 +211,7 @@ def control_battery(
         alpha: Family-wise.
 
     Raises:
-        InputError: No control at all, or one without a margin.
+        InputError: Bad columns, no control at all, or one without a margin above 0.
 
     >>> import numpy as np
     >>> rng, side = np.random.default_rng(1), np.tile([0, 1], 400)
@@ -220,13 +220,15 @@ def control_battery(
     >>> [(one.name, one.verdict) for one in found]
     [('age', 'PASS')]
     """
+    same_length(outcome=numbers(outcome, "outcome"), exposure=numbers(exposure, "exposure"), strata=strata.codes)
     acts_on = {name: (column, exposure, strata) for name, column in (outcomes or {}).items()}
     within = strata_of(strata.codes, quantile_bins(exposure, bins=5)) if exposures else strata
     acted_by = {name: (outcome, column, within) for name, column in (exposures or {}).items()}
     _named_once(acts_on.keys(), acted_by.keys(), margins.keys())
     level = share(alpha, "alpha") / (len(acts_on) + len(acted_by))
+    limits = {name: real(margin, f"margins[{name}]", above=0.0) for name, margin in margins.items()}
     return [
-        negative_control(y, e, cells, margin=margins[name], rng=rng, name=name, alpha=level)
+        negative_control(y, e, cells, margin=limits[name], rng=rng, name=name, alpha=level)
         for name, (y, e, cells) in (acts_on | acted_by).items()
     ]
 

@@ -62,9 +62,13 @@ def _refuse_zero(propensity: Floats) -> None:
 
 
 def _probability(x: ArrayLike, name: str, least: int) -> Floats:
-    if np.ndim(x) > 1:
+    try:
+        shape = np.shape(x)
+    except ValueError:
+        shape = ()  # ragged: `numbers` says so
+    if len(shape) > 1:
         what = "one probability a row is asked for, not a table of actions or a slate: pass one row a position"
-        raise InputError(what, where=name, expected="one dimension", found=np.shape(x))
+        raise InputError(what, where=name, expected="one dimension", found=shape)
     return numbers(x, name, low=0.0, high=1.0, least=least)
 
 

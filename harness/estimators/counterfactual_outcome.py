@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
-from harness.estimators._check import Floats, count, generator, labels, numbers, real, same_length
+from harness.estimators._check import Floats, count, generator, grid, labels, numbers, real, same_length
 from harness.estimators.propensity import fit_logistic
 
 __all__ = ["Outcome", "Policy", "cross_fitted_outcome"]
@@ -156,7 +156,7 @@ def _taken(action: ArrayLike, actions: int) -> NDArray[np.int64]:
 
 
 def _table(features: ArrayLike, name: str) -> Floats:
-    array = np.asarray(features)
+    array = grid(features, name, "(rows, features)")
     if array.ndim != 2 or not array.size:
         raise InputError("wrong shape", where=name, expected="(rows, features)", found=array.shape)
     return np.column_stack([numbers(array[:, at], f"{name}[:, {at}]") for at in range(array.shape[1])])

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from numpy.typing import ArrayLike
 
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, real, share
+from harness.estimators._check import Floats, numbers, real, share
 from harness.estimators.controls import equivalent
 from harness.estimators.counterfactual import logged_rows
 from harness.estimators.intervals import mean_interval
@@ -80,7 +80,7 @@ def logged_control(
     """
     margin = real(margin, "margin", above=0.0)
     share(2.0 * share(alpha, "alpha"), "2 alpha")
-    values, weights = logged_rows(control, propensity, target)
+    values, weights = logged_rows(numbers(control, "control"), propensity, target)
     spread, scale = float(values.std()), weights / weights.mean()
     if not spread > 1e-12 * (1.0 + abs(float(values.mean()))) or not float(scale.std()) > 1e-12:
         flat = "weights do" if spread > 0.0 else "column does"

@@ -18,6 +18,7 @@ from harness.estimators._check import (
     Labels,
     count,
     generator,
+    grid,
     labels,
     numbers,
     real,
@@ -231,7 +232,7 @@ def propensity_calibration(
 
 def _table(features: ArrayLike) -> Floats:
     """`features` as an (n, k) float64 table of finite numbers."""
-    array = np.asarray(features)
+    array = grid(features, "features", "(n,) or (n, k)")
     if array.ndim not in {1, 2} or (array.ndim == 2 and not array.shape[1]):
         raise InputError("wrong shape", where="features", expected="(n,) or (n, k)", found=array.shape)
     columns = array[:, None] if array.ndim == 1 else array

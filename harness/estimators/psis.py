@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import InputError
-from harness.estimators._check import Floats, numbers
+from harness.estimators._check import Floats, count, numbers, real
 from harness.estimators.weights import TopWeights, largest_of
 
 __all__ = ["LEAST_TAIL", "MOST_KAPPA", "Tail", "gpd_shape", "kappa_limit", "pareto_tail", "tail_of", "tail_rows"]
@@ -60,12 +60,13 @@ def kappa_limit(n: int) -> float:
 
     `n` weights in all (Vehtari et al. 2024).
 
-    Raises nothing.
+    Raises:
+        InputError: n that is no whole number of at least 0.
 
     >>> round(kappa_limit(1000), 4), kappa_limit(100_000)
     (0.6667, 0.7)
     """
-    return min(1.0 - 1.0 / math.log10(n), MOST_KAPPA) if n > 1 else -math.inf
+    return min(1.0 - 1.0 / math.log10(n), MOST_KAPPA) if count(n, "n") > 1 else -math.inf
 
 
 def tail_rows(n: int) -> int:
@@ -74,12 +75,12 @@ def tail_rows(n: int) -> int:
     M is in rows, and that of Vehtari et al. 2024.
 
     Raises:
-        ValueError: n under 0.
+        InputError: n that is no whole number of at least 0.
 
     >>> tail_rows(100), tail_rows(10_000)
     (20, 300)
     """
-    return math.ceil(min(n / 5.0, 3.0 * math.sqrt(n)))
+    return math.ceil(min(count(n, "n") / 5.0, 3.0 * math.sqrt(n)))
 
 
 def pareto_tail(weights: ArrayLike, *, bound: float | None = None) -> Tail:
@@ -93,7 +94,7 @@ def pareto_tail(weights: ArrayLike, *, bound: float | None = None) -> Tail:
             tails without end, is noise, and is not computed.
 
     Raises:
-        InputError: NaN, infinite or negative weights; none at all; a bound under the largest weight.
+        InputError: NaN, infinite or negative weights; none at all; a bound under the largest weight, or infinite.
 
     >>> import numpy as np
     >>> heavy = np.random.default_rng(5).pareto(1.0 / 0.9, 10_000)
@@ -123,7 +124,7 @@ def _tail(top: Floats, n: int, bound: float | None) -> Tail:
     """The tail of n weights from the largest of them, descending."""
     limit, rows = kappa_limit(n), max(0, min(tail_rows(n), len(top) - 1))
     most = float(top[0]) if len(top) else math.nan
-    if bound is not None and not bound >= (most if len(top) else 0.0):
+    if bound is not None and not real(bound, "bound") >= (most if len(top) else 0.0):
         raise InputError("under the largest weight", where="bound", expected=f"at least {most:g}", found=bound)
     if not most > 0.0:
         return Tail(math.nan, limit, 0, n, most, "no weight")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from harness.errors import InputError
 from harness.estimate import Estimate
-from harness.estimators._check import Floats, level, numbers, same_length, share
+from harness.estimators._check import Floats, count, level, numbers, same_length, share
 
 __all__ = ["quantile_difference", "quantile_interval", "quantile_ranks"]
 
@@ -61,14 +61,16 @@ def quantile_ranks(n: int, q: float, tail: float) -> tuple[int, int]:
     0 and n + 1 where no rank will do: always under two values. Low: the largest l with P(Bin(n, q) < l) <= tail; high
     mirrors it (David & Nagaraja 2003, 7.1).
 
-    Raises nothing: the caller has checked n, q and tail.
+    Raises:
+        InputError: n that is no whole number of at least 0; q or tail outside (0, 1).
 
     >>> quantile_ranks(100, 0.5, 0.05)
     (42, 59)
     """
-    if n < 2:
-        return 0, n + 1
-    return _rank(n, q, tail), n + 1 - _rank(n, 1.0 - q, tail)
+    size, place, miss = count(n, "n"), share(q, "q"), share(tail, "tail")
+    if size < 2:
+        return 0, size + 1
+    return _rank(size, place, miss), size + 1 - _rank(size, 1.0 - place, miss)
 
 
 def _rank(n: int, q: float, tail: float) -> int:

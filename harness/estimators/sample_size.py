@@ -99,7 +99,8 @@ def needed_for_quantile(q: float, share_below: float, *, confidence: float = 0.9
     >>> needed_for_quantile(0.95, 1.0)
     59
     """
-    return needed_for_share(share_below, share(q, "q"), confidence=confidence)
+    below = share(share_below, "share_below", closed=True)
+    return needed_for_share(below, share(q, "q"), confidence=confidence)
 
 
 def _first(cleared: Callable[[int], bool]) -> int | None:

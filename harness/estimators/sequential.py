@@ -49,9 +49,14 @@ class ConfidenceSequence(NamedTuple):
     unit: str = "1"
 
     def at(self, look: int) -> Estimate:
-        """The estimate at one look, from 0; -1 is the last."""
-        value, low, high = (float(column[look]) for column in (self.value, self.low, self.high))
-        return Estimate(value, low, high, int(self.n[look]), self.confidence, self.method, self.unit)
+        """The estimate at one look, from 0; -1 is the last.
+
+        Raises:
+            InputError: A look that there is not.
+        """
+        at = count(look, "look", least=-len(self.n), most=len(self.n) - 1)
+        value, low, high = (float(column[at]) for column in (self.value, self.low, self.high))
+        return Estimate(value, low, high, int(self.n[at]), self.confidence, self.method, self.unit)
 
     def excludes(self, null: float) -> int | None:
         """The first look, from 0, whose interval leaves `null` out; None if none does.

@@ -192,7 +192,7 @@ def block_sequence(
     >>> len(found.n), int(found.n[-1])
     (30, 120)
     """
-    tail, means = level(confidence), block_means(x, block)
+    tail, means = level(confidence), block_means(x, count(block, "block", least=1))
     if not len(means):
         empty = np.empty(0)
         return ConfidenceSequence(empty, empty, empty, empty.astype(np.int64), confidence, "under one block", unit)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
-from harness.estimators._check import ROUNDING, Floats, count, level, numbers
+from harness.estimators._check import ROUNDING, Floats, count, level, numbers, real
 from harness.estimators.sequential import ConfidenceSequence
 
 __all__ = ["PROMISES", "asymptotic_sequence", "carriers_so_far", "student_sequence"]
@@ -120,7 +120,7 @@ def carriers_so_far(x: ArrayLike) -> Floats:
 
 def _silent(values: Floats, start: int, carriers: float, *, least: int = 10) -> NDArray[np.bool_]:
     first = count(start, "start", least=least)
-    if not (math.isfinite(carriers) and carriers >= 0.0):
+    if not real(carriers, "carriers") >= 0.0:
         raise InputError("out of bounds", where="carriers", expected="a number of at least 0", found=carriers)
     born = carriers_so_far(values)
     return (np.arange(1, len(values) + 1) < first) | (born < carriers) | (born <= 0.0)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import InputError
-from harness.estimators._check import Floats, level, numbers, share
+from harness.estimators._check import Floats, grid, level, numbers, real, share
 from harness.estimators.sequential import ConfidenceSequence, EProcess
 
 __all__ = ["arms_process", "rate_process", "rate_sequence", "ratio_process"]
@@ -93,16 +93,7 @@ def ratio_process(
     >>> ratio_process([[5100, 4900], [10400, 9600], [16000, 14000]]).alarm(0.001)
     1
     """
-    from scipy.special import gammaln
-
-    table = _table(counts)
-    planned = _shares(shares, table.shape[1])
-    if not (math.isfinite(concentration) and concentration > 0.0):
-        raise InputError("out of bounds", where="concentration", expected="a number above 0", found=concentration)
-    weight, total = concentration * planned, table.sum(axis=1)
-    log_e = gammaln(concentration) - gammaln(concentration + total)
-    log_e += (gammaln(weight + table) - gammaln(weight) - table * np.log(planned)).sum(axis=1)
-    return EProcess(np.where(total > 0, log_e, 0.0), total, "Dirichlet mixture")
+    return _dirichlet(_table(counts, "counts"), shares, concentration, "Dirichlet mixture")
 
 
 def arms_process(hits: ArrayLike, shares: ArrayLike | None = None, *, concentration: float = CONCENTRATION) -> EProcess:
@@ -119,8 +110,18 @@ def arms_process(hits: ArrayLike, shares: ArrayLike | None = None, *, concentrat
     >>> arms_process([[100, 90], [400, 300]]).alarm(0.05)
     1
     """
-    found = ratio_process(hits, shares, concentration=concentration)
-    return found._replace(method="Dirichlet mixture over hits")
+    return _dirichlet(_table(hits, "hits"), shares, concentration, "Dirichlet mixture over hits")
+
+
+def _dirichlet(table: NDArray[np.int64], shares: ArrayLike | None, concentration: float, method: str) -> EProcess:
+    """The evidence of (looks, arms) cumulative counts against their planned shares."""
+    from scipy.special import gammaln
+
+    planned, firm = _shares(shares, table.shape[1]), real(concentration, "concentration", above=0.0)
+    weight, total = firm * planned, table.sum(axis=1)
+    log_e = gammaln(firm) - gammaln(firm + total)
+    log_e += (gammaln(weight + table) - gammaln(weight) - table * np.log(planned)).sum(axis=1)
+    return EProcess(np.where(total > 0, log_e, 0.0), total, method)
 
 
 def _above(k: NDArray[np.int64], n: NDArray[np.int64], limit: Floats, prior: tuple[float, float]) -> Floats:
@@ -185,14 +186,11 @@ def _cumulative(x: ArrayLike, name: str) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def _table(counts: ArrayLike) -> NDArray[np.int64]:
-    try:
-        table = np.asarray(counts)
-    except ValueError as error:
-        raise InputError("not a table", where="counts", expected="(looks, arms)", found=str(error)) from None
+def _table(counts: ArrayLike, name: str) -> NDArray[np.int64]:
+    table = grid(counts, name, "(looks, arms)")
     if table.ndim != 2 or table.shape[1] < 2:
-        raise InputError("wrong shape", where="counts", expected="(looks, arms), two arms or more", found=table.shape)
-    return np.column_stack([_cumulative(table[:, arm], f"counts of arm {arm}") for arm in range(table.shape[1])])
+        raise InputError("wrong shape", where=name, expected="(looks, arms), two arms or more", found=table.shape)
+    return np.column_stack([_cumulative(table[:, arm], f"{name} of arm {arm}") for arm in range(table.shape[1])])
 
 
 def _shares(shares: ArrayLike | None, arms: int) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.errors import InputError
-from harness.estimators._check import labels, same_length
+from harness.estimators._check import grid, labels, same_length
 
 __all__ = ["Accumulator", "BySlice"]
 
@@ -45,7 +45,7 @@ class BySlice(Generic[State]):
         Raises:
             InputError: Names missing or of two kinds, lengths that differ, and what `into` raises.
         """
-        names, values = labels(slices, "slices"), np.asarray(x)
+        names, values = labels(slices, "slices"), grid(x, "x", "one dimension")
         if values.ndim != 1:
             raise InputError("wrong shape", where="x", expected="one dimension", found=values.shape)
         same_length(x=values, slices=names)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from harness.estimate import Estimate
 from harness.estimators._blocks import BlockSums, cross_sums
-from harness.estimators._check import numbers, same_length
+from harness.estimators._check import numbers, real, same_length
 from harness.estimators.closed import Shape, Support, closed_interval
 
 __all__ = ["MassMoments", "WeightedMoments"]
@@ -33,8 +33,12 @@ class MassMoments(NamedTuple):
     m3: float = 0.0
 
     def about(self, centre: float) -> tuple[float, float, float]:
-        """First, second and third mass-weighted power sums of the deviations from `centre`."""
-        gap = self.mean - centre
+        """First, second and third mass-weighted power sums of the deviations from `centre`.
+
+        Raises:
+            InputError: A centre that is not finite.
+        """
+        gap = self.mean - real(centre, "centre")
         second = self.m2 + self.mass * gap * gap
         return self.mass * gap, second, self.m3 + 3.0 * gap * self.m2 + self.mass * gap**3
 

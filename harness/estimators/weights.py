@@ -17,19 +17,21 @@ LONG = 30_000  # rows, under which a sample saves nothing
 STEP = 64  # one weight in so many tells about where the largest begin
 
 
-def largest_of(weights: Floats, most: int) -> Floats:
+def largest_of(weights: ArrayLike, most: int) -> Floats:
     """The `most` largest of `weights` (n,), or all where there are fewer: descending.
 
-    Raises nothing: the caller has checked.
+    Raises:
+        InputError: A weight that is NaN or infinite, or `most` under 1.
 
     >>> largest_of(np.array([2.0, 9.0, 4.0]), 2).tolist()
     [9.0, 4.0]
     """
-    top = _likely(weights, most) if len(weights) > LONG else weights
-    if len(top) < most:
-        top = weights
-    if len(top) > most:
-        top = np.partition(top, len(top) - most)[-most:]
+    values, kept = numbers(weights, "weights", least=0), count(most, "most", least=1)
+    top = _likely(values, kept) if len(values) > LONG else values
+    if len(top) < kept:
+        top = values
+    if len(top) > kept:
+        top = np.partition(top, len(top) - kept)[-kept:]
     return np.asarray(np.sort(top)[::-1])
 
 

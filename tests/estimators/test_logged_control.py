@@ -87,5 +87,5 @@ def test_bad_arguments_are_named():
         logged_control([1, 2], *rows, margin=0.0)
     with pytest.raises(InputError, match="2 alpha: out of bounds"):
         logged_control([1, 2], *rows, alpha=0.5)
-    with pytest.raises(InputError, match="reward: index 1 is not finite"):
+    with pytest.raises(InputError, match="control: index 1 is not finite"):
         logged_control([1, float("nan")], *rows)
