@@ -1,0 +1,161 @@
+"""Documents cut into passages: each described entry and each paragraph on its own, short enough to be shown."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import astuple, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from harness.data.bodies import body_of, fetch_body, store_body
+from harness.data.corpus import Corpus, Document
+from harness.data.entries import cleaned, entries
+from harness.data.pydocs.sections import parse
+from harness.data.store import sha256_bytes
+from harness.errors import InputError, nearest
+from harness.generation.shapes import Passage
+
+__all__ = ["Passages", "chunks", "passages_of", "sentences"]
+
+_NAME = "passages"
+_DESCRIBED = frozenset({"attributes", "keyword arguments", "other parameters", "parameters", "raises", "receives",
+                        "returns", "warns", "yields"})
+_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!cf\.)(?<!etc\.)(?<!vs\.)(?<!al\.)\s+(?=[A-Z`*(\"'])")
+
+
+@dataclass(frozen=True, eq=False)
+class Passages:
+    r"""The passages of a corpus, documents in its order, each document's in the order of its text.
+
+    >>> from harness.data.corpus import Document
+    >>> text = "np sum\n\nAdd.\n\nParameters\n----------\n\nx : int\n    What is added."
+    >>> made = passages_of(Corpus.of("c", [Document("np.sum", "np sum", "Add.", text, "np", "np")]), chunk_words=80)
+    >>> [(one.id, one.field, one.text, one.prefix) for one in made.all][-1]
+    ('np.sum#0001', 'x', 'What is added.', 'np · sum · Parameters · x : int')
+    """
+
+    all: tuple[Passage, ...]
+
+    def __post_init__(self) -> None:
+        repeated = len(self.all) - len(self._places)
+        if repeated:
+            raise InputError("passage ids are repeated", where="passages", expected="each id once", found=repeated)
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def of(self, place: int) -> tuple[int, ...]:
+        """Positions of the passages of the document at `place`, in order; none where it has none."""
+        return self._documents.get(place, ())
+
+    def at(self, passage_id: str) -> Passage:
+        """The passage of that id; `InputError` with the nearest id where there is none."""
+        place = self._places.get(passage_id)
+        if place is None:
+            hint = nearest(passage_id, self._places)
+            raise InputError("no such passage", where="passages", found=passage_id, hint=hint)
+        return self.all[place]
+
+    def without(self, ids: Collection[str]) -> Passages:
+        """The passages whose ids are not among `ids`."""
+        return Passages(tuple(one for one in self.all if one.id not in ids))
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 (hex) over the canonical JSON of all passages."""
+        return sha256_bytes(self._body())
+
+    def save(self, folder: str | Path) -> None:
+        """Write `passages.json` and, last, its header; equal passages give equal bytes."""
+        store_body(Path(folder), _NAME, self._body(), f"{_NAME}.header", {"passages": len(self)})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Passages:
+        """Read what `save` wrote; `InputError` where it is missing, torn or changed."""
+        return fetch_body(Path(folder), _NAME, f"{_NAME}.header",
+                          lambda _, rows: cls(tuple(Passage(*row) for row in rows)))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {one.id: place for place, one in enumerate(self.all)}
+
+    @cached_property
+    def _documents(self) -> dict[int, tuple[int, ...]]:
+        found: dict[int, list[int]] = defaultdict(list)
+        for row, one in enumerate(self.all):
+            found[one.place].append(row)
+        return {place: tuple(rows) for place, rows in found.items()}
+
+    def _body(self) -> bytes:
+        return body_of([list(astuple(one)) for one in self.all], where="passages")
+
+
+def passages_of(corpus: Corpus, *, chunk_words: int) -> Passages:
+    """Cut every document: entries of numpydoc sections, and paragraphs, each into pieces of at most `chunk_words`.
+
+    Raises:
+        InputError: `chunk_words` is below 1, or no document has a word to show.
+    """
+    if chunk_words < 1:
+        raise InputError("option out of range", where="passages", column="chunk_words", expected="at least 1",
+                         found=chunk_words)
+    made = Passages(tuple(passage for place, document in enumerate(corpus.documents)
+                          for passage in _cut(document, place, chunk_words)))
+    if not len(made):
+        raise InputError("nothing to cut", where=f"corpus {corpus.name}", expected="documents with text")
+    return made
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences of one-line prose; abbreviations end none.
+
+    >>> sentences("Use it, e.g. Here. Then (always) stop. Now.")
+    ['Use it, e.g. Here.', 'Then (always) stop.', 'Now.']
+    """
+    return [one for one in _END.split(text) if one]
+
+
+def chunks(text: str, *, most: int) -> list[str]:
+    """Pieces of at most `most` words, broken between sentences where that can be, within one where it is longer.
+
+    >>> chunks("One two. Three four five. Six.", most=3)
+    ['One two.', 'Three four five.', 'Six.']
+    """
+    pieces: list[list[str]] = []
+    for sentence in sentences(text):
+        words = sentence.split()
+        if pieces and len(pieces[-1]) + len(words) <= most:
+            pieces[-1] += words
+        else:
+            pieces += [words[start : start + most] for start in range(0, len(words), most)]
+    return [" ".join(piece) for piece in pieces]
+
+
+def _cut(document: Document, place: int, most: int) -> Iterator[Passage]:
+    head = [document.package, document.title.removeprefix(f"{document.package} ")]
+    pieces = ((section, field, kind, piece) for section, field, kind, text in _parts(document)
+              for piece in chunks(text, most=most) if any(letter.isalnum() for letter in piece))
+    for number, (section, field, kind, piece) in enumerate(pieces):
+        named = f"{field} : {kind}" if field and kind else field or kind
+        prefix = " · ".join(part for part in (*head, section.capitalize(), named) if part)
+        yield Passage(f"{document.id}#{number:04d}", document.id, place, section, field, prefix, piece, document.package)
+
+
+def _parts(document: Document) -> Iterator[tuple[str, str, str, str]]:
+    """(section, field, type, prose) of a document, in order."""
+    found = parse(document.text.removeprefix(document.title).lstrip("\n"))
+    yield "summary", "", "", cleaned(found.summary)
+    yield from _prose("summary", found.extended)
+    for section, text in found.sections:
+        described = [one for one in entries(text) if one.names or one.text] if section in _DESCRIBED else []
+        if any(one.text for one in described):
+            for one in described:
+                yield section, ", ".join(one.names), one.kind, one.text or one.kind
+        else:
+            yield from _prose(section, text)
+
+
+def _prose(section: str, text: str) -> Iterable[tuple[str, str, str, str]]:
+    return ((section, "", "", cleaned(part)) for part in re.split(r"\n[ \t]*\n", text) if part.strip())
