@@ -18,6 +18,7 @@ from harness.errors import InputError, nearest
 from harness.monitor.access import Operator, ServiceOf
 from harness.monitor.context import Service
 from harness.monitor.window_store import Stored, store_windows
+from harness.monitor.windows import COVERED, ERRORS, HIT, JACCARD, NDCG, RERANKED, RR
 from harness.rollout.pointer import admitted_in
 from harness.rollout.shapes import Observation
 
@@ -66,6 +67,7 @@ class Batch(TypedDict):
 
 
 _BATCH = TypeAdapter(Batch)
+_OWN = {HIT, NDCG, RR, JACCARD, ERRORS, RERANKED, COVERED}  # with their ranges: not to be had under `values`
 
 
 @router.post("/v1/observations")
@@ -109,6 +111,9 @@ def _admitted(named: Iterable[str], here: Sequence[str]) -> None:
 def _kept(row: Row, slices: frozenset[str]) -> dict[str, Any]:
     """A row with the slices that the policy knows: any other would be counted apart for ever."""
     kept: dict[str, Any] = dict(row)
+    own = _OWN & kept.get("values", {}).keys()
+    if own:
+        raise InputError("has a field of its own", where="values", expected="names of other measures", found=min(own))
     if kept.get("slices"):
         kept["slices"] = tuple(name for name in kept["slices"] if name in slices and name != "all")
     return kept

@@ -122,6 +122,29 @@ def test_promtool_accepts_rules_tests_and_configuration(loaded, promtool, words)
 
 
 @pytest.mark.services
+@pytest.mark.parametrize("words", CHECKS[:2], ids=" ".join)
+@pytest.mark.parametrize("name", ["l={{x}}", "{{ $labels.foo }}", "a\nb", "a|{b}\\", "# c: d"])
+def test_a_slice_may_have_any_name(tmp_path, promtool, name, words):
+    """Braces of a template, quotes and ends of lines are texts in a rule, and its tests still fire it."""
+    document = yaml.safe_load(GUARDED)
+    document["policy"][0]["slices"] = ["all", name]
+    done = promtool(prometheus.exported(written(tmp_path, yaml.safe_dump(document))), *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["prometheus", "flagger", "k8s"])
+def test_a_file_s_name_is_never_more_than_a_comment(loaded, kind):
+    """A manifest whose name holds the end of a line adds nothing to what is exported."""
+    renamed = loaded.path.with_name("m\ngroups: []\n#.yaml")
+    loaded.path.rename(renamed)
+    bundles = bundle_path(loaded)
+    found = load_manifest(renamed)
+    bundle_path(found).write_bytes(bundles.read_bytes())
+    for text in ALL[kind](found).values():
+        assert text.startswith("# Made by signoff export of m groups: [] #.yaml (sha256 ")
+
+
+@pytest.mark.services
 @pytest.mark.parametrize(("rule", "old", "new"), [
     ("SignoffGuardMissed", ">= 2", ">= 3"), ("SignoffGuardMissed", ">= 2", ">= 1"),
     ("SignoffGuardNear", "== 1", "== 2"), ("SignoffGuardValue", "> 119.0", ">= 119.0"),

@@ -72,6 +72,7 @@ def test_only_slices_of_the_policy_are_counted_apart(sent):
     ({"observations": [{**ROW, "ndcg_delta": 1.5}]}, 422, "observations.0.ndcg_delta: "),
     ({"observations": [{**ROW, "rr_delta": -1.5}]}, 422, "observations.0.rr_delta: "),
     ({"observations": [{**ROW, "jaccard": -0.1}]}, 422, "observations.0.jaccard: "),
+    ({"observations": [{**ROW, "values": {"delta nDCG@10": -90.0}}]}, 409, "has a field of its own"),
     ({"observations": [{**ROW, "values": {f"m{n}": 1.0 for n in range(33)}}]}, 422, "observations.0.values: "),
     ({"observations": [{**ROW, "latency_ms": {"x" * 121: 1.0}}]}, 422, "observations.0.latency_ms."),
     ({"observations": [ROW, {**ROW, "latency_ms": {"total": -1}}]}, 409, "total")])  # fmt: skip

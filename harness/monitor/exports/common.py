@@ -73,6 +73,7 @@ def span_text(seconds: int) -> str:
 
 def as_yaml(documents: Sequence[Mapping[str, Any]], loaded: Loaded) -> str:
     """YAML documents under a line that says what they were made of; the same manifest gives the same bytes."""
-    head = f"# Made by signoff export of {loaded.path.name} (sha256 {loaded.sha256}). Make it again; do not edit it.\n"
+    name = " ".join(loaded.path.name.split())  # a line's end in a file's name would end the comment
+    head = f"# Made by signoff export of {name} (sha256 {loaded.sha256}). Make it again; do not edit it.\n"
     return head + "---\n".join(yaml.safe_dump(dict(one), sort_keys=False, allow_unicode=True, width=10_000)
                                for one in documents)

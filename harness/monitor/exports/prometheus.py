@@ -19,6 +19,7 @@ __all__ = ["RULES", "Case", "cases_of", "exported", "rules_of"]
 
 RULES, TESTS, CONFIG = "signoff.rules.yml", "signoff.rules.test.yml", "prometheus.yml"
 _DIGEST = "d" * 64  # the release in the tests of the rules
+_BRACES = '{{"{{"}}'  # a template's way to say what begins one
 Case = dict[str, Any]
 
 
@@ -79,9 +80,10 @@ def _of_service(name: str) -> list[dict[str, Any]]:
 
 
 def _alert(alert: str, expr: str, labels: dict[str, str], summary: str, for_: str = "0m") -> dict[str, Any]:
-    """One alerting rule; braces of a template's in a summary would be run, so there are none."""
-    return {"alert": alert, "expr": expr, "for": for_, "labels": labels,
-            "annotations": {"summary": summary.replace("{{", "{ {")}}
+    """One alerting rule; braces of a template's would be run, in labels and in annotations: they stand as texts."""
+    return {"alert": alert, "expr": expr, "for": for_,
+            "labels": {key: value.replace("{{", _BRACES) for key, value in labels.items()},
+            "annotations": {"summary": summary.replace("{{", _BRACES)}}
 
 
 def _series(metric: str, guard: str) -> str:
@@ -127,10 +129,15 @@ def _case(rule: dict[str, Any], series: dict[str, str], *, fires: int, quiet: in
           labels: dict[str, str] | None = None) -> Case:
     """Series a minute apart, the minute at which the rule fires, and the one at which it does not."""
     more = {"release": _DIGEST} if labels is None else labels
-    fired = [{"exp_labels": {**more, **rule["labels"]}, "exp_annotations": rule["annotations"]}]
+    fired = [{"exp_labels": more | _run(rule["labels"]), "exp_annotations": _run(rule["annotations"])}]
     return {"interval": "1m", "input_series": [{"series": name, "values": values} for name, values in series.items()],
             "alert_rule_test": [{"eval_time": f"{minute}m", "alertname": rule["alert"], "exp_alerts": alerts}
                                 for minute, alerts in ((quiet, []), (fires, fired))]}
+
+
+def _run(texts: dict[str, str]) -> dict[str, str]:
+    """Texts as Prometheus shows them once their templates have run."""
+    return {key: text.replace(_BRACES, "{{") for key, text in texts.items()}
 
 
 def _kept(value: float, times: int) -> str:
