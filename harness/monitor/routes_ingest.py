@@ -22,10 +22,10 @@ from harness.monitor.windows import COVERED, ERRORS, HIT, JACCARD, NDCG, RERANKE
 from harness.rollout.pointer import admitted_in
 from harness.rollout.shapes import Observation
 
-__all__ = ["MOST_BYTES", "Batch", "Row", "router"]
+__all__ = ["MOST_BYTES", "PATH", "Batch", "Row", "router"]
 
 router = APIRouter()
-MOST_BYTES = 16_000_000
+MOST_BYTES, PATH = 16_000_000, "/v1/observations"
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Difference = Annotated[float, Field(ge=-1.0, le=1.0)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -70,7 +70,7 @@ _BATCH = TypeAdapter(Batch)
 _OWN = {HIT, NDCG, RR, JACCARD, ERRORS, RERANKED, COVERED}  # with their ranges: not to be had under `values`
 
 
-@router.post("/v1/observations")
+@router.post(PATH)
 async def _observations(request: Request, service: ServiceOf, _: Operator) -> dict[str, Any]:
     """Count a batch; the answer says how many of it, and comes once it is in the store."""
     body = bytearray()

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException as Refusal
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.errors import SignoffError
 from harness.monitor import routes_admin, routes_ingest, routes_search, routes_watch
 from harness.monitor.context import Service
 
 __all__ = ["make_app"]
+
+_MOST_BYTES = 100_000  # a query of 4,096 letters and its slices, however they are escaped
 
 
 def make_app(service: Service) -> FastAPI:
@@ -26,12 +29,39 @@ def make_app(service: Service) -> FastAPI:
     """
     app = FastAPI(title="Signoff", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
     app.state.service = service
+    app.add_middleware(_Bounded)
     for routes in (routes_search, routes_watch, routes_admin, routes_ingest):
         app.include_router(routes.router)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(SignoffError, _told)
     return app
+
+
+class _Bounded:
+    """No body is read past a limit: it is read before the token is, so that anybody could fill the memory with it.
+
+    A batch of observations has a limit of its own, and is read only once its sender is known.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == routes_ingest.PATH:
+            await self._app(scope, receive, send)
+            return
+        read = 0
+
+        async def bounded() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > _MOST_BYTES:
+                raise HTTPException(413, f"a request has {_MOST_BYTES:,} bytes at most")
+            return message
+
+        await self._app(scope, bounded, send)
 
 
 @asynccontextmanager
@@ -48,7 +78,7 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+    assert isinstance(error, Refusal)
     return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
 
 

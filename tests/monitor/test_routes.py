@@ -57,6 +57,19 @@ def test_a_verdict_is_an_answer_whatever_it_is_asked_about(client, query):
     assert found.status_code == 200 and found.json()["verdict"] == "inconclusive"
 
 
+@pytest.mark.parametrize("path", ["/search", "/v1/rollback", "/v1/ramp", "/v1/override"])
+def test_nobody_fills_the_memory_with_a_body(stranger, path):
+    """What is longer than any request is refused while it is read, with a length or without."""
+    def endless():
+        yield b'{"query":"'
+        for _ in range(200):
+            yield b"x" * 1_000
+
+    for body in (endless(), b'{"query":"' + b"x" * 200_000):
+        found = stranger.post(path, content=body, headers={"content-type": "application/json"})
+        assert found.status_code == 413 and "100,000 bytes at most" in found.json()["error"]
+
+
 def test_health_says_each_part(stranger):
     """Version, release, index, model and database; open to all."""
     told = stranger.get("/health")
