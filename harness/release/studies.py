@@ -17,6 +17,7 @@ from harness.release.build import Built
 from harness.release.manifest import Loaded
 from harness.release.observed import Observed, Trial
 from harness.release.studied import (
+    answered,
     calibrated,
     confounded,
     counterfactual,
@@ -33,7 +34,7 @@ __all__ = ["STUDIES", "studied", "studied_files", "study"]
 STUDIES: dict[str, ModuleType] = {"routed": routed, "paired": paired, "covered": covered, "calibrated": calibrated,
                                   "harvested": harvested, "confounded": confounded, "counterfactual": counterfactual,
                                   "surrogate": surrogate,
-                                  "stressed": stressed}
+                                  "stressed": stressed, "answered": answered}
 Record = TypeVar("Record")
 Tell = Callable[[str], None]
 

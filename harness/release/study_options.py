@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 from harness.release.parts import RouterPart
 from harness.release.schema import Model, Source
 
-__all__ = ["CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "HarvestedStudy", "LogColumnsOption", "PairedStudy",
-           "RoutedStudy", "StressedStudy", "Studies", "SurrogateStudy"]
+__all__ = ["AnsweredStudy", "CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "HarvestedStudy",
+           "LogColumnsOption", "PairedStudy", "RoutedStudy", "StressedStudy", "Studies", "SurrogateStudy"]
 
 
 class RoutedStudy(Model):
@@ -157,6 +157,34 @@ class StressedStudy(Model):
         return self
 
 
+class AnsweredStudy(Model):
+    """Answers: of a live release how many judged questions are asked; of a recorded one, the tables of its answers.
+
+    Attributes:
+        questions: Judged questions that are asked, in a drawn order; all of them where None.
+        table: The candidate's answers, a row a question (docs/answers.md).
+        baseline: The baseline's, on the same questions.
+        written_by: Whose files these are: tables of one's own, or another evaluator's results (under `jsonl` where
+            they are JSON).
+        scores: `tokens` are counted here; `file` takes another evaluator's own precision, recall, F1, faithfulness.
+    """
+
+    questions: int | None = Field(None, ge=59, strict=True)
+    table: Source | None = None
+    baseline: Source | None = None
+    written_by: Literal["table", "ragchecker", "ragas", "deepeval"] = "table"
+    scores: Literal["tokens", "file"] = "tokens"
+
+    @model_validator(mode="after")
+    def _tables(self) -> AnsweredStudy:
+        for source in (self.table, self.baseline):
+            if source is not None and source.spec.keys() <= {"trec", "beir"}:
+                raise ValueError("answers are a table: parquet, csv or jsonl")
+        if self.baseline is not None and self.table is None:
+            raise ValueError("a baseline's answers go beside a table of the candidate's")
+        return self
+
+
 class Studies(Model):
     """Options by study."""
 
@@ -168,3 +196,4 @@ class Studies(Model):
     harvested: HarvestedStudy = HarvestedStudy()
     surrogate: SurrogateStudy = SurrogateStudy()
     stressed: StressedStudy = StressedStudy()
+    answered: AnsweredStudy = AnsweredStudy()
