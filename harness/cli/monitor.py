@@ -15,9 +15,11 @@ from harness.cli.rollout_common import DatabaseOption
 from harness.errors import Exit, SignoffError, UsageError
 
 if TYPE_CHECKING:
+    from harness.monitor.alerts import Alerts
     from harness.monitor.replaying import Replayed
     from harness.monitor.running import Scene, Ticked
     from harness.rollout.shapes import Guarded, Reading
+    from harness.rollout.store import Store
 
 __all__ = ["Action", "command"]
 
@@ -113,12 +115,7 @@ def _pace(speed: float | None, tell: Callable[[datetime], object]) -> Callable[[
 
 
 def _watch(env: str, db: str | None, *, once: bool, acting: bool, as_json: bool) -> int:
-    import os
-
-    from harness.monitor.alerts import Alerts
-    from harness.monitor.delivery import channels_of, names_of
-    from harness.monitor.running import resolution_of, scene_of, tick
-    from harness.rollout.flags import killed
+    from harness.monitor.running import resolution_of, scene_of
     from harness.rollout.store import open_store
 
     resolution_s = resolution_of()
@@ -126,17 +123,33 @@ def _watch(env: str, db: str | None, *, once: bool, acting: bool, as_json: bool)
         if not acting:
             with store.reading() as connection:
                 return _show(scene_of(connection, env, datetime.now(UTC), resolution_s=resolution_s), None, as_json)
-        alerts = Alerts(channels_of(), names=names_of(), folder=store.home / "snapshots", store=store)
+        alerts = _alerts(store)
+        last: list[Ticked] = []  # windows that it read are not parsed again
 
         def look() -> int:
-            found = tick(store, env, datetime.now(UTC), resolution_s=resolution_s, killed=killed(os.environ),
-                         tell=alerts)
-            return _show(found.scene, found, as_json)
+            last[:] = [_ticked(store, env, alerts, resolution_s)]
+            return _show(last[0].scene, last[0], as_json)
         if not once:
             return _forever(look, resolution_s)
         code = look()
         alerts.flush()
         return code
+
+
+def _alerts(store: Store) -> Alerts:
+    from harness.monitor.alerts import Alerts
+    from harness.monitor.delivery import channels_of, names_of
+
+    return Alerts(channels_of(), names=names_of(), folder=store.home / "snapshots", store=store)
+
+
+def _ticked(store: Store, env: str, alerts: Alerts, resolution_s: int) -> Ticked:
+    import os
+
+    from harness.monitor.running import tick
+    from harness.rollout.flags import killed
+
+    return tick(store, env, datetime.now(UTC), resolution_s=resolution_s, killed=killed(os.environ), tell=alerts)
 
 
 def _forever(look: Callable[[], int], resolution_s: int) -> int:

@@ -7,7 +7,9 @@ share must besides be refused by its counts (`rate_process`), so that rare error
 never taken for proof. What two pods differ by anyway is measured before the change and taken off.
 
 A release that turns bad late would hide behind its good hours: sequences begin anew each ten minutes, and share the
-miss rate as 1/2, 1/4, 1/12, … (1 / 2k(k + 1)), so that all of them together keep it.
+miss rate as 1/2, 1/4, 1/12, … (1 / 2k(k + 1)), so that all of them together keep it. So does a watch that goes on for
+weeks: each era, a day of minutes, has sequences of its own and a share of its own (`series.era_weight`), and only those
+of this era and the one before are asked. So what a look reads and remembers does not grow, and all looks keep the rate.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from harness.estimators.sequential_blocks import block_length, block_means, lag_
 from harness.estimators.sequential_means import student_sequence
 from harness.estimators.sequential_rates import rate_process, rate_sequence
 from harness.estimators.sketch import RELATIVE_ERROR
-from harness.monitor.series import Course
+from harness.monitor.series import Course, era_starts, era_weight
 from harness.release.policy import Limit
 
 __all__ = ["RESTART", "Bools", "Evidence", "evidence_of", "memory_of"]
@@ -100,7 +102,7 @@ def evidence_of(course: Course, limit: Limit, *, support: tuple[float, float] | 
     memory = memory_of(course.before) if len(course.before) >= _FEW else None
     terms = _Terms(limit, support, memory, _offset(course, memory, alpha))
     share = alpha / 2.0 if terms.offset.minutes else alpha
-    starts = _starts(course.place)
+    starts = _starts(course.place, course.era)
     spans = [_span(course, start, share * weight, terms) for start, weight in starts]
     harm = np.zeros(len(course.place), dtype=bool)
     for one in spans:
@@ -154,14 +156,19 @@ def _offset(course: Course, memory: float | None, alpha: float) -> _Offset:
     return _Offset(found.value, max(found.high - found.value, found.value - found.low), len(before))
 
 
-def _starts(place: NDArray[np.int64]) -> list[tuple[int, float]]:
-    """Index of the first look of each `RESTART` minutes and its weight, which sum to 1: the first and the last ones.
+def _starts(place: NDArray[np.int64], era: int) -> list[tuple[int, float]]:
+    """Index of the first look of each sequence and its weight, which sum to 1 over all that ever come.
 
-    Sequences between are let go: a promise on all of them is one on some.
+    Of an era, its whole and each `RESTART` minutes; of those, the last ones: a promise on all of them is one on some.
     """
-    begins = np.searchsorted(place, np.arange(0, int(place[-1]) + 1, RESTART))
-    late = range(max(1, len(begins) - _KEPT), len(begins))
-    return [(0, 0.5), *((int(begins[k]), 0.5 / (k * (k + 1))) for k in late if begins[k] < len(place))]
+    whole, late = [], []
+    for number, first in era_starts(place, era):
+        share = 0.5 * era_weight(number)
+        whole.append((first, share))
+        last = min(int(place[-1]) - number * era, era - 1)
+        begins = np.searchsorted(place, number * era + np.arange(0, last + 1, RESTART))
+        late += [(int(begins[k]), share / (k * (k + 1))) for k in range(1, len(begins))]
+    return whole + late[-_KEPT:]
 
 
 def _span(course: Course, start: int, alpha: float, terms: _Terms) -> _Span:

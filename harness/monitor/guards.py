@@ -32,7 +32,7 @@ from harness.release.judge import Verdict, verdict_of
 from harness.release.policy import Limit
 from harness.rollout.shapes import Guarded, Reading, State
 
-__all__ = ["ALPHA", "LEAST_QUERIES", "near", "readings"]
+__all__ = ["ALPHA", "LEAST_QUERIES", "near", "readings", "watching"]
 
 ALPHA = 0.05
 LEAST_QUERIES = 200  # of fewer judged queries a lower bound is no proof that nothing was lost
@@ -78,10 +78,21 @@ def readings(guards: Sequence[Guarded], windows: Mapping[Key, Window], now: date
     'missing'
     """
     rolling = sum(one.then == "rollback" for one in guards)
-    scene = _Scene(by_arm(windows), now, watch)
+    scene = _Scene(by_arm(windows), now, watching(guards, watch))
     shown = [_shown(one, scene, alpha / rolling if one.then == "rollback" else alpha) for one in guards]
     grave = sum(one.fires and one.guard.severity in _GRAVE for one in shown)
     return [_reading(one, now, crowd=grave, spoken=_spoken(one.guard, scene, alpha)) for one in shown]
+
+
+def watching(guards: Sequence[Guarded], watch: Watch) -> Watch:
+    """A watch that looks back for long enough for the longest `for` of its guards.
+
+    >>> from datetime import UTC
+    >>> guard = Guarded("g", "error rate", "all", Limit("at_most", 0.01, "ucb"), for_s=172_800)
+    >>> watching([guard], Watch("ab", "candidate", datetime(2025, 3, 1, tzinfo=UTC))).era
+    2885
+    """
+    return watch._replace(for_s=max((one.for_s for one in guards), default=0))
 
 
 def near(guard: Guarded, value: float) -> bool:
@@ -102,15 +113,14 @@ def _shown(guard: Guarded, scene: _Scene, alpha: float) -> _Shown:
     (_, now, watch) = scene
     if evidence is None:
         return _Shown(guard, None, None, fires=False, fresh=False)
-    start = minute_of(watch.since, resolution_s=watch.resolution_s)
-    span = minute_of(now, resolution_s=watch.resolution_s) - start
+    span = minute_of(now, resolution_s=watch.resolution_s) - watch.start
     last = int(span.total_seconds()) // watch.resolution_s - 1
     fresh, beyond = _timeline(seen.place, evidence.harm, last)
     if not beyond[-1]:
         return _Shown(guard, evidence, None, fires=False, fresh=bool(fresh[-1]))
     good = np.flatnonzero(~beyond)
-    first = int(good[-1]) + 1 if len(good) else 0
-    since = start + timedelta(seconds=(first + 1) * watch.resolution_s)
+    first = int(seen.place[0]) + (int(good[-1]) + 1 if len(good) else 0)
+    since = watch.start + timedelta(seconds=(first + 1) * watch.resolution_s)
     fires = (last - first) * watch.resolution_s >= guard.for_s
     others = (replace(guard, measure=name, limit=limit, others=()) for name, limit in guard.others)
     fires = fires and all(_shown(one, scene, alpha).fires for one in others)
@@ -168,8 +178,8 @@ def _misses(value: float, limit: Limit) -> bool:
 
 
 def _timeline(place: np.ndarray[tuple[int], np.dtype[np.int64]], harm: Bools, last: int) -> tuple[Bools, Bools]:
-    """For each evaluation up to window `last`: whether there is a value not older than `LOOKBACK`, and it is beyond."""
-    minutes = np.arange(last + 1)
+    """From the first look to window `last`: whether there is a value not older than `LOOKBACK`, and it is beyond."""
+    minutes = np.arange(place[0], last + 1)
     at = np.searchsorted(place, minutes, side="right") - 1
     fresh = (at >= 0) & (minutes - place[np.maximum(at, 0)] < LOOKBACK)
     return fresh, fresh & harm[np.maximum(at, 0)]

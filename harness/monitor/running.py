@@ -9,39 +9,31 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from harness.data.store import sha256_bytes
 from harness.errors import InputError
-from harness.monitor.guards import ALPHA, readings
+from harness.monitor.guards import ALPHA, readings, watching
 from harness.monitor.ledger import write_states
-from harness.monitor.presets import guards_of_manifest, guards_of_monitoring
-from harness.monitor.series import Watch
+from harness.monitor.series import Watch, spans_of
+from harness.monitor.terms import called_by_release, guards_of_release
 from harness.monitor.window_store import read_windows, trim
 from harness.monitor.windows import RESOLUTION_S, Key, Window
 from harness.release.charter import Escalation
-from harness.release.derived import MONITORING
-from harness.release.manifest import parse_manifest
-from harness.release.monitoring import read_monitoring
-from harness.rollout import tables
 from harness.rollout.going_back import Cache, Smoke
 from harness.rollout.pointer import current, history
 from harness.rollout.ramp import step
 from harness.rollout.ramp_state import RampState, criteria_of
 from harness.rollout.ramp_store import Advanced, advance, moved, ramp_of
-from harness.rollout.released import admitted_of
 from harness.rollout.shapes import Guarded, Pointer, Reading
 from harness.rollout.store import Store
 
-__all__ = ["BEFORE", "KEEP", "RESOLUTION", "Scene", "Ticked", "escalation_of_release", "guards_of_release",
-           "resolution_of", "scene_of", "tick"]
+__all__ = ["KEEP", "RESOLUTION", "Scene", "Ticked", "resolution_of", "scene_of", "tick"]
 
 RESOLUTION = "MONITORING_RESOLUTION"
-BEFORE = 1440  # windows before a rollout from which the memory of the series is known
 KEEP = timedelta(days=8)
 _TURNS = 3  # looks that are taken anew where another monitor moved the ramp meanwhile
 _WHO = "monitor"
@@ -126,7 +118,8 @@ def tick(store: Store, environment: str, now: datetime, *, guards: Sequence[Guar
     release = "" if scene.watch is None else scene.watch.release
     with store.writing() as connection:
         write_states(connection, environment, scene.readings, now, release=release)
-        trim(connection, environment, before=now - KEEP)
+        needed = () if scene.watch is None else spans_of(scene.watch, now)
+        trim(connection, environment, before=now - KEEP, keep=needed)
     return Ticked(scene, advanced, _told(tell, scene, advanced, now))
 
 
@@ -162,44 +155,12 @@ def scene_of(connection: Connection, environment: str, now: datetime, *, guards:
     watch = _watch(connection, environment, pointer, ramp, resolution_s)
     asked = tuple(guards if guards is not None else guards_of_release(connection, watch.release))
     asked = asked + criteria_of(ramp) if ramp is not None else tuple(one for one in asked if not _compares(one))
-    before = timedelta(seconds=BEFORE * resolution_s)
-    since = max(min(watch.since, now) - before, now - KEEP)
-    windows = read_windows(connection, environment, since=since, until=now)
+    watch = watching(asked, watch)
+    windows: dict[Key, Window] = {}
+    for since, until in spans_of(watch, now):
+        windows |= read_windows(connection, environment, since=since, until=until)
     return Scene(pointer, ramp, watch, windows, tuple(readings(asked, windows, now, watch=watch, alpha=alpha)), ended,
-                 escalation_of_release(connection, watch.release))
-
-
-def guards_of_release(connection: Connection, digest: str) -> tuple[Guarded, ...]:
-    """The guards of an admitted release: of the monitoring configuration in its frozen folder, else of its manifest.
-
-    Raises: InputError where it was not admitted, EvidenceError where the configuration was changed.
-    """
-    found = admitted_of(connection, digest)
-    if found is None:
-        raise InputError("not admitted", where="release", expected="the digest of an admitted release", found=digest)
-    file = found.artifacts / MONITORING
-    if file.is_file():
-        return guards_of_monitoring(read_monitoring(file.read_bytes(), where=file))
-    return guards_of_manifest(parse_manifest(_manifest(connection, digest), where=found.manifest))
-
-
-def escalation_of_release(connection: Connection, digest: str) -> tuple[Escalation, ...]:
-    """Whom the charter of an admitted release calls, and after how long; nobody where it has none, or is not there.
-
-    Raises: InputError where its manifest cannot be read.
-    """
-    return _called(_manifest(connection, digest))
-
-
-def _manifest(connection: Connection, digest: str) -> bytes:
-    asked = select(tables.releases.c.manifest).where(tables.releases.c.digest == digest)
-    return bytes(connection.execute(asked).scalar_one())
-
-
-@lru_cache(maxsize=8)
-def _called(raw: bytes) -> tuple[Escalation, ...]:
-    charter = parse_manifest(raw, where="manifest").contract
-    return () if charter is None else charter.escalation
+                 called_by_release(connection, watch.release))
 
 
 def resolution_of(environ: Mapping[str, str] = os.environ) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter, is_
 from typing import NamedTuple
 
@@ -15,10 +15,15 @@ from harness.estimators._check import Floats
 from harness.monitor.measures import ESS, Measure, Minute
 from harness.monitor.windows import RESOLUTION_S, Key, Window, minute_of
 
-__all__ = ["LOOKBACK", "Arms", "Course", "Watch", "by_arm", "course", "watch_of"]
+__all__ = ["BEFORE", "ERA", "LOOKBACK", "Arms", "Course", "Span", "Watch", "by_arm", "course", "era_starts",
+           "era_weight", "spans_of", "watch_of"]
 
 LOOKBACK = 5  # windows for which a value stands, as a sample of Prometheus does for five minutes
+BEFORE = 1440  # windows before a rollout from which the memory of the series is known
+ERA = 1440  # windows after which evidence begins anew
+_LONGEST_ERA_S = 3 * 86_400  # whatever the resolution
 _LEAST_LEVEL = 1e-12
+Span = tuple[datetime, datetime]
 Arms = Mapping[tuple[str, str, str], Mapping[datetime, Window]]
 
 
@@ -31,6 +36,7 @@ class Watch(NamedTuple):
         since: When it began: what came before is another rollout's.
         reference: Digest of the stable release that it is held against; None where it serves alone.
         resolution_s: Seconds of a window.
+        for_s: The longest `for` of its guards: no era is shorter.
     """
 
     release: str
@@ -38,6 +44,18 @@ class Watch(NamedTuple):
     since: datetime
     reference: str | None = None
     resolution_s: int = RESOLUTION_S
+    for_s: int = 0
+
+    @property
+    def start(self) -> datetime:
+        """Beginning of the first window."""
+        return minute_of(self.since, resolution_s=self.resolution_s)
+
+    @property
+    def era(self) -> int:
+        """Windows of an era: a day of minutes, and never less than the longest `for`."""
+        most = _LONGEST_ERA_S // self.resolution_s
+        return max(min(ERA, most), -(-self.for_s // self.resolution_s) + LOOKBACK)
 
 
 class Course(NamedTuple):
@@ -51,6 +69,7 @@ class Course(NamedTuple):
         before: (b,) the same of before the change: of the stable release on both arms, for differences; for the arm
             alone, of the stable release, by which the memory of the series is known.
         paired: Whether `before` is to be subtracted.
+        era: Windows of an era.
     """
 
     place: np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -59,6 +78,7 @@ class Course(NamedTuple):
     hits: Floats | None
     before: Floats
     paired: bool
+    era: int = ERA
 
 
 def watch_of(windows: Iterable[Key], release: str, assignment: str, *, reference: str | None = None,
@@ -88,10 +108,46 @@ def by_arm(windows: Mapping[Key, Window]) -> Arms:
     return found
 
 
-def course(measure: Measure, name: str, arms: Arms, watch: Watch, now: datetime) -> Course:
-    """The course of a measure on a slice, over the whole minutes from `watch.since` to `now`.
+def spans_of(watch: Watch, now: datetime) -> list[Span]:
+    """What of the windows a look needs, however long the watch is: this era and the one before, and what led up to it.
 
-    >>> from datetime import UTC, timedelta
+    >>> from datetime import UTC
+    >>> day = datetime(2025, 3, 1, tzinfo=UTC)
+    >>> [(since.day, until.day) for since, until in spans_of(Watch("ab", "candidate", day), day + timedelta(days=20))]
+    [(28, 1), (19, 21)]
+    """
+    step = timedelta(seconds=watch.resolution_s)
+    now = minute_of(now, resolution_s=watch.resolution_s)
+    era = max(int((now - watch.start) / step) - 1, 0) // watch.era
+    seen = (watch.start + max(era - 1, 0) * watch.era * step, now)
+    before = (watch.start - BEFORE * step, watch.start)
+    return [seen] if watch.assignment == "stable" else [before, seen]
+
+
+def era_weight(number: int) -> float:
+    """The share of the miss rate that an era has: 3/4, 1/8, 1/24, 1/48, …, which sum to 1 over all that ever come.
+
+    >>> era_weight(0), era_weight(1)
+    (0.75, 0.125)
+    """
+    return 0.25 / (number * (number + 1)) if number else 0.75
+
+
+def era_starts(place: np.ndarray[tuple[int], np.dtype[np.int64]], era: int) -> list[tuple[int, int]]:
+    """Number of each era that is seen, the last two at most, and the index of its first look.
+
+    >>> era_starts(np.array([0, 5, 12, 31]), 10)
+    [(3, 3)]
+    """
+    last = int(place[-1]) // era
+    found = [(number, int(np.searchsorted(place, number * era))) for number in (last - 1, last) if number >= 0]
+    return [one for one in found if int(place[one[1]]) // era == one[0]]
+
+
+def course(measure: Measure, name: str, arms: Arms, watch: Watch, now: datetime) -> Course:
+    """The course of a measure on a slice, over the whole minutes of `spans_of` the watch.
+
+    >>> from datetime import UTC
     >>> from harness.monitor.measures import measure_of
     >>> from harness.monitor.windows import windows_of
     >>> from harness.rollout.shapes import Observation
@@ -102,11 +158,14 @@ def course(measure: Measure, name: str, arms: Arms, watch: Watch, now: datetime)
     >>> found.place.tolist(), found.value.tolist(), found.before.tolist()
     ([0], [1.0], [])
     """
-    def arm(release: str | None, assignment: str) -> Mapping[datetime, Window]:
-        return {} if release is None else arms.get((release, assignment, name), {})
+    spans = spans_of(watch, now)
 
-    end = minute_of(now, resolution_s=watch.resolution_s)
-    mine = _minutes(measure, arm(watch.release, watch.assignment))
+    def arm(release: str | None, assignment: str) -> Mapping[datetime, Window]:
+        there = {} if release is None else arms.get((release, assignment, name), {})
+        return {at: one for at, one in there.items() if any(since <= at < until for since, until in spans)}
+
+    own = arm(watch.release, watch.assignment)
+    mine = _minutes(measure, own)
     stable = {} if measure.per_query else _minutes(measure, arm(watch.reference, "stable"))
     before: list[float] = []
     if measure.versus:
@@ -116,22 +175,20 @@ def course(measure: Measure, name: str, arms: Arms, watch: Watch, now: datetime)
         before = [one.value for at, one in same.items() if at < watch.since]
     elif watch.assignment != "stable":
         before = [one.value for one in stable.values()]
-    start = minute_of(watch.since, resolution_s=watch.resolution_s)
-    shown = {at: one for at, one in mine.items() if start <= at < end}
+    shown = {at: one for at, one in mine.items() if at >= spans[-1][0]}
     if measure.name == ESS:
-        shown = _over_mean(shown, arm(watch.release, watch.assignment))
-    return _course(shown, start, watch.resolution_s, before, paired=bool(measure.versus))
+        shown = _over_mean(shown, own)
+    return _course(shown, watch, before, paired=bool(measure.versus))
 
 
-def _course(shown: Mapping[datetime, Minute], start: datetime, resolution_s: int, before: list[float], *,
-            paired: bool) -> Course:
-    place = np.array([int((at - start).total_seconds()) // resolution_s for at in shown], dtype=np.int64)
+def _course(shown: Mapping[datetime, Minute], watch: Watch, before: list[float], *, paired: bool) -> Course:
+    place = np.array([int((at - watch.start).total_seconds()) // watch.resolution_s for at in shown], dtype=np.int64)
     values = list(shown.values())
     hits = [one.hits for one in values if one.hits is not None]
     return Course(place, np.array([one.value for one in values], dtype=np.float64),
                   np.array([one.n for one in values], dtype=np.float64),
                   np.array(hits, dtype=np.float64) if values and len(hits) == len(values) else None,
-                  np.array(before, dtype=np.float64), paired)
+                  np.array(before, dtype=np.float64), paired, watch.era)
 
 
 def _minutes(measure: Measure, windows: Mapping[datetime, Window]) -> dict[datetime, Minute]:

@@ -7,14 +7,16 @@ nothing sends it again, and it counts once. Each window lies beside the digest o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, insert, or_, select, tuple_
 
 from harness.data.store import sha256_bytes
 from harness.errors import EvidenceError, InputError
+from harness.monitor.series import Span
 from harness.monitor.windows import RESOLUTION_S, Key, Window, minute_of, windows_of
 from harness.rollout import tables
 from harness.rollout.shapes import Observation
@@ -25,6 +27,7 @@ LATE = timedelta(hours=1)  # observations older than this are not counted any mo
 AHEAD = timedelta(minutes=5)  # clocks of two machines may differ by so much
 _LONGEST_ID = 200
 _CHUNK = 100
+_PARSED: WeakValueDictionary[str, Window] = WeakValueDictionary()  # by digest: what a last look still holds
 
 
 class Stored(NamedTuple):
@@ -100,14 +103,15 @@ def rolled_up(windows: Mapping[Key, Window], *, seconds: int) -> dict[Key, Windo
     return dict(whole)
 
 
-def trim(connection: Connection, environment: str, *, before: datetime) -> int:
+def trim(connection: Connection, environment: str, *, before: datetime, keep: Sequence[Span] = ()) -> int:
     """Forget an environment's windows that begin before a moment; how many. Batch ids are forgotten with them.
 
-    A batch from before then is late, so that it does not count again either.
+    A batch from before then is late, so that it does not count again either. Windows within the spans of `keep` stay.
     """
     windows = tables.windows.c
-    gone = connection.execute(delete(tables.windows).where(windows.environment == environment,
-                                                           windows.minute < before))
+    kept = [or_(windows.minute < since, windows.minute >= until) for since, until in keep]
+    gone = connection.execute(delete(tables.windows).where(
+        windows.environment == environment, windows.minute < before, *kept))
     connection.execute(delete(tables.acknowledged).where(tables.acknowledged.c.at < before - LATE - AHEAD))
     return int(gone.rowcount)
 
@@ -133,4 +137,7 @@ def _checked(key: Key, raw: bytes, digest: str) -> Window:
     if sha256_bytes(raw) != digest:
         raise EvidenceError("a window was changed since it was written", where="windows", expected=digest,
                             found=f"{key.environment} {key.assignment} {key.slice} {key.minute.isoformat()}")
-    return Window.read(raw)
+    found = _PARSED.get(digest)
+    if found is None:
+        found = _PARSED[digest] = Window.read(raw)
+    return found

@@ -14,7 +14,8 @@ from harness.monitor import running
 from harness.monitor.alerts import ROLLBACK, Alerts
 from harness.monitor.delivery import Channel, Message
 from harness.monitor.ledger import OVER, RETRY, Open, Said, book_of, claimed, forget_alerts, stood
-from harness.monitor.running import escalation_of_release, tick
+from harness.monitor.running import tick
+from harness.monitor.terms import escalation_of_release
 from harness.rollout import tables
 from harness.rollout.pointer import flip, history
 from harness.rollout.ramp_store import abort, begin, ramp_of

@@ -1,0 +1,60 @@
+"""By what a release is watched, in its own signed words: its guards, and whom its charter calls."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sqlalchemy import Connection, select
+
+from harness.errors import InputError
+from harness.monitor.presets import guards_of_manifest, guards_of_monitoring
+from harness.release.charter import Escalation
+from harness.release.derived import MONITORING
+from harness.release.manifest import parse_manifest
+from harness.release.monitoring import read_monitoring
+from harness.rollout import tables
+from harness.rollout.released import admitted_of
+from harness.rollout.shapes import Guarded
+
+__all__ = ["called_by_release", "escalation_of_release", "guards_of_release"]
+
+
+def guards_of_release(connection: Connection, digest: str) -> tuple[Guarded, ...]:
+    """The guards of an admitted release: of the monitoring configuration in its frozen folder, else of its manifest.
+
+    Raises: InputError where it was not admitted, EvidenceError where the configuration was changed.
+    """
+    found = admitted_of(connection, digest)
+    if found is None:
+        raise InputError("not admitted", where="release", expected="the digest of an admitted release", found=digest)
+    file = found.artifacts / MONITORING
+    if file.is_file():
+        return guards_of_monitoring(read_monitoring(file.read_bytes(), where=file))
+    return guards_of_manifest(parse_manifest(_manifest(connection, digest), where=found.manifest))
+
+
+def escalation_of_release(connection: Connection, digest: str) -> tuple[Escalation, ...]:
+    """Whom the charter of an admitted release calls, and after how long; nobody where it has none, or is not there.
+
+    Raises: InputError where its manifest cannot be read.
+    """
+    return _called(_manifest(connection, digest))
+
+
+def called_by_release(connection: Connection, digest: str) -> tuple[Escalation, ...]:
+    """The same, and nobody where that cannot be read: whom to tell never keeps anyone from looking."""
+    try:
+        return escalation_of_release(connection, digest)
+    except InputError:
+        return ()
+
+
+def _manifest(connection: Connection, digest: str) -> bytes:
+    asked = select(tables.releases.c.manifest).where(tables.releases.c.digest == digest)
+    return bytes(connection.execute(asked).scalar_one())
+
+
+@lru_cache(maxsize=8)
+def _called(raw: bytes) -> tuple[Escalation, ...]:
+    charter = parse_manifest(raw, where="manifest").contract
+    return () if charter is None else charter.escalation
