@@ -6,24 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from harness.generation.limits import Limits
 from harness.release.schema import Model
 
-__all__ = ["LimitsPart", "ReaderPart"]
-
-
-class LimitsPart(Model):
-    """How a model over HTTP may be asked: seconds, and requests a second; 0.12 is one every eight seconds.
-
-    `call_timeout_s` bounds one call on the wire, `text_timeout_s` the wait for its text.
-    """
-
-    workers: int = Field(3, ge=1, le=3, strict=True)
-    in_flight: int = Field(3, ge=1, le=64, strict=True)
-    requests_per_second: float | None = Field(None, gt=0, le=10_000, allow_inf_nan=False)
-    call_timeout_s: float = Field(35.0, gt=0, le=3600, allow_inf_nan=False)
-    text_timeout_s: float = Field(25.0, gt=0, le=3600, allow_inf_nan=False)
-    retries: int = Field(3, ge=0, le=10, strict=True)
-    backoff_s: float = Field(0.5, ge=0, le=60, allow_inf_nan=False)
+__all__ = ["ReaderPart"]
 
 
 class ReaderPart(Model):
@@ -41,6 +27,8 @@ class ReaderPart(Model):
         shots: Few-shot examples of each prompt; `rotation` says whose turn in the pool it is.
         cot: Whether the prompt asks for reasoning first.
         model: Name of the model behind `url`. Both stand for `http` alone.
+        temperature: 0 and nothing else: what samples cannot be evaluated twice alike.
+        limits: How a model over HTTP may be asked.
     """
 
     impl: Literal["extractive", "http"] = "extractive"
@@ -56,7 +44,8 @@ class ReaderPart(Model):
     cot: bool = Field(False, strict=True)
     model: str | None = None
     url: str | None = None
-    limits: LimitsPart = LimitsPart()
+    temperature: Literal[0] = 0
+    limits: Limits = Limits()
 
     @model_validator(mode="after")
     def _a_model_over_http(self) -> ReaderPart:
