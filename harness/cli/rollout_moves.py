@@ -12,7 +12,7 @@ from harness.errors import InputError, UsageError, nearest
 from harness.release.rollout_presets import PRESETS, ramp_demands_less
 from harness.release.rollout_terms import Rollout
 from harness.rollout.flags import KILL, killed
-from harness.rollout.overrides import Agreement, Person, Request, manifest_of, override
+from harness.rollout.overrides import Agreement, Believed, Person, Request, manifest_of, override
 from harness.rollout.ramp_store import Advanced, abort, begin, ramp_of
 from harness.rollout.released import digest_called
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.rollout.shapes import Entry
     from harness.rollout.store import Store
 
-__all__ = ["ended", "overridden", "started", "stepped"]
+__all__ = ["ended", "overridden", "signing", "started", "stepped"]
 
 TRUST = Path("manifests/trust.yaml")
 
@@ -62,7 +62,7 @@ def _ramp(signed: Rollout | None, preset: str | None, release: str) -> Rollout:
 
 def stepped(store: Store, env: str) -> Advanced:
     """One look, as the monitor's. Raises InputError where no ramp is under way."""
-    from harness.monitor.running import resolution_of, tick
+    from harness.monitor.running import arms_together, resolution_of, tick
 
     with store.reading() as connection:
         ramp = ramp_of(connection, env)
@@ -85,6 +85,16 @@ def overridden(store: Store, env: str, said: Mapping[str, Any]) -> Agreement:
 
     Raises InputError where the key is not trusted; EvidenceError and InputError as `overrides.override`.
     """
+    person, believed = signing(said)
+    request = Request("hold" if "hold" in said else "advance", said.get("hold"), said.get("span"))
+    return override(store, env, request, person, why=said["why"], now=datetime.now(UTC), believed=believed)
+
+
+def signing(said: Mapping[str, Any]) -> tuple[Person, Believed]:
+    """Who holds the key, and whether a row of the trail is signed by whom the trust file names.
+
+    Raises InputError where the key cannot be read or is not trusted.
+    """
     from harness.release.keys import load_key, signing_key
     from harness.release.trust import development_trust, load_trust
 
@@ -96,9 +106,7 @@ def overridden(store: Store, env: str, said: Mapping[str, Any]) -> Agreement:
     def sign(over: bytes) -> str:
         return str(key.signer.sign(over).signature)
 
-    request = Request("hold" if "hold" in said else "advance", said.get("hold"), said.get("span"))
-    return override(store, env, request, Person(known.name, known.material, sign), why=said["why"],
-                    now=datetime.now(UTC), believed=lambda entry, over: _signed(entry, over, trust))
+    return Person(known.name, known.material, sign), lambda entry, over: _signed(entry, over, trust)
 
 
 def _known(key: SigningKey, trust: Trust) -> TrustedKey:

@@ -12,70 +12,24 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from time import monotonic
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from harness.errors import EvidenceError, InputError, SignoffError
-from harness.metrics.spec import MetricSpec
-from harness.monitor.judged import Judged, judged_of, scored
-from harness.release.contract import guards_of
-from harness.release.live import Answer
+from sqlalchemy import Connection
+
+from harness.errors import InputError, SignoffError
+from harness.monitor.arm import Arm, Searcher, damage_here, load_arm
 from harness.rollout.pointer import current, history, last_good
-from harness.rollout.released import admitted_of, files_of
+from harness.rollout.released import admitted_of
 from harness.rollout.shapes import Admitted, Pointer
-from harness.rollout.smoke import live_of
 from harness.rollout.store import Store
-from harness.rollout.wholeness import hashed
 
-__all__ = ["LOST_AFTER_S", "POLL_S", "Arm", "Arms", "Searcher", "Serving", "load_arm"]
+__all__ = ["LOST_AFTER_S", "POLL_S", "RETRY_S", "Arm", "Arms", "Searcher", "Serving", "load_arm"]
 
 _LOG = logging.getLogger("signoff.service")
 POLL_S = 0.05
 LOST_AFTER_S = 5.0
-
-
-class Searcher(Protocol):
-    """What answers one query, as `LiveRelease` does."""
-
-    def search(self, text: str, *, own: int = -1, module: str | None = None) -> Answer:
-        """Hits of one query, each stage timed."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """A loaded release.
-
-    Attributes:
-        digest: Of its bundle.
-        release: Its name.
-        live: What answers.
-        ids: Document ids, by code.
-        judged: The queries that it was judged on, by text: what shadow replay knows.
-        dense: Whether its first score is a cosine.
-        indexed: Whether it has an index of its own, of vectors or words.
-        slices: Names of slices that its policy knows: no other name is counted apart.
-        measures: Measures of its policy that one judged query has a value of.
-    """
-
-    digest: str
-    release: str
-    live: Searcher
-    ids: Sequence[str]
-    judged: Mapping[str, Judged] = field(default_factory=dict)
-    dense: bool = False
-    indexed: bool = False
-    slices: frozenset[str] = frozenset()
-    measures: Mapping[str, MetricSpec] = field(default_factory=dict)
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        return {name: place for place, name in enumerate(self.ids)}
-
-    def place_of(self, name: str) -> int:
-        """The code of a document; -1 where the release does not have it."""
-        return self._places.get(name, -1)
+RETRY_S = 60.0  # how often this host's files are looked at, and what could not be loaded is tried again
 
 
 class Serving(NamedTuple):
@@ -90,21 +44,6 @@ class Serving(NamedTuple):
     broken: Mapping[str, str]
 
 
-def load_arm(store: Store, release: Admitted) -> Arm:
-    """Load a release from the store's own copy, once its bytes are those that were admitted. Raises EvidenceError."""
-    with store.reading() as connection:
-        files = files_of(connection, release.digest)
-    if not hashed(store.home, release.digest, files or {}):
-        raise EvidenceError("changed since it was admitted", where=release.release,
-                            expected="the files of then (signoff backup restore brings them back)")
-    loaded, live = live_of(release)
-    checks = loaded.manifest.checks
-    tasks = {check.task for check in checks if check.task is not None and check.id in guards_of(loaded.manifest.policy)}
-    return Arm(release.digest, release.release, live, live.world.corpus.ids, judged_of(live.world, tasks),
-               live.first.part.impl == "dense", live.first.index is not None or live.first.lexical is not None,
-               frozenset(check.slice for check in checks), scored(check.measure for check in checks))
-
-
 @dataclass(eq=False)
 class Arms:
     """Loaded releases of one environment, and who of them answers.
@@ -114,12 +53,14 @@ class Arms:
         environment: Whose.
         load: Digest's release → arm.
         clock: Seconds, that only grow.
+        follow: What else is read from the store with each look: the switches that it holds.
     """
 
     store: Store
     environment: str
     load: Callable[[Store, Admitted], Arm] = load_arm
     clock: Callable[[], float] = monotonic
+    follow: Callable[[Connection, str], None] = lambda _connection, _environment: None
     _loaded: dict[str, Arm] = field(default_factory=dict)
     _broken: dict[str, str] = field(default_factory=dict)
     _pointer: Pointer | None = None
@@ -163,6 +104,16 @@ class Arms:
             for digest in set(self._loaded) - {*self._wanted}:
                 del self._loaded[digest]
 
+    def check(self) -> None:
+        """Look at this host's files of what the pointer names, and try again what could not be loaded from them."""
+        for digest in self._wanted:
+            if digest not in self._loaded:
+                self._add(digest)
+            elif how := damage_here(self.store, digest):
+                self._mark(digest, f"its files on this host are damaged, {how}; what was loaded before answers")
+            elif digest in self._broken:
+                self._mark(digest, "")
+
     def start(self) -> None:
         """Load what serves now, then go on looking in the background. Raises InputError where nothing serves."""
         self.look()
@@ -184,6 +135,7 @@ class Arms:
 
     def _follow(self) -> None:
         with self.store.reading() as connection:
+            self.follow(connection, self.environment)
             pointer = current(connection, self.environment)
             if pointer == self._pointer:
                 return
@@ -199,10 +151,13 @@ class Arms:
             arm, why = None, str(error) if isinstance(error, SignoffError) else type(error).__name__
             _LOG.error("%s cannot be loaded: %s", digest[:12], why)
         with self._turn:
-            if arm is None:
-                self._broken[digest] = why
-            else:
+            if arm is not None:
                 self._loaded[digest] = arm
+        self._mark(digest, why)
+
+    def _mark(self, digest: str, why: str) -> None:
+        with self._turn:
+            self._broken = {name: told for name, told in (self._broken | {digest: why}).items() if told}
             self._serving = self._now()
 
     def _now(self) -> Serving:
@@ -227,10 +182,10 @@ class Arms:
 
     def _load(self) -> None:
         while not self._stop.is_set():
-            self._work.wait()
+            asked = self._work.wait(RETRY_S)
             self._work.clear()
             if not self._stop.is_set():
-                self.fill()
+                (self.fill if asked else self.check)()
 
 
 def _told(environment: str, pointer: Pointer | None) -> str:

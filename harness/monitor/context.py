@@ -22,6 +22,7 @@ from harness.monitor.workers import Workers
 from harness.rollout.flags import serving_percent
 from harness.rollout.ramp_store import Advanced
 from harness.rollout.store import Store
+from harness.rollout.switches import Switches
 
 __all__ = ["SECRET", "TIMEOUT_MS", "Service"]
 
@@ -47,7 +48,7 @@ class Service:
         health: What `GET /health` tells.
         workers: Threads that the candidate runs on.
         probes: The thread that health probes run on, which a candidate cannot hold up.
-        environ: Where flags are read, at each request.
+        environ: Where flags are read, at each request; those that the store holds count beside them.
         timeout_ms: How long a candidate is waited for.
         shadow: What replays judged queries through both arms.
         shadow_share: Share of the judged queries that are.
@@ -79,6 +80,8 @@ class Service:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("signoff.service"))
 
     def __post_init__(self) -> None:
+        switches = Switches(self.environ)
+        self.environ, self.arms.follow = switches, switches.follow
         self.tokens, self.health = Tokens(self.store), Health(self)
         self.shadow = Shadow(self, share=self.shadow_share)
         self.watching = Watching(self, acting=self.acting, resolution_s=self.resolution_s, tell=self.tell)

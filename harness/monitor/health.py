@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.monitor.arms import Arm
+from harness.rollout.pointer import DEGRADED
 
 if TYPE_CHECKING:
     from harness.monitor.context import Service
@@ -41,6 +42,7 @@ class Health:
         if stable is not None and pointer is not None and stable.digest != pointer.stable:
             why.append(f"{pointer.stable and pointer.stable[:12]} is to serve and is not loaded yet")
         why += ["nothing is loaded"] if stable is None else []
+        why += [f"nothing whole to go back to: {pointer.why}"] if pointer and pointer.stage == DEGRADED else []
         status: Status = "down" if stable is None or model else "degraded" if why else "ok"
         return status, {
             "status": status, "why": why, "version": version_of(), "environment": self._service.environment,

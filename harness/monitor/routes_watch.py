@@ -9,9 +9,11 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from harness.errors import SignoffError
 from harness.monitor.access import COOKIE, ServiceOf, Viewer, known_by
 from harness.monitor.page import live_page, login_page
 from harness.monitor.verdict import verdict_of
+from harness.rollout.released import digest_called
 
 __all__ = ["router"]
 
@@ -26,7 +28,15 @@ _LONGEST, _LONGEST_NAME = 1024, 200
 @router.get("/v1/verdict")
 def _verdict(service: ServiceOf, _: Viewer, release: str = "") -> dict[str, Any]:
     """The verdict on a release, by default the one that is watched; always 200."""
-    return verdict_of(service.watching.fresh, release[:_LONGEST_NAME])
+    look = service.watching.fresh
+    if not release:
+        return verdict_of(look, "")
+    try:
+        with service.store.reading() as connection:
+            digest = digest_called(connection, service.environment, release[:_LONGEST_NAME])
+    except SignoffError as error:
+        return {**verdict_of(None, release[:_LONGEST_NAME]), "reason": str(error)}
+    return verdict_of(look, digest)
 
 
 @router.get("/")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from harness.data.store import sha256_bytes
-from harness.errors import InputError
+from harness.errors import InputError, nearest
 from harness.monitor.guards import ALPHA, readings, watching
 from harness.monitor.ledger import write_states
 from harness.monitor.series import Watch, spans_of
@@ -30,10 +30,12 @@ from harness.rollout.ramp_state import RampState, criteria_of
 from harness.rollout.ramp_store import Advanced, advance, moved, ramp_of
 from harness.rollout.shapes import Guarded, Pointer, Reading
 from harness.rollout.store import Store
+from harness.rollout.switches import kept_off
 
-__all__ = ["KEEP", "RESOLUTION", "Scene", "Ticked", "resolution_of", "scene_of", "tick"]
+__all__ = ["ARMS", "KEEP", "RESOLUTION", "Scene", "Ticked", "arms_together", "resolution_of", "scene_of", "tick"]
 
-RESOLUTION = "MONITORING_RESOLUTION"
+RESOLUTION, ARMS = "MONITORING_RESOLUTION", "MONITORING_ARMS"
+_ARMS = ("together", "apart")
 KEEP = timedelta(days=8)
 _TURNS = 3  # looks that are taken anew where another monitor moved the ramp meanwhile
 _WHO = "monitor"
@@ -82,7 +84,8 @@ class Ticked:
 
 
 def tick(store: Store, environment: str, now: datetime, *, guards: Sequence[Guarded] | None = None,
-         resolution_s: int = RESOLUTION_S, alpha: float = ALPHA, killed: bool = False, caches: Sequence[Cache] = (),
+         resolution_s: int = RESOLUTION_S, alpha: float = ALPHA, together: bool = False, killed: bool = False,
+         caches: Sequence[Cache] = (),
          smoke: Smoke | None = None, tell: Callable[[Scene, Advanced | None, datetime], Any] | None = None) -> Ticked:
     """Look once: read, judge, step the ramp, write what is beyond its limit, tell it.
 
@@ -93,6 +96,7 @@ def tick(store: Store, environment: str, now: datetime, *, guards: Sequence[Guar
         guards: What is watched; by default the guards of the release's own signed policy.
         resolution_s: Seconds of a window.
         alpha: As in `guards.readings`.
+        together: As in `series.Watch`.
         killed: Whether the kill switch is set.
         caches: Cleared after a rollback.
         smoke: What looks at the stable release after a rollback.
@@ -102,14 +106,15 @@ def tick(store: Store, environment: str, now: datetime, *, guards: Sequence[Guar
         was changed.
     """
     with store.reading() as connection:
-        ramp = ramp_of(connection, environment)
+        ramp, killed = ramp_of(connection, environment), killed or kept_off(connection, environment)
     look = _Look(store, environment, now, caches, smoke)
     gone = None
     if killed and ramp is not None and not ramp.over:  # before anything can go wrong
         gone = advance(store, environment, (), who=_WHO, now=now, killed=True, caches=caches, smoke=smoke)
     for _ in range(_TURNS):
         with store.reading() as connection:
-            scene = scene_of(connection, environment, now, guards=guards, resolution_s=resolution_s, alpha=alpha)
+            scene = scene_of(connection, environment, now, guards=guards, resolution_s=resolution_s, alpha=alpha,
+                             together=together)
         try:
             advanced = gone if gone is not None or scene.ramp is None else look.step(scene)
             break
@@ -142,7 +147,7 @@ class _Look(NamedTuple):
 
 
 def scene_of(connection: Connection, environment: str, now: datetime, *, guards: Sequence[Guarded] | None = None,
-             resolution_s: int = RESOLUTION_S, alpha: float = ALPHA) -> Scene:
+             resolution_s: int = RESOLUTION_S, alpha: float = ALPHA, together: bool = False) -> Scene:
     """What an environment shows: the candidate while a ramp is under way, else the release that serves.
 
     A release that serves alone is not held against another: guards on differences wait for the next candidate.
@@ -155,7 +160,7 @@ def scene_of(connection: Connection, environment: str, now: datetime, *, guards:
     watch = _watch(connection, environment, pointer, ramp, resolution_s)
     asked = tuple(guards if guards is not None else guards_of_release(connection, watch.release))
     asked = asked + criteria_of(ramp) if ramp is not None else tuple(one for one in asked if not _compares(one))
-    watch = watching(asked, watch)
+    watch = watching(asked, watch)._replace(together=together)
     windows: dict[Key, Window] = {}
     for since, until in spans_of(watch, now):
         windows |= read_windows(connection, environment, since=since, until=until)
@@ -177,6 +182,21 @@ def resolution_of(environ: Mapping[str, str] = os.environ) -> int:
     if not 1 <= seconds <= 3600 or 3600 % seconds:
         raise InputError("not a resolution", where=RESOLUTION, expected="1s to 1h, a whole part of an hour", found=said)
     return seconds
+
+
+def arms_together(environ: Mapping[str, str] = os.environ, *, default: bool = False) -> bool:
+    """Whether each machine answers as both arms, by `MONITORING_ARMS`: `together` or `apart`.
+
+    Raises: InputError for another word.
+
+    >>> arms_together({}), arms_together({ARMS: "together"})
+    (False, True)
+    """
+    said = environ.get(ARMS, "").strip()
+    if said not in {"", *_ARMS}:
+        raise InputError("not where the arms run", where=ARMS, expected=" or ".join(_ARMS), found=said,
+                         hint=nearest(said, _ARMS))
+    return said == _ARMS[0] if said else default
 
 
 def _watch(connection: Connection, environment: str, pointer: Pointer, ramp: RampState | None, resolution_s: int

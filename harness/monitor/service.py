@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.errors import SignoffError
-from harness.monitor import routes_admin, routes_ingest, routes_search, routes_watch
+from harness.monitor import routes_admin, routes_config, routes_ingest, routes_search, routes_watch
 from harness.monitor.context import Service
 
 __all__ = ["make_app"]
@@ -30,7 +30,7 @@ def make_app(service: Service) -> FastAPI:
     app = FastAPI(title="Signoff", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_living)
     app.state.service = service
     app.add_middleware(_Bounded)
-    for routes in (routes_search, routes_watch, routes_admin, routes_ingest):
+    for routes in (routes_search, routes_watch, routes_admin, routes_config, routes_ingest):
         app.include_router(routes.router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Refusal, _refused)

@@ -17,6 +17,7 @@ from harness.errors import InputError, nearest
 from harness.release.rollout_terms import Rollout
 from harness.rollout import tables
 from harness.rollout.files import environment_named
+from harness.rollout.flags import KILL
 from harness.rollout.going_back import Cache, Smoke, after_rollback
 from harness.rollout.pointer import DEGRADED, current, flip
 from harness.rollout.ramp import step
@@ -25,6 +26,7 @@ from harness.rollout.ramp_state import RampState, document_of, state_of
 from harness.rollout.released import digest_called
 from harness.rollout.shapes import Decision, Pointer, Reading
 from harness.rollout.store import Store
+from harness.rollout.switches import kept_off
 from harness.rollout.trail import append
 
 __all__ = ["Advanced", "Move", "abort", "advance", "begin", "moved", "ramp_of"]
@@ -70,6 +72,9 @@ def begin(store: Store, environment: str, candidate: str, rollout: Rollout, *, w
         if pointer is None or pointer.stable is None:
             raise InputError("nothing serves there that a candidate could fall back to", where=environment,
                              expected="signoff admit MANIFEST --env NAME first")
+        if kept_off(connection, environment):
+            raise InputError("the kill switch is set", where=environment, found=f"{KILL}=1, in the store",
+                             expected="its release, proposed and approved (signoff rollout config tells)")
         if pointer.stage == DEGRADED:
             raise InputError("nothing whole to go back to", where=environment, found=pointer.why,
                              expected="signoff backup restore --confirm first")
@@ -95,14 +100,19 @@ def advance(store: Store, environment: str, readings: Sequence[Reading], *, who:
         readings: Of the guards, and of `criteria_of` the stage.
         who: What looks.
         now: The moment.
-        killed: Whether the kill switch is set.
+        killed: Whether the kill switch is set; the store's own one counts as well.
         caches: Cleared after a rollback.
         smoke: What looks at the stable release after a rollback.
 
     Raises: InputError where the environment has no ramp.
     """
-    return moved(store, environment, lambda state: step(state, readings, now, killed=killed), who=who, now=now,
-                 caches=caches, smoke=smoke)
+    off = [killed]
+
+    def note(connection: Connection, _: RampState) -> None:
+        off.append(kept_off(connection, environment))
+
+    return moved(store, environment, lambda state: step(state, readings, now, killed=any(off)), who=who, now=now,
+                 caches=caches, smoke=smoke, note=note)
 
 
 def abort(store: Store, environment: str, *, who: str, why: str, now: datetime, gradual: bool = False,

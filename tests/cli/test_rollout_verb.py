@@ -184,3 +184,36 @@ def test_a_preset_serves_where_the_manifest_has_no_ramp(store, capsys):
     """By name, from its first stage."""
     code, found = document(capsys, "start", "bare", "--preset", "1-5-10-25-50")
     assert (code, found["percent"], len(found["ramp"]["ramp"]["stages"])) == (0, 1, 5)
+
+
+def test_a_live_setting_takes_two_trusted_keys(store, trust, capsys):
+    """Proposed with 11, refused to the same key and to a stranger, applied with 0; shown, and in the trail."""
+    def signed(who, *words):
+        return run(capsys, *words, "--key", str(trust / f"{who}.pem"))
+
+    code, out, _ = signed("ada", "propose", "CANARY_PERCENT=10", "--why", "a busy day")
+    assert code == 11 and "nothing has changed yet" in out and all(len(line) <= 80 for line in out.splitlines())
+    number = out.split("approve ")[1].split()[0]
+    for who, reason in (("ada", "the same person"), ("eve", "not trusted")):
+        code, _, err = signed(who, "approve", number)
+        assert code == 2 and reason in err and err.count("\n") == 1
+    assert number in run(capsys, "config")[1]
+    code, out, _ = signed("ben", "approve", number)
+    assert code == 0 and "prod: CANARY_PERCENT=10 applies" in out and "by ben" in out
+    assert run(capsys, "config")[1] == "prod: CANARY_PERCENT=10\n"
+    with store.reading() as connection:
+        verify_trail(entries(connection))
+    assert signed("ada", "propose", "SIGNOFF_KILL=1", "--why", "harm")[0] == 0
+    code, _, err = run(capsys, "start", "new")
+    assert code == 2 and "the kill switch is set" in err
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("propose",), "names a change"), (("propose", "X=1"), "says why"), (("approve",), "names a proposal"),
+    (("approve", "two"), "by its number"), (("config", "x"), "names no release"),
+    (("propose", "CANARY=1", "--why", "x"), "nearest: CANARY_PERCENT"),
+])  # fmt: skip
+def test_what_is_no_setting_is_told_in_one_line(store, capsys, words, said):
+    """A missing word, an unknown name: 2, and what was expected."""
+    code, _, err = run(capsys, *words)
+    assert code == 2 and said in err and err.count("\n") == 1

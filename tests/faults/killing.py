@@ -57,9 +57,7 @@ class Operation:
 
 
 def two_served(store: Store, folder: Path) -> None:
-    for days, name in enumerate(("one", "two")):
-        signed(folder, name, days=days, size=SIZE)
-    served(store, folder, "one", "two")
+    served(store, folder, "one", "two", size=SIZE)
 
 
 def admits(store: Store, folder: Path, say: Acknowledge) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import InputError
+from harness.data.store import sha256_bytes
+from harness.errors import EvidenceError, InputError
 from harness.monitor import arms
 from harness.monitor.arms import LOST_AFTER_S, Arms
+from harness.rollout import tables
+from harness.rollout.frozen import folder_of
+from harness.rollout.pointer import DEGRADED, flip
 from harness.rollout.store import open_store
-from tests.monitor.serving import CANDIDATE, OLD, STABLE, Fake, point, service_of
+from tests.monitor.serving import CANDIDATE, DAY, OLD, STABLE, Fake, point, service_of
 
 
 def named(serving):
@@ -67,10 +71,10 @@ def test_an_environment_without_a_release_is_not_served(tmp_path):
         Arms(open_store(f"sqlite:///{tmp_path}/rollout.db"), "prod").start()
 
 
-def test_a_release_whose_files_changed_is_not_loaded(tmp_path):
-    """What does not lie in the store as it was admitted never answers."""
+def test_a_release_whose_files_are_elsewhere_is_not_loaded(tmp_path):
+    """A host that does not have the store's folder answers nothing, and says so in one line."""
     service = service_of(tmp_path, {STABLE: Fake()})
-    with pytest.raises(InputError, match=r"cannot be loaded.*changed since it was admitted"):
+    with pytest.raises(InputError, match=r"cannot be loaded.*its files are not on this host"):
         Arms(service.store, "prod").start()
 
 
@@ -86,3 +90,65 @@ def test_nothing_that_a_driver_raises_ends_the_watch(tmp_path, monkeypatch):
     monkeypatch.undo()
     point(service.store, STABLE)
     assert named(service.arms.look()) == (STABLE, None)
+
+
+def frozen(service, digest, raw=b"m"):
+    """Give a release a folder as it was admitted, on this host."""
+    folder = folder_of(service.store.home, digest)
+    folder.mkdir(parents=True)
+    (folder / "m").write_bytes(raw)
+    with service.store.writing() as connection:
+        connection.exec_driver_sql("DROP TRIGGER IF EXISTS releases_keeps_UPDATE")
+        connection.execute(tables.releases.update().where(tables.releases.c.digest == digest)
+                           .values(files={"m": sha256_bytes(b"m")}))
+    return folder / "m"
+
+
+def test_a_host_whose_files_are_gone_says_so_and_answers_from_memory(tmp_path):
+    """Degraded with the file's name, every query answered; mended, it is well again without a restart."""
+    service = service_of(tmp_path, {STABLE: Fake()})
+    file = frozen(service, STABLE)
+    service.arms.check()
+    assert service.health.told()[0] == "ok"
+    file.write_bytes(b"x")
+    service.arms.check()
+    status, told = service.health.told()
+    assert status == "degraded" and "files on this host are damaged, changed: m" in told["why"][0]
+    assert service.arms.serving.stable.digest == STABLE
+    file.write_bytes(b"m")
+    service.arms.check()
+    assert service.health.told()[0] == "ok"
+
+
+def test_what_could_not_be_loaded_is_tried_again(tmp_path):
+    """The pointer moved to a release that this host does not have: the one before answers until the files are there."""
+    here, service = [], service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Fake()})
+    load = service.arms.load
+
+    def fetched(store, release):
+        if release.digest == CANDIDATE and not here:
+            raise EvidenceError("its files are not on this host", where="releases")
+        return load(store, release)
+
+    service.arms.load = fetched
+    point(service.store, CANDIDATE)
+    service.arms.look()
+    service.arms.fill()
+    status, told = service.health.told()
+    assert status == "degraded" and any("not on this host" in one for one in told["why"])
+    assert named(service.arms.serving) == (STABLE, None)
+    here.append(True)
+    service.arms.check()
+    assert named(service.arms.serving) == (CANDIDATE, None)
+    assert not any("not on this host" in one for one in service.health.told()[1]["why"])
+
+
+def test_a_pointer_without_a_way_back_is_degraded(tmp_path):
+    """Nothing whole to go back to: the stable release answers, and health says why."""
+    service = service_of(tmp_path, {STABLE: Fake()})
+    with service.store.writing() as connection:
+        flip(connection, "prod", stable=STABLE, candidate=None, percent=0.0, stage=DEGRADED, who="ada",
+             why="cccccccccccc is damaged", at=DAY)
+    service.arms.look()
+    status, told = service.health.told()
+    assert (status, told["why"]) == ("degraded", ["nothing whole to go back to: cccccccccccc is damaged"])

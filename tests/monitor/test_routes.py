@@ -125,7 +125,9 @@ def test_no_query_and_no_unit_is_told_elsewhere(served, client, caplog):
 
 OPEN = {("GET", "/health"), ("GET", "/metrics"), ("POST", "/login"), ("POST", "/logout")}
 NEEDS = {("POST", "/search"): "viewer", ("GET", "/"): "viewer", ("GET", "/v1/verdict"): "viewer",
-         ("GET", "/v1/ramp"): "viewer", ("POST", "/v1/ramp"): "operator", ("POST", "/v1/rollback"): "operator",
+         ("GET", "/v1/config"): "viewer", ("POST", "/v1/config"): "operator",
+         ("POST", "/v1/config/approve"): "approver", ("GET", "/v1/ramp"): "viewer",
+         ("POST", "/v1/ramp"): "operator", ("POST", "/v1/rollback"): "operator",
          ("POST", "/v1/observations"): "operator", ("POST", "/v1/override"): "approver"}
 
 

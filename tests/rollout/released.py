@@ -26,11 +26,11 @@ def let_in(store: Store, loaded: Loaded, *, environment: str = "prod", days: flo
     return admit(store, loaded, environment=environment, **(given | more))
 
 
-def served(store: Store, folder: Path, *names: str) -> list[Admitted]:
+def served(store: Store, folder: Path, *names: str, size: int = 100) -> list[Admitted]:
     """Releases admitted one after the other, each made the stable one of `prod`."""
     found = []
     for days, name in enumerate(names):
-        found.append(let_in(store, signed(folder, name, days=days), days=days))
+        found.append(let_in(store, signed(folder, name, days=days, size=size), days=days))
         promoted(store, found[-1].digest, at=NOW + timedelta(days=days))
     return found
 
