@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, select
 
+from harness.data.store import sha256_bytes
 from harness.errors import InputError
 from harness.monitor.presets import guards_of_manifest, guards_of_monitoring
 from harness.release.charter import Escalation
@@ -13,7 +14,7 @@ from harness.release.derived import MONITORING
 from harness.release.manifest import parse_manifest
 from harness.release.monitoring import read_monitoring
 from harness.rollout import tables
-from harness.rollout.released import admitted_of
+from harness.rollout.released import admitted_of, files_of
 from harness.rollout.shapes import Guarded
 
 __all__ = ["called_by_release", "escalation_of_release", "guards_of_release"]
@@ -22,14 +23,18 @@ __all__ = ["called_by_release", "escalation_of_release", "guards_of_release"]
 def guards_of_release(connection: Connection, digest: str) -> tuple[Guarded, ...]:
     """The guards of an admitted release: of the monitoring configuration in its frozen folder, else of its manifest.
 
-    Raises: InputError where it was not admitted, EvidenceError where the configuration was changed.
+    A configuration that is not what was admitted is not believed: the manifest that the store keeps speaks, so that
+    whoever can write to the folder neither loosens a guard nor stops the monitor.
+
+    Raises: InputError where it was not admitted.
     """
     found = admitted_of(connection, digest)
     if found is None:
         raise InputError("not admitted", where="release", expected="the digest of an admitted release", found=digest)
     file = found.artifacts / MONITORING
-    if file.is_file():
-        return guards_of_monitoring(read_monitoring(file.read_bytes(), where=file))
+    raw = file.read_bytes() if file.is_file() else b""
+    if raw and sha256_bytes(raw) == (files_of(connection, digest) or {}).get(f"artifacts/{MONITORING}"):
+        return guards_of_monitoring(read_monitoring(raw, where=file))
     return guards_of_manifest(parse_manifest(_manifest(connection, digest), where=found.manifest))
 
 

@@ -13,16 +13,39 @@ from fixtures.attested import NOW, key_named, trusted
 from fixtures.signed import TRUSTING, artifacts_of, signed
 from harness.data.store import sha256_file, sha256_tree
 from harness.errors import EvidenceError, InputError
+from harness.monitor.terms import guards_of_release
 from harness.release.attest import bundle_path
 from harness.release.derived import MONITORING
+from harness.release.held import sealed
 from harness.release.manifest import load_manifest
-from harness.release.monitoring import read_monitoring
+from harness.release.monitoring import SCHEMA, Monitoring, read_monitoring
 from harness.release.terms import Base
 from harness.rollout.backup import list_backups
 from harness.rollout.proving import verify_store
 from harness.rollout.released import admitted_here, digest_called
 from harness.rollout.store import Store
 from tests.rollout.released import everything, let_in, served, serving, told
+
+
+@pytest.mark.parametrize("changed", ["loosened", "broken", "gone"])
+def test_guards_are_those_that_were_admitted_whatever_becomes_of_their_file(store, tmp_path, changed):
+    """A configuration that was changed and sealed anew loosens nothing, and one that is no JSON stops nothing."""
+    release = let_in(store, signed(tmp_path, "one"))
+    file = release.artifacts / MONITORING
+    with store.reading() as connection:
+        before = [(one.name, one.limit, one.then) for one in guards_of_release(connection, release.digest)]
+    body = json.loads(file.read_bytes())
+    del body["sha256"]
+    for one in body["guards"]:
+        one |= {"bound": -1e9, "then": "alert"}
+    if changed == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(b"{" if changed == "broken" else sealed(
+            body, Monitoring, schema=SCHEMA, where="here").raw)
+    with store.reading() as connection:
+        after = [(one.name, one.limit, one.then) for one in guards_of_release(connection, release.digest)]
+    assert before and after == before
 
 
 def test_the_first_release_serves_and_a_later_one_waits(store, tmp_path):
