@@ -16,7 +16,8 @@ FILES: Mapping[str, str] = {  # name below the release's folder → the family o
     "router/router_distilled_int8.json": "routed", "router/theta_star_production.json": "routed",
     "latency_harvest_config.json": "harvested", "conformal_coverage_report.csv": "covered",
     "counterfactual_audit_fixed.csv": "confounding", "policy_values.csv": "counterfactual",
-    "latency_surrogate_conformal.json": "surrogate", "stress_report.csv": "stressed"}
+    "latency_surrogate_conformal.json": "surrogate", "stress_report.csv": "stressed",
+    "answers.jsonl": "answered"}
 
 
 def wanted_files(loaded: Loaded) -> tuple[str, ...]:
@@ -105,6 +106,13 @@ def _stress(path: Path, _: Loaded) -> None:
     read_stress(path)
 
 
+def _answers(path: Path, _: Loaded) -> None:
+    from harness.release.studied.answers_file import read_written
+    from harness.release.studied.answers_table import record_of
+
+    record_of(read_written(path))
+
+
 def _text(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -116,4 +124,4 @@ _READERS: Mapping[str, Callable[[Path, Loaded], None]] = {
     "router_distilled_int8.json": _router, "theta_star_production.json": _theta,
     "latency_harvest_config.json": _harvest, "conformal_coverage_report.csv": _coverage,
     "counterfactual_audit_fixed.csv": _audit, "stress_report.csv": _stress, "policy_values.csv": _values,
-    "latency_surrogate_conformal.json": _surrogate}
+    "latency_surrogate_conformal.json": _surrogate, "answers.jsonl": _answers}

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from fixtures.answered import answered_of
+from fixtures.answered import answered_of, answers_table
 from fixtures.trials import sound
 from harness.defects.owners import named, owner
 from harness.errors import InputError
@@ -22,7 +22,7 @@ from harness.release.observed import Trial
 from harness.release.observing import observe
 from harness.release.policy import Check, Limit
 from harness.release.studied.answered import beside, recorded
-from harness.release.studied.answers_file import FILE, read_answers, write_answers
+from harness.release.studied.answers_file import FILE, read_answers, read_written, write_answers
 from harness.release.studied.answers_rows import AnswersObserved
 from harness.release.studied.answers_table import AnsweredRow, record_of, rows_of
 from tests.data.test_rag_results import FILES
@@ -190,30 +190,19 @@ def test_unmeasured_columns_stay_unmeasured_under_a_defect():
 # tables
 
 
-def table(n: int = 60, *, good: bool = True) -> list[dict]:
-    """Answers of one's own: each cites the second of two passages, which is of the gold document."""
-    return [{"query_id": f"q{at:03d}", "question": f"What is {at}?", "answer": f"The number {at} of rows.",
-             "gold_answers": [f"The number {at}." if good else f"A column {at}."],
-             "passages": ["Something else.", f"It is the number {at} of all rows."],
-             "passage_ids": [f"d{at}#0", f"d{at}#1"], "passage_docs": ["other", f"d{at}"], "cited": [f"d{at}#1"],
-             "gold_docs": [f"d{at}"], "pool": ["other", f"d{at}"], "total_ms": 10.0 + at, "embedding_ms": 1.0,
-             "calls": 1, "retries": 0, "timed_out": False, "cluster": f"m{at // 10}",
-             "slices": ["even"] if at % 2 == 0 else []} for at in range(n)]
-
-
 def test_a_table_of_ones_own_is_measured():
     """Token measures are counted, citations followed to documents, the pool looked through."""
-    record = record_of(rows_of(table()))
+    record = record_of(rows_of(answers_table()))
     assert record.recall.tolist() == [1.0] * 60 and record.precision.tolist() == [pytest.approx(0.5)] * 60
     assert record.hit.all() and record.used_gold.all() and record.rows("even").sum() == 30
     assert record.faithfulness.tolist() == [1.0] * 60
-    wrong = record_of(rows_of([{**row, "cited": [f"d{at}#0"]} for at, row in enumerate(table())]))
+    wrong = record_of(rows_of([{**row, "cited": [f"d{at}#0"]} for at, row in enumerate(answers_table())]))
     assert not wrong.used_gold.any() and not wrong.faithfulness.any()
 
 
 def test_three_columns_are_enough_for_token_measures():
     """Nothing else is measured then; without `cited` all that was shown counts as cited."""
-    least = [{name: row[name] for name in ("query_id", "answer", "gold_answers")} for row in table()]
+    least = [{name: row[name] for name in ("query_id", "answer", "gold_answers")} for row in answers_table()]
     record = record_of(rows_of(least))
     assert judged(record, "answer F1").verdict is Verdict.PASS
     for measure in ("faithfulness", "reader_used_gold", "oracle_retrieval_hit_prefilter", "p95 answer_ms"):
@@ -225,8 +214,8 @@ def test_three_columns_are_enough_for_token_measures():
 
 def test_scores_measured_elsewhere_are_taken_as_they_are():
     """In the place of token counts, row by row."""
-    rows = [{**row, "faithfulness": 0.25} for row in table(2)]
-    assert record_of(rows_of([*rows, table(3)[2]])).faithfulness.tolist() == [0.25, 0.25, 1.0]
+    rows = [{**row, "faithfulness": 0.25} for row in answers_table(2)]
+    assert record_of(rows_of([*rows, answers_table(3)[2]])).faithfulness.tolist() == [0.25, 0.25, 1.0]
 
 
 @pytest.mark.parametrize(("change", "line"), [
@@ -244,7 +233,7 @@ def test_scores_measured_elsewhere_are_taken_as_they_are():
 ])
 def test_a_row_that_cannot_be_is_one_line(change, line):
     """By row and column, with the nearest."""
-    first, second = table(2)
+    first, second = answers_table(2)
     with pytest.raises(InputError, match=line):
         rows_of([first, {**second, **change}])
 
@@ -258,27 +247,41 @@ def test_no_rows_are_told():
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_table_reads_as_the_rows_it_was_written_from(kind, tmp_path):
     """JSON lines of ours, and Parquet of anyone's."""
-    rows = rows_of(table())
+    rows = rows_of(answers_table())
     if kind == "jsonl":
         write_answers(tmp_path, rows)
     else:
-        pd.DataFrame(table()).to_parquet(tmp_path / "answers.parquet", index=False)
+        pd.DataFrame(answers_table()).to_parquet(tmp_path / "answers.parquet", index=False)
     again = read_answers({kind: tmp_path / f"answers.{kind}"})
     assert again == rows and equal(record_of(again), record_of(rows))
 
 
 def test_written_twice_it_has_the_same_bytes(tmp_path):
     """And without a row nothing is written."""
-    raw = [write_answers(tmp_path, rows_of(table())).read_bytes() for _ in range(2)]
+    raw = [write_answers(tmp_path, rows_of(answers_table())).read_bytes() for _ in range(2)]
     assert raw[0] == raw[1]
     with pytest.raises(InputError, match="no rows"):
         write_answers(tmp_path / "none", list[AnsweredRow]())
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize(("old", "new", "line"), [
+    (b'"answers": 60', b'"answers": 61', "another number of answers; expected 61"),
+    (b"The number 3", b"The number 4", "not the answers that were written"),
+    (b'{"answers"', b'{"answer"', "row 1: not a file of answers"),
+    (b"answer", b"answr", "not a file of answers"),
+])
+def test_a_written_file_that_was_touched_is_not_believed(old, new, line, tmp_path):
+    """Its first line counts its rows and holds their digest."""
+    path = write_answers(tmp_path, rows_of(answers_table()))
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    with pytest.raises(InputError, match=line):
+        read_written(path)
+
+
 def test_sides_are_paired_by_question():
     """Whatever their order; a question of one side alone is told."""
-    rows, other = rows_of(table()), rows_of(table(good=False))
+    rows, other = rows_of(answers_table()), rows_of(answers_table(good=False))
     record = beside(rows, other[::-1])
     assert record.against.query_ids.tolist() == record.query_ids.tolist()
     assert (record.f1 > record.against.f1).all()
@@ -303,7 +306,7 @@ def test_a_recorded_table_is_judged_and_kept(tmp_path, monkeypatch):
     """Read where the manifest says, its digest among the files, written beside the artifacts, baseline beside it."""
     monkeypatch.chdir(tmp_path)
     for name, good in (("new", True), ("old", False)):
-        pd.DataFrame(table(good=good)).to_json(tmp_path / f"{name}.jsonl", orient="records", lines=True)
+        pd.DataFrame(answers_table(good=good)).to_json(tmp_path / f"{name}.jsonl", orient="records", lines=True)
     loaded = written(tmp_path, {**GATE, "slices": ["all", "even"]}, table={"jsonl": "new.jsonl"},
                      baseline={"jsonl": "old.jsonl"})
     trial = observe(loaded)
@@ -340,7 +343,7 @@ def test_a_manifest_without_readable_tables_is_told(study, line, tmp_path):
 def test_a_slice_that_the_table_has_not_is_told_by_the_gate(tmp_path, monkeypatch):
     """With the nearest, before a file is written."""
     monkeypatch.chdir(tmp_path)
-    pd.DataFrame(table()).to_json(tmp_path / "new.jsonl", orient="records", lines=True)
+    pd.DataFrame(answers_table()).to_json(tmp_path / "new.jsonl", orient="records", lines=True)
     loaded = written(tmp_path, {**GATE, "slices": ["evn"]}, table={"jsonl": "new.jsonl"})
     with pytest.raises(InputError, match=r"no such slice; .*\(nearest: even\)"):
         recorded(loaded, lambda _: None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fixtures.answered import answers_table
 from fixtures.contract import covered_of, harvested_of
 from fixtures.logs import sound_log, sound_policies
 from fixtures.routed import fitted_router
@@ -18,6 +19,8 @@ from harness.release.artifact_files import FILES, read_artifacts, wanted_files
 from harness.release.contract import ReleaseContract
 from harness.release.manifest import Loaded, parse_manifest
 from harness.release.measures import EXAMPLES, family_of
+from harness.release.studied.answers_file import write_answers
+from harness.release.studied.answers_table import rows_of
 from harness.release.studied.audit_file import write_audit
 from harness.release.studied.audited import audit
 from harness.release.studied.covered import write_report
@@ -61,6 +64,7 @@ def folder(tmp_path_factory) -> Path:
     write_values(made / "policy_values.csv", policy_values(sound_policies(), slices=("all", "hard")))
     surrogate_of().surrogate.save(made)
     write_stress(made, stressed_of(queries=60))
+    write_answers(made, rows_of(answers_table(59)))
     return made
 
 
