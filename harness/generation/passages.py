@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from harness.data.bodies import body_of, fetch_body, store_body
 from harness.data.corpus import Corpus, Document
@@ -17,7 +18,7 @@ from harness.data.store import sha256_bytes
 from harness.errors import InputError, nearest
 from harness.generation.shapes import Passage
 
-__all__ = ["Passages", "chunks", "passages_of", "sentences"]
+__all__ = ["Offer", "Passages", "chunks", "passages_of", "sentences"]
 
 _NAME = "passages"
 _DESCRIBED = frozenset({"attributes", "keyword arguments", "other parameters", "parameters", "raises", "receives",
@@ -25,9 +26,22 @@ _DESCRIBED = frozenset({"attributes", "keyword arguments", "other parameters", "
 _END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!cf\.)(?<!etc\.)(?<!vs\.)(?<!al\.)\s+(?=[A-Z`*(\"'])")
 
 
+class Offer(NamedTuple):
+    """What a document has to say: the position of a passage, and under which section and field it says it."""
+
+    row: int
+    section: str
+    field: str
+
+
 @dataclass(frozen=True, eq=False)
 class Passages:
     r"""The passages of a corpus, documents in its order, each document's in the order of its text.
+
+    Attributes:
+        all: What can be shown, each text once as far as it is known to be.
+        removed: (passage without its text, id of the one in `all` that says the same) for every near-duplicate that
+            was taken out: its document still offers what it said, in the words of the one that was kept.
 
     >>> from harness.data.corpus import Document
     >>> text = "np sum\n\nAdd.\n\nParameters\n----------\n\nx : int\n    What is added."
@@ -37,18 +51,28 @@ class Passages:
     """
 
     all: tuple[Passage, ...]
+    removed: tuple[tuple[Passage, str], ...] = ()
 
     def __post_init__(self) -> None:
-        repeated = len(self.all) - len(self._places)
+        ids = {one.id for one in self.all} | {one.id for one, _ in self.removed}
+        repeated = len(self.all) + len(self.removed) - len(ids)
         if repeated:
             raise InputError("passage ids are repeated", where="passages", expected="each id once", found=repeated)
+        for one, kept in self.removed:
+            if kept not in self._places:
+                raise InputError("kept for a passage that is not there", where="passages", found=kept,
+                                 expected=f"what stands for {one.id}", hint=nearest(kept, self._places))
 
     def __len__(self) -> int:
         return len(self.all)
 
-    def of(self, place: int) -> tuple[int, ...]:
-        """Positions of the passages of the document at `place`, in order; none where it has none."""
-        return self._documents.get(place, ())
+    def of(self, place: int) -> tuple[Offer, ...]:
+        """What the document at `place` offers, its own passages first; nothing where it has none."""
+        return self._offers.get(place, ())
+
+    def documents(self, passage_id: str) -> frozenset[str]:
+        """Ids of all documents that say this passage: its own, and those of the near-duplicates it was kept for."""
+        return frozenset({self.at(passage_id).doc, *self._says.get(passage_id, ())})
 
     def at(self, passage_id: str) -> Passage:
         """The passage of that id; `InputError` with the nearest id where there is none."""
@@ -58,9 +82,11 @@ class Passages:
             raise InputError("no such passage", where="passages", found=passage_id, hint=hint)
         return self.all[place]
 
-    def without(self, ids: Collection[str]) -> Passages:
-        """The passages whose ids are not among `ids`."""
-        return Passages(tuple(one for one in self.all if one.id not in ids))
+    def without(self, kept_for: Mapping[str, str]) -> Passages:
+        """The passages less the keys of `kept_for`, removed id → id of the near-duplicate that is kept for it."""
+        held = tuple(one for one in self.all if one.id not in kept_for)
+        gone = tuple((replace(one, text=""), kept_for[one.id]) for one in self.all if one.id in kept_for)
+        return Passages(held, (*self.removed, *gone))
 
     @cached_property
     def digest(self) -> str:
@@ -74,22 +100,35 @@ class Passages:
     @classmethod
     def load(cls, folder: str | Path) -> Passages:
         """Read what `save` wrote; `InputError` where it is missing, torn or changed."""
-        return fetch_body(Path(folder), _NAME, f"{_NAME}.header",
-                          lambda _, rows: cls(tuple(Passage(*row) for row in rows)))
+        def parse(_: object, body: Mapping[str, list[Any]]) -> Passages:
+            return cls(tuple(Passage(*row) for row in body["all"]),
+                       tuple((Passage(*row), kept) for row, kept in body["removed"]))
+
+        return fetch_body(Path(folder), _NAME, f"{_NAME}.header", parse)
 
     @cached_property
     def _places(self) -> dict[str, int]:
         return {one.id: place for place, one in enumerate(self.all)}
 
     @cached_property
-    def _documents(self) -> dict[int, tuple[int, ...]]:
-        found: dict[int, list[int]] = defaultdict(list)
+    def _offers(self) -> dict[int, tuple[Offer, ...]]:
+        found: dict[int, list[Offer]] = defaultdict(list)
         for row, one in enumerate(self.all):
-            found[one.place].append(row)
-        return {place: tuple(rows) for place, rows in found.items()}
+            found[one.place].append(Offer(row, one.section, one.field))
+        for one, kept in self.removed:
+            found[one.place].append(Offer(self._places[kept], one.section, one.field))
+        return {place: tuple(offers) for place, offers in found.items()}
+
+    @cached_property
+    def _says(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for one, kept in self.removed:
+            found[kept].append(one.doc)
+        return found
 
     def _body(self) -> bytes:
-        return body_of([list(astuple(one)) for one in self.all], where="passages")
+        gone = [[list(astuple(one)), kept] for one, kept in self.removed]
+        return body_of({"all": [list(astuple(one)) for one in self.all], "removed": gone}, where="passages")
 
 
 def passages_of(corpus: Corpus, *, chunk_words: int) -> Passages:
@@ -140,7 +179,8 @@ def _cut(document: Document, place: int, most: int) -> Iterator[Passage]:
     for number, (section, field, kind, piece) in enumerate(pieces):
         named = f"{field} : {kind}" if field and kind else field or kind
         prefix = " · ".join(part for part in (*head, section.capitalize(), named) if part)
-        yield Passage(f"{document.id}#{number:04d}", document.id, place, section, field, prefix, piece, document.package)
+        name = f"{document.id}#{number:04d}"
+        yield Passage(name, document.id, place, section, field, prefix, piece, document.package)
 
 
 def _parts(document: Document) -> Iterator[tuple[str, str, str, str]]:
