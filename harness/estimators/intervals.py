@@ -12,6 +12,7 @@ from harness.estimate import Estimate
 from harness.estimators._check import Floats, inside, level, numbers, same_length
 from harness.estimators.closed import Support, abc_ends
 from harness.estimators.moments import ClusterMoments, Moments
+from harness.estimators.rare import LOWER_BOUND_MIN_N
 from harness.estimators.resampling import BootstrapEnds, bootstrap, bootstrap_ends
 
 __all__ = ["BootstrapEnds", "abc_interval", "bootstrap", "bootstrap_ends", "mean_interval", "paired"]
@@ -87,9 +88,9 @@ def abc_interval(
 ) -> Estimate:
     """DiCiccio & Efron's ABC interval of the mean: what BCa converges to, in one pass and without randomness.
 
-    With normal quantiles and the plug-in variance, as BCa has them: for small samples `mean_interval` promises less and
-    keeps it. Infinite ends under two units; a constant sample gets the closed interval of a constant. Formula:
-    `closed.abc_ends` (Biometrika 79, 1992).
+    With normal quantiles and the plug-in variance, as BCa has them. Under 200 units that alone misses up to .19 for .05
+    (80 % zeros, n = 20), and each end reaches at least as far as the closed one. Infinite ends under two units; a
+    constant sample gets the closed interval of a constant. Formula: `closed.abc_ends` (Biometrika 79, 1992).
 
     Args:
         x: (n,) finite numbers.
@@ -111,5 +112,7 @@ def abc_interval(
     if units < 2 or error == 0.0 or closed.method == "no variation seen":
         return closed
     low, high = abc_ends(closed.value, error, shape, tail)
+    if units < LOWER_BOUND_MIN_N:
+        low, high = min(low, closed.low), max(high, closed.high)
     by = "" if clusters is None else f", {units} clusters"
     return Estimate(closed.value, low, high, closed.n, confidence, f"ABC{by}", unit)

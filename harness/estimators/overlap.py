@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.estimate import Estimate
-from harness.estimators._check import numbers, share
+from harness.estimators._check import ROUNDING, numbers, share
 from harness.estimators.closed import Shape, closed_interval
 from harness.estimators.psis import Tail, tail_of, tail_rows
 from harness.estimators.weights import TopWeights
@@ -157,7 +157,8 @@ def mean_weight(state: TopWeights, *, confidence: float = MEAN_CONFIDENCE) -> Es
     if not n:
         return Estimate(math.nan, 0.0, math.inf, 0, confidence, "under two units")
     value = state.total / n
-    spread = max(0.0, state.squares - state.total * value) / max(1, n - 1)
+    about = state.squares - state.total * value
+    spread = (about if about > ROUNDING * state.squares else 0.0) / max(1, n - 1)  # equal weights leave their rounding
     error = float(np.sqrt(spread / n))
     found = closed_interval(value, error, Shape(), n=n, units=n, confidence=confidence, method="t")
     return found._replace(low=max(0.0, found.low))

@@ -56,7 +56,7 @@ def test_stated_monte_carlo_error_is_the_spread_over_seeds(method, clusters):
 
 def test_abc_is_bca_within_monte_carlo_error(rng):
     """The analytic interval lies where 40,000 BCa resamples put theirs, by row and by cluster."""
-    x, code = rng.exponential(size=600) ** 1.5, rng.integers(0, 80, 600)
+    x, code = rng.exponential(size=1200) ** 1.5, rng.integers(0, 240, 1200)
     for clusters in (None, code):
         drawn = bootstrap_ends(x, rng=rng, clusters=clusters, resamples=40_000)
         closed = abc_interval(x, clusters=clusters)

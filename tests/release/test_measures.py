@@ -11,11 +11,12 @@ import pytest
 from fixtures.studies import with_studies
 from fixtures.trials import TASK, index_of, integrity_of, judgements, ranking, sound, trace_of, trial_of
 from harness.errors import InputError
+from harness.estimators.proportions import clopper_pearson
 from harness.release.findings import least_n
 from harness.release.judge import Verdict, judge
 from harness.release.measures import EXAMPLES, PROPERTIES, family_of, read
 from harness.release.measures.integrity import RUN_MANIFEST_KEYS
-from harness.release.measures.quality import MIN_N, values_of
+from harness.release.measures.quality import MIN_N, reading_of, values_of
 from harness.release.observed import Trial
 from harness.release.policy import Check, Limit, Row, checks_of
 
@@ -129,7 +130,18 @@ def test_the_cross_check_is_seeded_by_the_trial():
 def test_a_difference_tells_who_lost():
     """Beside the mean: the share of queries that got worse, that got better, and the worst loss."""
     details = read(small(), check("delta RR")).details
-    assert details == {"queries worse": 0.5, "queries better": 0.25, "largest loss": -1.0}
+    lost = clopper_pearson(2, 4, confidence=0.9)
+    assert details == {"queries worse": 0.5, "queries better": 0.25, "largest loss": -1.0,
+                       "big losers": lost.value, "big losers, at most": lost.high}
+
+
+def test_big_losers_are_bounded_by_cluster_where_queries_are_clustered():
+    """Rows of one cluster are one loser; a twin that counts its rows would be five times as sure."""
+    delta = np.repeat([-0.6, *np.zeros(19)], 5)
+    columns, row = {"delta RR": delta}, check("delta RR")
+    by_cluster = reading_of(columns, np.repeat(np.arange(20), 5), row, seed=1).details["big losers, at most"]
+    by_row = reading_of(columns, None, row, seed=1).details["big losers, at most"]
+    assert by_cluster == clopper_pearson(1, 20, confidence=row.confidence).high > 2.0 * by_row - 0.05
 
 
 def test_a_delta_is_named_after_its_baseline():

@@ -11,13 +11,14 @@ from scipy.stats import t as student
 
 from harness.estimate import Estimate
 from harness.estimators.bounded import empirical_bernstein
-from harness.estimators.closed import CLUSTER_PROMISES, PROMISES
+from harness.estimators.closed import CLUSTER_PROMISES, PROMISES, abc_ends
 from harness.estimators.intervals import abc_interval, bootstrap, bootstrap_ends, mean_interval
 from harness.estimators.moments import ClusterMoments, Moments
 from harness.estimators.proportions import clopper_pearson, wilson
 from harness.estimators.quantiles import quantile_difference, quantile_interval
 from harness.estimators.rare import LOWER_BOUND_MIN_N, LOWER_BOUND_TABLE, big_loser_share
 from harness.estimators.ratios import ratio_interval
+from harness.estimators.resampling import PROMISES as BARE
 from harness.release.findings import LEAST_N
 
 ALPHA = 0.05
@@ -138,6 +139,37 @@ def test_bootstraps_keep_their_promise_on_tied_differences(rng, method):
     found = [bootstrap(x, rng=rng, method=method, resamples=500) for x in samples]
     assert max(misses(found, truth)) <= limit(400, 0.065)
     assert min(misses([halved(one) for one in found], truth)) > limit(400, 0.065)
+
+
+def resampled_twenty(rng: np.random.Generator, world: str, method: str, worlds: int) -> tuple[list[Estimate], ...]:
+    """Samples of 20: what `bootstrap` gives, and the resampled ends alone, from the same draws."""
+    samples = [WORLDS[world][0](rng, 20) for _ in range(worlds)]
+    pairs = [(bootstrap(x, rng=np.random.default_rng(at), method=method, resamples=600),
+              bootstrap_ends(x, rng=np.random.default_rng(at), method=method, resamples=600).estimate)
+             for at, x in enumerate(samples)]  # fmt: skip
+    return [wide for wide, _ in pairs], [bare for _, bare in pairs]
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca", "studentised"])
+@pytest.mark.parametrize("world", WORLDS)
+def test_bootstraps_of_twenty_are_widened_by_what_they_miss(rng, world, method):
+    """At n = 20 resampled ends miss as their table says; widened, no more than the closed interval's table allows."""
+    widened, bare = resampled_twenty(rng, world, method, 800)
+    for end in (0, 1):
+        assert near(misses(bare, WORLDS[world][1])[end], 800, BARE[world][method][end])
+        assert misses(widened, WORLDS[world][1])[end] <= limit(800, max(ALPHA, PROMISES[world][20][end]))
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_abc_of_twenty_is_widened_to_the_closed_interval(rng, world):
+    """At n = 20 ABC misses no more than the closed table allows; its ends alone miss .18 on zeros, and are caught."""
+    samples = [WORLDS[world][0](rng, 20) for _ in range(2000)]
+    found = misses([abc_interval(x) for x in samples], WORLDS[world][1])
+    assert all(found[end] <= limit(2000, max(ALPHA, PROMISES[world][20][end])) for end in (0, 1))
+    if world == "80 % zeros":
+        bare = [(Moments.of(x).mean, Moments.of(x).plug_in()) for x in samples]
+        ends = [abc_ends(mean, error, shape, ALPHA) for mean, (_, shape, error) in bare if error > 0.0]
+        assert near(sum(low > 0.0 for low, _ in ends), 2000, 0.18)
 
 
 def test_clustered_bootstrap_keeps_its_promise(rng):

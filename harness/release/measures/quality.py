@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from harness.errors import InputError, UsageError, nearest
 from harness.estimate import Estimate
 from harness.estimators.intervals import bootstrap_ends, mean_interval
+from harness.estimators.rare import big_loser_share
 from harness.metrics.evaluate import per_query, unjudged
 from harness.metrics.spec import parse
 from harness.records import Floats, Ids, Run
@@ -76,7 +77,7 @@ def reading_of(columns: Mapping[str, Floats], clusters: Ids | Rows | None, check
         cross=_resampled(x, clusters, check.confidence, seed) if bound and len(x) > 1 else None,
         alternatives=tuple(Alternative(name, _interval(columns[name], clusters, check.confidence, name), limit)
                            for name, limit in check.any_with),
-        details=_details(x, clusters, paired=paired),
+        details=_details(x, clusters, check.confidence, paired=paired),
     )
 
 
@@ -134,12 +135,22 @@ def _resampled(x: Floats, clusters: Ids | Rows | None, confidence: float, seed: 
     return CrossCheck(ends.estimate.low, ends.estimate.high, ends.low_se, ends.high_se, ends.estimate.method)
 
 
-def _details(x: Floats, clusters: Ids | Rows | None, *, paired: bool) -> dict[str, float | str]:
+def _details(x: Floats, clusters: Ids | Rows | None, confidence: float, *, paired: bool) -> dict[str, float | str]:
     details: dict[str, float | str] = {} if clusters is None else {"clusters": float(len(np.unique(clusters)))}
     if paired and len(x):
         details |= {"queries worse": float((x < 0).mean()), "queries better": float((x > 0).mean()),
-                    "largest loss": float(x.min())}
+                    "largest loss": float(x.min()), **_losers(x, clusters, confidence)}
     return details
+
+
+def _losers(x: Floats, clusters: Ids | Rows | None, confidence: float) -> dict[str, float]:
+    """Share of queries, or of clusters by their mean, that lost .3 or more, and Clopper & Pearson's bound on it.
+
+    What the lower bound of the mean cannot see: losses too rare to be in the sample (`estimators.rare`).
+    """
+    code = np.arange(len(x)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    found = big_loser_share(np.bincount(code, weights=x) / np.bincount(code), confidence=confidence)
+    return {"big losers": found.value, "big losers, at most": found.high}
 
 
 def same_ranking(one: Run, two: Run) -> bool:
