@@ -21,6 +21,7 @@ from harness.rollout import tables
 from harness.rollout.pointer import history
 from harness.rollout.ramp_state import RampState
 from harness.rollout.ramp_store import ramp_of
+from harness.rollout.settings import SETTINGS
 from harness.rollout.shapes import Reading
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def live_page(service: Service) -> str:
         guards=[] if look is None else [_guard(one, service.watching.course(one.guard.name) or [one])
                                         for one in look.scene.readings],
         slices=[] if look is None else slice_rows(look.scene), alerts=alerts,
+        switches={name: service.environ[name] for name in SETTINGS if name in service.environ},
         pointer=[{**vars(one), "at": _moment(one.at), "stable": _short(one.stable), "candidate": _short(one.candidate)}
                  for one in rows])
 

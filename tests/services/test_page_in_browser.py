@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness.monitor import page as live
+from harness.monitor import routes_watch
 from harness.monitor.tokens import create_token
 from tests.monitor.serving import DAY, http
 from tests.monitor.test_watching import minute, ramping
@@ -28,13 +30,24 @@ def with_token(address: str, token: str) -> Iterator[tuple[str, list[str]]]:
 
     class Front(BaseHTTPRequestHandler):
         def do_GET(self):
+            if self.path.startswith("/framed-"):
+                self.framed(self.path.removeprefix("/framed-"))
+                return
             asked.append(self.path)
             found = httpx.get(address + self.path, headers={"authorization": f"Bearer {token}"}, trust_env=False)
             self.send_response(found.status_code)
-            for name in ("content-type", "content-security-policy"):
+            for name in ("content-type", "content-security-policy")[:1 if self.path == "/?framed" else 2]:
                 self.send_header(name, found.headers.get(name, "text/plain"))
             self.end_headers()
             self.wfile.write(found.content)
+
+        def framed(self, width):
+            """The page in a frame so many pixels wide; how wide its content came out is the title."""
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(f'''<iframe src="/?framed" style="width:{width}px;height:4000px;border:0" onload="document.title =
+                this.contentDocument.documentElement.scrollWidth"></iframe>'''.encode())
 
         def log_message(self, *_):
             """Nothing to the test's output."""
@@ -96,3 +109,20 @@ def test_the_browser_holds_the_page_to_its_policy(page, tmp_path):
                     f"<img src='{address}/stolen'><script>console.log('ran')</script>")
     _, console = browsed(evil.as_uri(), tmp_path / "profile")
     assert "/stolen" not in asked and "violates" in console and '"ran"' not in console
+
+
+@pytest.mark.parametrize("width", [320, 400, 1400])
+def test_nothing_is_cut_off_on_a_narrow_screen(page, tmp_path, width):
+    """The content is as wide as the window and no wider: nobody scrolls sideways to read a limit."""
+    address, _ = page
+    document, _ = browsed(f"{address}/framed-{width}", tmp_path / "profile")
+    assert f"<title>{width}</title>" in document
+
+
+def test_a_table_that_does_not_stack_is_caught(page, tmp_path, monkeypatch):
+    """The check has teeth: without the rule for narrow screens the page is wider than 400 pixels."""
+    made = live.live_page
+    monkeypatch.setattr(routes_watch, "live_page", lambda service: made(service).replace("@media (max-width:48rem)",
+                        "@media (max-width:1px)").replace("overflow-x:auto", ""))
+    document, _ = browsed(f"{page[0]}/framed-400", tmp_path / "profile")
+    assert int(document.split("<title>")[1].split("<")[0]) > 400
