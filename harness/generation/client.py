@@ -126,8 +126,9 @@ class Client:
             raise LateError("no answer in time", where=self._where, expected=f"within {within_s:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             unreached = isinstance(error, httpx.ConnectError)
+            why = f"{type(error).__name__}: {error}" if unreached else type(error).__name__  # a name, a certificate
             told = TransientError("cannot be reached" if unreached else "broke off its answer", where=self._where,
-                                  expected="a server that is running", found=type(error).__name__)
+                                  expected="a server that is running", found=why)
             told.unreached = unreached
             raise told from None
 
@@ -226,6 +227,16 @@ def _finished(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return _looped(work)
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
+        return pool.submit(_looped, work).result()
+
+
+def _looped(work: Coroutine[Any, Any, Any]) -> Any:
+    """As `asyncio.run`, which would wait at its end for a name that is still looked up, past any deadline."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

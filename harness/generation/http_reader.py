@@ -144,17 +144,23 @@ class HttpReader:
                 started = self._clock()
                 ended = self._try(messages, self.limits.call_timeout_s - spent)
                 spent, calls = spent + self._clock() - started, calls + 1
+                pause = self._pause(ended, calls, spent)  # before the turn is given back: nobody slips in
             if isinstance(ended, Completion):
                 return _Tried(ended, calls, spent, False, None)
-            if not isinstance(ended, TransientError) or calls > self.limits.retries:
-                return self._given_up(_Tried(None, calls, spent, isinstance(ended, LateError), ended))
-            pause = max(self.limits.backoff_s * 2.0 ** (calls - 1), ended.after_s)
-            if spent + pause >= self.limits.call_timeout_s:
-                return self._given_up(_Tried(None, calls, spent, True, ended))
-            if ended.after_s:
-                self._turns.rest(ended.after_s)
+            if pause is None or spent + pause >= self.limits.call_timeout_s:
+                late = isinstance(ended, LateError) or pause is not None
+                return self._given_up(_Tried(None, calls, spent, late, ended))
             self._sleep(pause)
             spent += pause
+
+    def _pause(self, ended: Completion | InputError, calls: int, spent: float) -> float | None:
+        """Seconds until the request is repeated, None where it is not; one that the server asks for is everybody's."""
+        if not isinstance(ended, TransientError) or calls > self.limits.retries:
+            return None
+        pause = max(self.limits.backoff_s * 2.0 ** (calls - 1), ended.after_s)
+        if ended.after_s and spent + pause < self.limits.call_timeout_s:
+            self._turns.rest(ended.after_s)
+        return pause
 
     def _try(self, messages: Sequence[Message], left_s: float) -> Completion | InputError:
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import threading
 import time
 
 import pytest
@@ -25,7 +27,8 @@ KEY = "sk-very-secret-000"
 ASKED = [{"role": "user", "content": "[1] np: the axis\n[2] np: the dtype\n\nQuestion: which dtype?"}]
 ENDS = {"slow": None, "hang": LateError, "trickle": LateError, "500": TransientError, "429": TransientError,
         "400": RefusedError, "401": DeniedError, "404": DeniedError, "garbage": TransientError,
-        "no text": TransientError, "closed": TransientError, "torn": TransientError, "301": DeniedError}  # fmt: skip
+        "no text": TransientError, "closed": TransientError, "torn": TransientError,
+        "huge": RefusedError, "301": DeniedError}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +93,17 @@ def test_a_server_that_is_not_there_is_told_apart():
     assert caught.value.unreached
 
 
+def test_a_name_that_is_looked_up_for_ever_is_late(monkeypatch):
+    """The deadline covers the name as well: a resolver that is silent for half a minute holds nobody."""
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: over.wait(30) or [])
+    client, started = Client(Endpoint("http://models.invalid/v1", "tiny")), time.monotonic()
+    with pytest.raises(LateError, match=r"no answer in time; expected within 0\.1 s"):
+        client.complete(ASKED, within_s=0.1)
+    over.set()
+    assert time.monotonic() - started < 10
+
+
 def test_the_key_is_in_no_text(server, caplog):
     """Not in a repr, an error or a log at its most talkative, though the server repeats it."""
     server.plan = lambda _: "404"
@@ -120,6 +134,14 @@ def test_a_date_to_come_back_is_read_by_the_servers_clock(server):
     with pytest.raises(TransientError) as caught:
         client_of(server).complete(ASKED, within_s=5)
     assert caught.value.after_s > 1e9
+
+
+def test_no_proxy_stands_before_a_server_on_this_machine(server, monkeypatch):
+    """A proxy that the environment names, and that is not there, is not asked for a local address."""
+    server.plan = lambda _: ""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    assert client_of(server).complete(ASKED, within_s=5).text == "the dtype [2]"
 
 
 def test_models_are_listed(server):

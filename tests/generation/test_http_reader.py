@@ -106,6 +106,15 @@ def test_the_rate_keeps_a_server_that_counts_content(per_s, refused):
     assert sum(is_degraded(one) for one in found) in refused
 
 
+def test_a_server_that_asks_for_a_pause_is_left_alone_by_everyone():
+    """After a 429 with Retry-After not even another worker's question is sent before it is over."""
+    with model_server(plan=lambda number: "" if number else "429", after="0.3") as server:
+        limits = QUICK.model_copy(update={"in_flight": 1})
+        found = read_many(reader_of(server, limits), ASKED[:4], limits)
+    assert server.seen[1].at - server.seen[0].at >= 0.3
+    assert [one.retries for one in found].count(1) == 1 and sum(one.calls for one in found) == 5
+
+
 class Scripted(Client):
     """Ends each request as told, after so many seconds of a clock of its own."""
 
@@ -183,7 +192,7 @@ def test_a_key_that_is_taken_away_loses_one_question_and_not_the_run():
 
 @pytest.mark.parametrize(("told", "says"), [
     ({"key": "sk-1"}, r"the key is not accepted; expected a valid OPENAI_API_KEY, found 'status 401'"),
-    ({"models": ("tidy", "other")}, r"no such model.*\(nearest: tidy\)"),
+    ({"models": ("tidy", "other")}, r"no such model; expected one of other, tidy, found 'tiny' \(nearest: tidy\)"),
     ({"plan": lambda _: "500"}, r"the server failed; found 'status 500'"),
     ({"plan": lambda _: "hang"}, r"no answer in time; expected within 0\.3 s"),
 ])  # fmt: skip
