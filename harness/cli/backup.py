@@ -1,4 +1,4 @@
-"""`signoff backup create|list|verify|restore`: documents, indexes, configuration and pointer, kept and brought back."""
+"""`signoff backup create|list|verify|restore|prune`: documents, indexes, tables, kept and brought back."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ class Action(StrEnum):
     LIST = "list"
     VERIFY = "verify"
     RESTORE = "restore"
+    PRUNE = "prune"
 
 
 def command(
     action: Annotated[Action, typer.Argument(help="What to do.")],
     name: Annotated[str, typer.Argument(help="Which backup: a name, its beginning, or latest.")] = "latest",
     *,
-    confirm: Annotated[bool, typer.Option("--confirm", help="restore: yes, what serves may change.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="restore: yes, what serves may change. "
+                                                    "prune: yes, old backups go.")] = False,
+    keep: Annotated[int | None, typer.Option(min=1, metavar="N", help="prune: how many of the newest stay.")] = None,
     why: Annotated[str, typer.Option(help="create: the reason.")] = "by hand",
     who: WhoOption = None,
     db: DatabaseOption = None,
@@ -41,13 +44,18 @@ def command(
     """Keep what serves and bring it back: 12 where a backup is not whole; an interrupted call leaves all as it was."""
     from harness.rollout.store import open_store
 
-    if confirm and action is not Action.RESTORE:
-        raise UsageError(f"--confirm goes with restore, not with {action}")
+    if confirm and action not in {Action.RESTORE, Action.PRUNE}:
+        raise UsageError(f"--confirm goes with restore and prune, not with {action}")
+    if (keep is None) is (action is Action.PRUNE):
+        raise UsageError("backup prune says how many of the newest stay: --keep N" if keep is None
+                         else f"--keep goes with prune, not with {action}")
     with open_store(db) as store:
         if action is Action.LIST:
             return _list(store, as_json=as_json)
         if action is Action.RESTORE:
             return _restored(store, name, confirm, caller(who), as_json=as_json)
+        if keep is not None:
+            return _pruned(store, keep, confirm, caller(who), as_json=as_json)
         found = _created(store, caller(who), why) if action is Action.CREATE else _verified(store, name)
         return _said(action, found, as_json=as_json)
 
@@ -89,6 +97,20 @@ def _restored(store: Store, name: str, confirm: bool, who: str, *, as_json: bool
                     "flipped": [pointer_facts(one) for one in done.flipped]})
     else:
         _tell(done)
+    return int(Exit.PASSED)
+
+
+def _pruned(store: Store, keep: int, confirm: bool, who: str, *, as_json: bool) -> int:
+    from harness.rollout.pruning import prune_backups
+
+    done = prune_backups(store, keep=keep, confirmed=confirm, who=who, now=datetime.now(UTC), tell=tell)
+    tell("")
+    if as_json:
+        print_json({"action": "prune", "gone": [one.id for one in done.gone], "kept": [one.id for one in done.kept],
+                    "parts": done.parts, "bytes": done.bytes})
+    else:
+        console().print(f"{len(done.gone)} backups are gone, {done.parts} parts, {done.bytes / 1e6:.1f} MB; "
+                        f"{len(done.kept)} stay", markup=False, soft_wrap=True)
     return int(Exit.PASSED)
 
 
