@@ -15,15 +15,24 @@ from harness.data.rag_results import read_results
 from harness.errors import InputError
 from harness.release.measures.answered import MEANS, owns
 from harness.release.studied.answers_file import read_answers, write_answers
+from harness.release.studied.answers_live import (
+    asked_in_turns,
+    asking_of,
+    baseline_asking,
+    compares,
+    questions_of,
+)
 from harness.release.studied.answers_rows import AnswersObserved
 from harness.release.studied.answers_table import AnsweredRow, record_of, rows_of
 from harness.release.studied.slices import require_slices
 
 if TYPE_CHECKING:
+    from harness.release.build import Built
     from harness.release.manifest import Loaded, Manifest
+    from harness.release.observed import Observed
     from harness.release.schema import Source
 
-__all__ = ["ARTIFACTS", "beside", "recorded", "wanted"]
+__all__ = ["ARTIFACTS", "beside", "observe", "recorded", "wanted"]
 
 ARTIFACTS = Path("artifacts")
 
@@ -31,6 +40,23 @@ ARTIFACTS = Path("artifacts")
 def wanted(manifest: Manifest) -> bool:
     """Whether a row of the policy reads this study."""
     return any(check.own_gate is None and owns(check.measure) for check in manifest.checks)
+
+
+def observe(loaded: Loaded, built: Built, candidate: Observed, baseline: Observed | None,
+            tell: Callable[[str], None]) -> AnswersObserved:
+    """Ask the candidate, and its baseline where the policy compares, the judged questions that have a gold answer.
+
+    Raises InputError where nothing answers, no question has a gold answer, or a row names a slice that there is not.
+    """
+    task = questions_of(loaded, built.world)
+    require_slices(loaded, owns, lambda check: tuple(task.slices) if check.measure in MEANS else ())
+    sides = [asking_of(loaded.manifest, candidate, built)]
+    if compares(loaded.manifest):
+        sides.append(baseline_asking(loaded, built, baseline))
+    tell(f"asking {loaded.manifest.release} {len(task):,} questions")
+    rows, *other = asked_in_turns(sides, task, built.world)
+    write_answers(built.folders["world"].parent, rows)
+    return beside(rows, other[0] if other else None)
 
 
 def recorded(loaded: Loaded, tell: Callable[[str], None]) -> AnswersObserved:
