@@ -106,7 +106,7 @@ def needed_for_calibration(bound: float, found: CalibrationError) -> int | None:
     """Rows at which a perfect model of such predictions passes `bound` about every second time.
 
     Floor and reach shrink with the root of n; None where the reach is infinite. n ((floor + reach) / bound)**2 of the
-    `found` error over n rows; `bound` in [0, 1] as the error is; that root is all its source.
+    `found` error over n rows; `bound` in [0, 1] as the error is; by that root alone, without source.
 
     Raises:
         InputError: A bound outside (0, 1).

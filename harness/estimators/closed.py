@@ -145,7 +145,7 @@ def _ends(value: float, error: float, shape: Shape, units: float, tail: float) -
 
 
 def abc_ends(value: float, error: float, shape: Shape, tail: float) -> tuple[float, float]:
-    """The plain ABC ends, by the normal quantile and a plug-in standard error, at miss rate `tail` each.
+    """The plain ABC ends, by the normal quantile and a plug-in error in the value's unit, at miss rate `tail` each.
 
     With q = z0 +- z and s = 1 - acceleration q, an end lies q / s**2 / (1 - curvature q / s**2) errors away (DiCiccio &
     Efron, Biometrika 79, 1992); infinite where a denominator is not above 0.

@@ -35,7 +35,7 @@ def _no_sums() -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class LoggedUnits:
-    """Sums over each unit's rows.
+    """Sums over each unit's rows: what a ratio of sums over units needs (Deng et al., KDD 2018).
 
     Attributes:
         ids: (units,) distinct labels, ascending.

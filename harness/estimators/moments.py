@@ -103,6 +103,8 @@ def _no_means() -> Floats:
 class ClusterMoments:
     """Count and mean of each cluster, by ascending cluster id: rows of one cluster count as one independent unit.
 
+    The mean over rows is a ratio of sums over clusters (Cochran 1977, ch. 6), in the unit of the values.
+
     Attributes:
         ids: (n_clusters,) distinct labels, ascending.
         counts: (n_clusters,) rows of each, >= 1.

@@ -30,6 +30,8 @@ State = TypeVar("State", bound=Accumulator)
 class BySlice(Generic[State]):
     """States by slice name; its size grows with the slices, not with the rows. A slice never seen is absent, not zero.
 
+    A definition, without source: each state keeps its own unit.
+
     >>> from harness.estimators.tally import Tally
     >>> cold = BySlice.of([1, 0, 1], ["cold", "warm", "warm"], into=Tally.of)
     >>> {name: state.n for name, state in cold.merge(cold).states.items()}

@@ -61,7 +61,7 @@ class Strata(NamedTuple):
 def quantile_edges(x: ArrayLike, *, bins: int = 10) -> Floats:
     """Inner edges of equal-mass bins of `x` (n,): distinct order statistics, at most bins - 1 of them, ascending.
 
-    Ties never part: where one value fills several bins they are one. A constant column has no edge. In x's unit.
+    Ties never part: where one value fills several bins they are one. A constant has none. In x's unit; without source.
 
     Raises:
         InputError: NaN or infinite values, none at all, or bins under 1.
@@ -76,7 +76,7 @@ def quantile_edges(x: ArrayLike, *, bins: int = 10) -> Floats:
 
 
 def quantile_bins(x: ArrayLike, *, bins: int = 10, edges: ArrayLike | None = None) -> Codes:
-    """The equal-mass bin (0 upwards) of each of `x` (n,): the number of edges at or below it.
+    """The equal-mass bin (0 upwards) of each of `x` (n,): edges at or below it (a definition, without source).
 
     Args:
         x: (n,) finite numbers: a confidence, a length, a propensity.
@@ -133,7 +133,7 @@ def merge_sparse(strata: Strata, *, least: int) -> Strata:
 
     The rule: the smallest stratum under `least` (of equals the first) joins the neighbour in cell order with which it
     shares more leading columns; of equals the smaller; of equals the earlier. Repeated until none is sparse or one is
-    left, which may still be sparse where all rows together are.
+    left, which may still be sparse where all rows together are. A definition, without source.
 
     Raises:
         InputError: A least that is no whole number of at least 1.

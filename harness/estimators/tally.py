@@ -17,7 +17,7 @@ __all__ = ["Tally"]
 
 @dataclass(frozen=True)
 class Tally:
-    """Hits among n trials.
+    """Hits among n trials, a share without unit (Clopper & Pearson 1934).
 
     >>> Tally.of([True, False]).merge(Tally.of([True, True])).estimate().value
     0.75

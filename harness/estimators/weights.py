@@ -18,7 +18,9 @@ STEP = 64  # one weight in so many tells about where the largest begin
 
 
 def largest_of(weights: ArrayLike, most: int) -> Floats:
-    """The `most` largest of `weights` (n,), or all where there are fewer: descending.
+    """The `most` largest of `weights` (n,), or all where there are fewer: descending, in their unit.
+
+    A definition, without source.
 
     Raises:
         InputError: A weight that is NaN or infinite, or `most` under 1.

@@ -9,7 +9,9 @@ import re
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 import harness.estimators
 from tests.house.source import TOP
@@ -17,6 +19,8 @@ from tests.house.source import TOP
 NAMES = [one.name for one in pkgutil.iter_modules(harness.estimators.__path__) if not one.name.startswith("_")]
 ROOM = [*(f"harness.estimators.{name}" for name in NAMES), "harness.metrics.calibration"]
 METRICS = [f"harness.metrics.{name}" for name in ("agreement", "evaluate", "ranking", "spec", "summary")]
+SOURCE = re.compile(r"\b(?:18|19|20)\d\d\b|without source")  # the year of what is cited, or that nothing is
+SHAPE = re.compile(r"\([\w ]+(?:\+ 1)?,(?: [\w.]+)*\)")
 PAGE = (TOP / "docs" / "estimators.md").read_text(encoding="utf-8")
 
 
@@ -52,10 +56,31 @@ def wanting(one: Any) -> list[str]:
                                        ("what it raises", checks and "Raises" not in text)) if missing]  # fmt: skip
 
 
+def untold(one: Any) -> list[str]:
+    """What a function or an accumulator leaves unsaid of its arrays' shapes and of where its formula comes from."""
+    if not (inspect.isfunction(one) or "of" in vars(one)):
+        return []
+    text = "\n".join([inspect.getdoc(one) or "", *(methods(one).values() if inspect.isclass(one) else ())])
+    unseen = takes_arrays(one) and not SHAPE.search(text)
+    return [what for what, missing in (("a source", not SOURCE.search(text)), ("the shape", unseen)) if missing]
+
+
+def takes_arrays(one: Any) -> bool:
+    """Whether a function, or what makes an accumulator, is given or gives an array."""
+    called = one if inspect.isfunction(one) else one.of
+    return bool(re.search(r"ArrayLike|Floats|NDArray", str(inspect.signature(called))))
+
+
 @pytest.mark.parametrize("path", [*ROOM, *METRICS], ids=lambda path: path.removeprefix("harness."))
 def test_a_public_estimator_shows_an_example_and_says_what_it_raises(path):
     """Whoever calls it sees a run and knows what is refused; `test_entry` runs the examples."""
     assert {name: wanting(one) for name, one in public([path]) if wanting(one)} == {}
+
+
+@pytest.mark.parametrize("path", ROOM, ids=lambda path: path.removeprefix("harness."))
+def test_a_public_estimator_tells_shape_and_source(path):
+    """The year of what its formula is cited from, or that it is without source; and how large its arrays are."""
+    assert {name: untold(one) for name, one in public([path]) if untold(one)} == {}
 
 
 def named(page: str) -> set[str]:
@@ -70,12 +95,12 @@ def test_every_public_estimator_stands_on_the_page():
 
 
 def bare(x: int) -> int:
-    """Say nothing of errors and show nothing."""
+    """Say nothing of errors (2020) and show nothing."""
     return x
 
 
 def full(x: int) -> int:
-    """Be complete.
+    """Be complete, as Euler was (1848).
 
     Raises nothing.
 
@@ -85,9 +110,21 @@ def full(x: int) -> int:
     return x
 
 
+def shapeless(x: ArrayLike) -> float:
+    """Say neither whence nor how much.
+
+    Raises nothing.
+
+    >>> shapeless(0.0)
+    0.0
+    """
+    return float(np.sum(x))
+
+
 def test_each_rule_sees_its_fault():
     """A function without example and errors is seen, a complete one passes, and a name off the page is missed."""
     assert wanting(bare) == ["an example", "what it raises"]
     assert wanting(full) == []
+    assert untold(shapeless) == ["a source", "the shape"] and untold(full) == untold(bare) == []
     assert named("| `mean (closed)` | x |\n| `a, b` | `c` |") == {"mean", "closed", "a", "b"}
     assert len(public(ROOM)) > 100
