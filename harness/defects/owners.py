@@ -8,6 +8,7 @@ from harness.defects import (
     confounding,
     counterfactual,
     covered,
+    governed,
     harvested,
     index,
     integrity,
@@ -30,7 +31,7 @@ __all__ = ["DEFECTS", "ROOMS", "named", "owner", "owner_of", "owners", "owners_o
 _PAST: dict[str, Direction] = {"up": "at_most", "down": "at_least"}
 
 ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, calibrated,
-         harvested, confounding, counterfactual, surrogate, stressed, answered)
+         harvested, confounding, counterfactual, surrogate, stressed, answered, governed)
 
 
 def owner(measure: str, *, direction: Direction | None = None) -> Defect:

@@ -17,7 +17,7 @@ FILES: Mapping[str, str] = {  # name below the release's folder → the family o
     "latency_harvest_config.json": "harvested", "conformal_coverage_report.csv": "covered",
     "counterfactual_audit_fixed.csv": "confounding", "policy_values.csv": "counterfactual",
     "latency_surrogate_conformal.json": "surrogate", "stress_report.csv": "stressed",
-    "answers.jsonl": "answered"}
+    "answers.jsonl": "answered", "tool_trace.jsonl": "governed"}
 
 
 def wanted_files(loaded: Loaded) -> tuple[str, ...]:
@@ -113,6 +113,12 @@ def _answers(path: Path, _: Loaded) -> None:
     record_of(read_written(path))
 
 
+def _trace(path: Path, _: Loaded) -> None:
+    from harness.release.tool_traces import read_trace
+
+    read_trace(path)
+
+
 def _text(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -124,4 +130,5 @@ _READERS: Mapping[str, Callable[[Path, Loaded], None]] = {
     "router_distilled_int8.json": _router, "theta_star_production.json": _theta,
     "latency_harvest_config.json": _harvest, "conformal_coverage_report.csv": _coverage,
     "counterfactual_audit_fixed.csv": _audit, "stress_report.csv": _stress, "policy_values.csv": _values,
-    "latency_surrogate_conformal.json": _surrogate, "answers.jsonl": _answers}
+    "latency_surrogate_conformal.json": _surrogate, "answers.jsonl": _answers,
+    "tool_trace.jsonl": _trace}

@@ -23,7 +23,7 @@ from harness.release.parts import Parts
 from harness.release.policy import Check, Row, checks_of
 from harness.release.rollout_terms import Rollout
 from harness.release.schema import Model, Name, Sha256, Source
-from harness.release.study_options import AnsweredStudy, Studies
+from harness.release.study_options import AnsweredStudy, GovernedStudy, Studies
 from harness.release.yaml_errors import first_error, read_yaml
 
 __all__ = ["Data", "Loaded", "Manifest", "Recorded", "RecordedSide", "load_manifest", "parse_manifest"]
@@ -124,8 +124,8 @@ class Manifest(Model):
             absent["parts"] = {"reader"}
         if self.data.answers is None:
             absent["data"] = {"answers"}
-        if self.studies.answered == AnsweredStudy():
-            absent["studies"] = {"answered"}
+        plain = {"answered": AnsweredStudy(), "governed": GovernedStudy()}
+        absent["studies"] = {name for name, study in plain.items() if getattr(self.studies, name) == study}
         return digest_of(self.model_dump(mode="json", by_alias=True, exclude=absent))
 
 

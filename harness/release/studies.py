@@ -22,6 +22,7 @@ from harness.release.studied import (
     confounded,
     counterfactual,
     covered,
+    governed,
     harvested,
     paired,
     routed,
@@ -34,7 +35,7 @@ __all__ = ["STUDIES", "studied", "studied_files", "study"]
 STUDIES: dict[str, ModuleType] = {"routed": routed, "paired": paired, "covered": covered, "calibrated": calibrated,
                                   "harvested": harvested, "confounded": confounded, "counterfactual": counterfactual,
                                   "surrogate": surrogate,
-                                  "stressed": stressed, "answered": answered}
+                                  "stressed": stressed, "answered": answered, "governed": governed}
 Record = TypeVar("Record")
 Tell = Callable[[str], None]
 

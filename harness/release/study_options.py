@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 from harness.release.parts import RouterPart
 from harness.release.schema import Model, Source
 
-__all__ = ["AnsweredStudy", "CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "HarvestedStudy",
-           "LogColumnsOption", "PairedStudy", "RoutedStudy", "StressedStudy", "Studies", "SurrogateStudy"]
+__all__ = ["AnsweredStudy", "CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "GovernedStudy",
+           "HarvestedStudy", "LogColumnsOption", "PairedStudy", "RoutedStudy", "StressedStudy", "Studies",
+           "SurrogateStudy"]
 
 
 class RoutedStudy(Model):
@@ -185,6 +186,28 @@ class AnsweredStudy(Model):
         return self
 
 
+class GovernedStudy(Model):
+    """Tool governance: a trace of one's own; of a live release without one, what the nightly suites do.
+
+    Attributes:
+        trace: Messages with tool calls (docs/nightly.md).
+        tools: A JSON file of the tools as a request names them; without one, the trace's first line says them.
+        questions: Judged queries that the suites ask of a live release.
+    """
+
+    trace: Source | None = None
+    tools: str | None = None
+    questions: int = Field(40, ge=1, le=10_000, strict=True)
+
+    @model_validator(mode="after")
+    def _lines(self) -> GovernedStudy:
+        if self.trace is not None and self.trace.jsonl is None:
+            raise ValueError("a trace of tool calls is messages: {jsonl: FILE}")
+        if self.tools is not None and self.trace is None:
+            raise ValueError("tools go with a trace: the suites know their own")
+        return self
+
+
 class Studies(Model):
     """Options by study."""
 
@@ -197,3 +220,4 @@ class Studies(Model):
     surrogate: SurrogateStudy = SurrogateStudy()
     stressed: StressedStudy = StressedStudy()
     answered: AnsweredStudy = AnsweredStudy()
+    governed: GovernedStudy = GovernedStudy()

@@ -73,6 +73,8 @@ LIMITS = {
     "embedding ms": ("at_most", 65.0, "ucb"), "answer p95 ratio": ("at_most", 1.15, "ucb"),
     "answer throughput ratio": ("at_least", 0.87, "lcb"), "retry share": ("at_most", 0.01, "ucb"),
     "hard time-outs": ("at_most", 0.0, "value"),
+    "tool schema conformance": ("at_least", 0.95, "lcb"), "mutations without dry run": ("at_most", 0.0, "value"),
+    "calls without intent": ("at_most", 0.0, "value"), "probes let through": ("at_most", 0.0, "value"),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from fixtures.answered import answers_table
 from fixtures.contract import covered_of, harvested_of
+from fixtures.governed import TOOLS, messages_of
 from fixtures.logs import sound_log, sound_policies
 from fixtures.routed import fitted_router
 from fixtures.stressed import stressed_of
@@ -28,6 +29,7 @@ from harness.release.studied.harvested import write_config
 from harness.release.studied.policy_file import write_values
 from harness.release.studied.policy_values import policy_values
 from harness.release.studied.stress_file import write_stress
+from harness.release.tool_traces import write_trace
 from harness.report.contract import contract_markdown
 
 LIVE = """
@@ -65,6 +67,7 @@ def folder(tmp_path_factory) -> Path:
     surrogate_of().surrogate.save(made)
     write_stress(made, stressed_of(queries=60))
     write_answers(made, rows_of(answers_table(59)))
+    write_trace(made / "tool_trace.jsonl", [one["function"] for one in TOOLS], messages_of(("look", "{}")))
     return made
 
 

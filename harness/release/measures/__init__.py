@@ -18,6 +18,7 @@ from harness.release.measures import (
     confounding,
     counterfactual,
     covered,
+    governed,
     harvested,
     hygiene,
     index,
@@ -40,7 +41,8 @@ _FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "ind
                                     "beside": beside, "covered": covered, "calibrated": calibrated,
                                     "harvested": harvested,
                                     "confounding": confounding, "counterfactual": counterfactual,
-                                    "surrogate": surrogate, "stressed": stressed, "answered": answered}
+                                    "surrogate": surrogate, "stressed": stressed, "answered": answered,
+                                    "governed": governed}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
 
