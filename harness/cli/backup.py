@@ -44,11 +44,7 @@ def command(
     """Keep what serves and bring it back: 12 where a backup is not whole; an interrupted call leaves all as it was."""
     from harness.rollout.store import open_store
 
-    if confirm and action not in {Action.RESTORE, Action.PRUNE}:
-        raise UsageError(f"--confirm goes with restore and prune, not with {action}")
-    if (keep is None) is (action is Action.PRUNE):
-        raise UsageError("backup prune says how many of the newest stay: --keep N" if keep is None
-                         else f"--keep goes with prune, not with {action}")
+    _fitting(action, confirm, keep)
     with open_store(db) as store:
         if action is Action.LIST:
             return _list(store, as_json=as_json)
@@ -58,6 +54,14 @@ def command(
             return _pruned(store, keep, confirm, caller(who), as_json=as_json)
         found = _created(store, caller(who), why) if action is Action.CREATE else _verified(store, name)
         return _said(action, found, as_json=as_json)
+
+
+def _fitting(action: Action, confirm: bool, keep: int | None) -> None:
+    if confirm and action not in {Action.RESTORE, Action.PRUNE}:
+        raise UsageError(f"--confirm goes with restore and prune, not with {action}")
+    if (keep is None) is (action is Action.PRUNE):
+        raise UsageError("backup prune says how many of the newest stay: --keep N" if keep is None
+                         else f"--keep goes with prune, not with {action}")
 
 
 def _said(action: Action, found: Index, *, as_json: bool) -> int:
