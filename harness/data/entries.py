@@ -14,6 +14,8 @@ __all__ = ["Entry", "cleaned", "entries"]
 
 _HEAD = re.compile(r"^(?P<names>[^:]*?)\s*(?::\s(?P<kind>.*))?$")
 _DIRECTIVE = re.compile(r"^\s*\.\. +[\w-]+:: *")
+_TABLE = re.compile(r"^\s*(?:[=-]{3,}(?:\s+[=-]{3,})+|\+[-=+]{3,})\s*$", re.MULTILINE)
+_BANNER = re.compile(r"^\s*\*\*[^*]+\*\*\s*$")
 _VERSION = re.compile(r"^\s*\.\. +(?:version(?:added|changed)|deprecated|seealso|plot|math|ipython)::")
 _ROLE = re.compile(r":(?:[\w-]+:)?[\w-]+:`([^`<]*?)(?:\s*<[^`>]*>)?`")
 _REFERENCE = re.compile(r"\s*\[\w+\]_")
@@ -50,14 +52,14 @@ def entries(section: str) -> tuple[Entry, ...]:
 
 
 def cleaned(text: str) -> str:
-    r"""Prose on one line: no code, directives of versions, formulas, reference marks, roles or backticks.
+    r"""Prose on one line: no code, tables, headings in bold, directives of versions, formulas, marks of any kind.
 
     >>> cleaned("Sum of :func:`~numpy.add` [1]_.\n\n.. versionadded:: 1.2\n    Said\n\n>>> 1\n1\n\n.. note:: `x` wins.")
     'Sum of numpy.add. x wins.'
     """
     kept = []
     for block in re.split(r"\n[ \t]*\n", text):
-        if not block.lstrip().startswith(">>>") and not _VERSION.match(block):
+        if not (block.lstrip().startswith(">>>") or any(sign.search(block) for sign in (_TABLE, _BANNER))):
             kept += _lines_of(block)
     flat = " ".join(" ".join(kept).split())
     return _REFERENCE.sub("", _TICKS.sub(r"\1", _ROLE.sub(lambda found: found[1].lstrip("~."), flat))).strip()

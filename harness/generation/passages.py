@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ from harness.generation.shapes import Passage
 __all__ = ["Offer", "Passages", "chunks", "passages_of", "sentences"]
 
 _NAME = "passages"
+_WORD = re.compile(r"\w+")
+_LEAST = 3  # words: what says less says no more than a name or a type
 _DESCRIBED = frozenset({"attributes", "keyword arguments", "other parameters", "parameters", "raises", "receives",
                         "returns", "warns", "yields"})
 _END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!cf\.)(?<!etc\.)(?<!vs\.)(?<!al\.)\s+(?=[A-Z`*(\"'])")
@@ -175,7 +178,7 @@ def chunks(text: str, *, most: int) -> list[str]:
 def _cut(document: Document, place: int, most: int) -> Iterator[Passage]:
     head = [document.package, document.title.removeprefix(f"{document.package} ")]
     pieces = ((section, field, kind, piece) for section, field, kind, text in _parts(document)
-              for piece in chunks(text, most=most) if any(letter.isalnum() for letter in piece))
+              for piece in (chunks(text, most=most) if len(_WORD.findall(text)) >= _LEAST else ()))
     for number, (section, field, kind, piece) in enumerate(pieces):
         named = f"{field} : {kind}" if field and kind else field or kind
         prefix = " · ".join(part for part in (*head, section.capitalize(), named) if part)
@@ -197,5 +200,9 @@ def _parts(document: Document) -> Iterator[tuple[str, str, str, str]]:
             yield from _prose(section, text)
 
 
-def _prose(section: str, text: str) -> Iterable[tuple[str, str, str, str]]:
-    return ((section, "", "", cleaned(part)) for part in re.split(r"\n[ \t]*\n", text) if part.strip())
+def _prose(section: str, text: str) -> Iterator[tuple[str, str, str, str]]:
+    """Paragraphs; one that leads up to code or a table, which are not shown, goes with it."""
+    parts = [cleaned(part) for part in re.split(r"\n[ \t]*\n", text) if part.strip()]
+    for part, after in pairwise([*parts, ""]):
+        if part and (after or not part.endswith(":")):
+            yield section, "", "", part
