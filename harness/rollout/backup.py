@@ -49,6 +49,15 @@ def create_backup(store: Store, *, who: str, why: str, now: datetime, tell: Tell
     """Keep everything that serves or may serve. The caller holds the store's folder (`files.alone`).
 
     Raises EvidenceError where a frozen file is not what was admitted: damage is not backed up.
+
+    >>> import tempfile
+    >>> from datetime import UTC
+    >>> from harness.rollout.store import open_store
+    >>> with tempfile.TemporaryDirectory() as folder, open_store(f"sqlite:///{folder}/rollout.db") as store:
+    ...     with alone(store.home):
+    ...         made = create_backup(store, who="ada", why="", now=datetime(2025, 3, 1, tzinfo=UTC))
+    ...     list_backups(store) == [made], verify_backup(store, "latest") == made, len(made.releases)
+    (True, True, 0)
     """
     objects = Objects(store.home / BACKUPS / "objects")
     with store.reading() as connection:

@@ -41,6 +41,11 @@ def alone(home: Path) -> Iterator[None]:
     """Hold a store's folder against a second process that changes it; a killed holder holds nothing.
 
     Stages and parts that a killed process left are removed: whoever is alone here knows that nobody fills them.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as home, alone(Path(home)):
+    ...     (Path(home) / ".lock").exists()
+    True
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".lock").open("wb") as stream:
@@ -55,7 +60,18 @@ def alone(home: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """A new folder below `root`, to be filled and placed; it vanishes where it was not placed."""
+    """A new folder below `root`, to be filled and placed; it vanishes where it was not placed.
+
+    Raises InputError where it cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     with staging(Path(root)) as stage:
+    ...         _ = (stage / "index").write_bytes(b"v")
+    ...         place(stage, Path(root, "release"))
+    ...     sorted(path.name for path in Path(root).iterdir())
+    ['release']
+    """
     stage = root / f"{_STAGE}{secrets.token_hex(6)}"
     try:
         stage.mkdir(parents=True)
@@ -67,7 +83,15 @@ def staging(root: Path) -> Iterator[Path]:
 
 
 def place(stage: Path, target: Path) -> None:
-    """Give a filled stage its name: before, the target is as it was; after, it is whole, and on the disk."""
+    """Give a filled stage its name: before, the target is as it was; after, it is whole, and on the disk.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     Path(root, "stage").mkdir()
+    ...     place(Path(root, "stage"), Path(root, "release"))
+    ...     [path.name for path in Path(root).iterdir()]
+    ['release']
+    """
     synced(stage)
     if target.exists():  # whatever stood there was not whole, or would not be replaced
         target.rename(stage.with_name(f"{stage.name}-old"))
@@ -77,7 +101,13 @@ def place(stage: Path, target: Path) -> None:
 
 
 def whole(folder: Path, files: Mapping[str, str]) -> bool:
-    """Whether a folder holds exactly these files, name → sha256. A link or a special file is never whole."""
+    """Whether a folder holds exactly these files, name → sha256. A link or a special file is never whole.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     whole(Path(folder), {}), whole(Path(folder), {"index": "00"}), whole(Path(folder, "gone"), {})
+    (True, False, False)
+    """
     try:
         return folder.is_dir() and sha256_tree(folder) == dict(files)
     except InputError:
@@ -88,6 +118,14 @@ def mend(folder: Path, files: Mapping[str, Path], digests: Mapping[str, str]) ->
     """Make a folder hold exactly `files`, name → where its bytes lie; returns how many had to be written.
 
     Each file is replaced whole, so that whoever reads the folder meanwhile finds it no worse than it was.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     kept, folder = Path(place, "kept"), Path(place, "folder")
+    ...     folder.mkdir()
+    ...     _ = kept.write_bytes(b"v"), (folder / "stray").write_bytes(b"")
+    ...     mend(folder, {"index": kept}, {"index": sha256_file(kept)}), [path.name for path in folder.iterdir()]
+    (1, ['index'])
     """
     for path in sorted(folder.rglob("*"), reverse=True):
         if (path.is_symlink() or not path.is_dir()) and path.relative_to(folder).as_posix() not in files:
@@ -105,7 +143,12 @@ def mend(folder: Path, files: Mapping[str, Path], digests: Mapping[str, str]) ->
 
 
 def synced(folder: Path) -> None:
-    """Force every file and folder below to the disk."""
+    """Force every file and folder below to the disk. Raises OSError where one cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     synced(Path(folder))
+    """
     for path in [folder, *folder.rglob("*")]:
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             continue

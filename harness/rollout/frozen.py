@@ -105,7 +105,11 @@ def bundle_in(release: Admitted) -> Path:
 
 
 def folder_of(home: Path, digest: str) -> Path:
-    """Where the copy of a release lies."""
+    """Where the copy of a release lies.
+
+    >>> folder_of(Path("home"), "ab").as_posix()
+    'home/releases/ab'
+    """
     return home / RELEASES / digest
 
 

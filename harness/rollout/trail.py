@@ -48,7 +48,17 @@ def chained(before: Entry | None, kind: str, body: Mapping[str, Any], *, who: st
 
 
 def append(connection: Connection, kind: str, body: Mapping[str, Any], *, who: str, at: datetime) -> Entry:
-    """Add a row within a writing transaction of the store, and return it."""
+    """Add a row within a writing transaction of the store, and return it.
+
+    >>> import tempfile
+    >>> from harness.rollout.store import open_store
+    >>> with tempfile.TemporaryDirectory() as folder, open_store(f"sqlite:///{folder}/rollout.db") as store:
+    ...     with store.writing() as connection:
+    ...         made = append(connection, "note", {"n": 1}, who="ada", at=datetime(2025, 3, 1, tzinfo=UTC))
+    ...     with store.reading() as connection:
+    ...         newest(connection) == made, len(entries(connection, kind="note")), entries(connection, after=1)
+    (True, 1, [])
+    """
     entry = chained(newest(connection), kind, body, who=who, at=at)
     connection.execute(insert(tables.trail).values(**vars(entry)))
     return entry

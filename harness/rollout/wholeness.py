@@ -28,7 +28,17 @@ _Looks = dict[str, tuple[int, ...]]
 
 
 def hashed(home: Path, digest: str, files: Mapping[str, str]) -> bool:
-    """Whether a release's folder holds exactly `files`, name → sha256, by all of their bytes; what it is is noted."""
+    """Whether a release's folder holds exactly `files`, name → sha256, by all of their bytes; how they look is noted.
+
+    >>> import tempfile
+    >>> from harness.data.store import sha256_bytes
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     folder = folder_of(Path(home), "ab")
+    ...     folder.mkdir(parents=True)
+    ...     _ = (folder / "m").write_bytes(b"m")
+    ...     hashed(Path(home), "ab", {"m": sha256_bytes(b"m")}), hashed(Path(home), "ab", {"m": sha256_bytes(b"n")})
+    (True, False)
+    """
     folder, looks = folder_of(home, digest), _Looks()
     with contextlib.suppress(OSError, InputError):  # what cannot be looked at is not whole either
         looks = _looks(folder)  # before the bytes are read: what changes meanwhile looks otherwise afterwards
