@@ -1,6 +1,6 @@
 """The service as it runs: how soon a rollback is felt, requests and observations a second, what observing costs.
 
-    python benchmarks/service.py [--rollbacks 20] [--seconds 10] [--batches 20] [--out FILE]
+    python benchmarks/service.py [--rollbacks 20] [--seconds 10] [--batches 20] [--requests 50000] [--only PART]
 
 `signoff serve` is a process of its own over two small signed releases, asked over HTTP from ten threads of this one:
 on a machine of two cores both share them, with whatever else runs there. Figures are wall time; those "a core" are by
@@ -104,6 +104,41 @@ def ingested(folder: Path, batches: int, token: str, rng: np.random.Generator) -
             f"{batches} batches of 10,000, each in the store")
 
 
+def metric_of(client: httpx.Client, name: str) -> float:
+    """One figure of the server's own metrics."""
+    (line,) = [line for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} ")]
+    return float(line.split()[1])
+
+
+def remembered(folder: Path, requests: int, viewer: str, operator: str, rng: np.random.Generator) -> list[Row]:
+    """Resident memory of the server as it goes on answering, with a candidate, the monitor and batches from elsewhere.
+
+    The first fifth of the requests is not counted: what every process loads once is loaded there.
+    """
+    with open_store(f"sqlite:///{folder}/.signoff/rollout.db") as store:
+        candidate_at(store, 25.0)
+        with store.reading() as connection:
+            stable = str(current(connection, "prod").stable)
+    points: list[tuple[int, float]] = []
+    with served(folder, "--no-monitor", "--shadow", "1", MONITORING_RESOLUTION="60s") as address, \
+            client_of(address, viewer) as client, client_of(address, operator) as sender, \
+            Load(address, viewer, per_s=0.0) as load:
+        for number in range(1, 11):
+            while len(load.answered) < number * requests // 10:
+                sleep(0.05)
+            at = datetime.now(UTC).isoformat()
+            rows = [{"at": at, "assignment": "stable", "latency_ms": {"total": ms}}
+                    for ms in rng.exponential(9.0, 1000)]
+            sender.post("/v1/observations", json={"batch": f"m-{number}", "stable": stable, "observations": rows})
+            points.append((len(load.answered), metric_of(client, "process_resident_memory_bytes") / 1e6))
+        assert not load.failed, load.failed[0]
+    counted = points[1:]
+    slope = np.polyfit([count / 1e3 for count, _ in counted], [size for _, size in counted], 1)[0]
+    course = ", ".join(f"{size:.0f}" for _, size in points)
+    return [(f"resident memory over {points[-1][0]:,} requests", f"{counted[-1][1] - counted[0][1]:+.1f} MB from a "
+             f"fifth on; {1e3 * slope:+.0f} kB per 1,000 requests", f"MB at each tenth: {course}")]
+
+
 def timed(call: Callable[[], object], count: int) -> np.ndarray:
     times = np.empty(count)
     for place in range(count):
@@ -139,13 +174,21 @@ def main() -> None:
     options.add_argument("--rollbacks", type=int, default=20)
     options.add_argument("--seconds", type=float, default=10.0)
     options.add_argument("--batches", type=int, default=20)
+    options.add_argument("--requests", type=int, default=50_000)
+    options.add_argument("--only", choices=["rollback", "requests", "ingest", "memory", "observing"])
     options.add_argument("--out", type=Path)
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = checkout(Path(place))
         viewer, operator = token_of(folder, "bench", "viewer"), token_of(folder, "sender", "operator")
-        rows = [*felt(folder, asked.rollbacks, viewer), answered(folder, asked.seconds, viewer),
-                ingested(folder, asked.batches, operator, np.random.default_rng(7)), *observed(folder, 50_000)]
+        rng = np.random.default_rng(7)
+        parts: dict[str, Callable[[], list[Row]]] = {
+            "rollback": lambda: felt(folder, asked.rollbacks, viewer),
+            "requests": lambda: [answered(folder, asked.seconds, viewer)],
+            "ingest": lambda: [ingested(folder, asked.batches, operator, rng)],
+            "observing": lambda: observed(folder, 50_000),
+            "memory": lambda: remembered(folder, asked.requests, viewer, operator, rng)}
+        rows = [row for name, part in parts.items() if asked.only in {None, name} for row in part()]
     table = "\n".join(["| what | found | beside it |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)])
     print(table)
     if asked.out is not None:
