@@ -6,8 +6,10 @@
     python benchmarks/monitor.py nab --data FOLDER          labelled incidents of four real series
 
 A sound hour: 60 minutes of canary minus control whose mean is exactly at the limit, in units of a minute's spread, with
-a day before it. `pod offset`: the canary's pod is N(0, .3**2) spreads apart for good. A rank-sum judge (98 %) compares
-the hour's minutes of both arms at its end; a naive peeker looks at t > 1.645 from the third minute on.
+a day before it. `pod offset`: the canary's pod is N(0, .3**2) spreads apart for good. The guard is judged as it takes
+the arms to run: apart with nothing known of before, apart with the day before known, or together (which is a wrong
+claim where there is an offset). A rank-sum judge (98 %) compares the hour's minutes of both arms at its end; a naive
+peeker looks at t > 1.645 from the third minute on.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import argparse
 import json
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,9 +56,10 @@ def hour(rng: np.random.Generator, f: float, pod: float) -> tuple[Any, Any, Any]
     return before, canary, control
 
 
-def judged(before: Any, change: Any, *, paired: bool) -> bool:
+def judged(before: Any, change: Any, *, calm: Any = None, together: bool = False) -> bool:
     """Whether the guard ever says that the difference is above 0."""
-    course = Course(np.arange(len(change)), change, np.full(len(change), 100.0), None, before, paired)
+    course = Course(np.arange(len(change)), change, np.full(len(change), 100.0), None, before, paired=True,
+                    together=together, calm=calm)
     return bool(evidence_of(course, AT_MOST, support=None, alpha=ALPHA).harm.any())
 
 
@@ -68,17 +71,23 @@ def peeked(change: Any) -> bool:
     return bool((mean / spread * np.sqrt(n) > 1.645)[2:].any())
 
 
+JUDGES: dict[str, Callable[[Any, Any, Any], bool]] = {
+    "apart": lambda _, canary, control: judged(np.empty(0), canary - control),
+    "apart, a day known": lambda before, canary, control: judged(before, canary - control),
+    "together": lambda before, canary, control: judged(np.empty(0), canary - control, calm=before, together=True),
+    "rank sum": lambda _, canary, control: bool(ranksums(canary, control, alternative="greater").pvalue < 0.02),
+    "naive peeker": lambda _, canary, control: peeked(canary - control)}
+
+
 def rates(worlds: int, seed: int = 7) -> Iterator[tuple[str, dict[str, float]]]:
     """By world, the share of sound hours that each judge rolls back."""
     for name, (f, pod) in WORLDS.items():
         rng = np.random.default_rng(seed)
-        found = {"guard": 0, "guard, less baseline": 0, "rank sum": 0, "naive peeker": 0}
+        found = dict.fromkeys(JUDGES, 0)
         for _ in range(worlds):
             before, canary, control = hour(rng, f, pod)
-            found["guard"] += judged(before, canary - control, paired=False)
-            found["guard, less baseline"] += judged(before, canary - control, paired=True)
-            found["rank sum"] += bool(ranksums(canary, control, alternative="greater").pvalue < 0.02)
-            found["naive peeker"] += peeked(canary - control)
+            for judge, ask in JUDGES.items():
+                found[judge] += ask(before, canary, control)
         yield name, {judge: count / worlds for judge, count in found.items()}
 
 
@@ -180,7 +189,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     given = parser.parse_args()
     if given.what == "rates":
-        print(f"{given.worlds:,} sound hours each")
+        print(f"{given.worlds:,} sound hours each\n| minutes | " + " | ".join(JUDGES) + " |")
         for name, found in rates(given.worlds):
             print(f"| {name} | " + " | ".join(f"{rate:.4f}" for rate in found.values()) + " |", flush=True)
     elif given.what == "delay":

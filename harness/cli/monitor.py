@@ -87,7 +87,7 @@ def _replayed(trace: Path, guards: Sequence[Guarded], *, rollout: Any, speed: An
 
     from harness.cli.common import console as words
     from harness.monitor.replaying import replay
-    from harness.monitor.running import resolution_of
+    from harness.monitor.running import arms_together, resolution_of
     from harness.monitor.trace import read_observations
     from harness.release.rollout_terms import Rollout
 
@@ -97,7 +97,7 @@ def _replayed(trace: Path, guards: Sequence[Guarded], *, rollout: Any, speed: An
     with Progress(console=words(as_json=True), transient=True) as progress:
         task = progress.add_task("replaying", total=whole)
         return replay(observations, guards, rollout=rollout and Rollout.model_validate({"preset": rollout}),
-                      resolution_s=resolution_of(), every_s=every_s,
+                      resolution_s=resolution_of(), every_s=every_s, together=arms_together(),
                       pace=_pace(speed, lambda at: progress.update(task, completed=(at - first).total_seconds())))
 
 
@@ -115,14 +115,15 @@ def _pace(speed: float | None, tell: Callable[[datetime], object]) -> Callable[[
 
 
 def _watch(env: str, db: str | None, *, once: bool, acting: bool, as_json: bool) -> int:
-    from harness.monitor.running import resolution_of, scene_of
+    from harness.monitor.running import arms_together, resolution_of, scene_of
     from harness.rollout.store import open_store
 
     resolution_s = resolution_of()
     with open_store(db) as store:
         if not acting:
             with store.reading() as connection:
-                return _show(scene_of(connection, env, datetime.now(UTC), resolution_s=resolution_s), None, as_json)
+                return _show(scene_of(connection, env, datetime.now(UTC), resolution_s=resolution_s,
+                                      together=arms_together()), None, as_json)
         alerts = _alerts(store)
         last: list[Ticked] = []  # windows that it read are not parsed again
 
@@ -146,10 +147,11 @@ def _alerts(store: Store) -> Alerts:
 def _ticked(store: Store, env: str, alerts: Alerts, resolution_s: int) -> Ticked:
     import os
 
-    from harness.monitor.running import tick
+    from harness.monitor.running import arms_together, tick
     from harness.rollout.flags import killed
 
-    return tick(store, env, datetime.now(UTC), resolution_s=resolution_s, killed=killed(os.environ), tell=alerts)
+    return tick(store, env, datetime.now(UTC), resolution_s=resolution_s, together=arms_together(),
+                killed=killed(os.environ), tell=alerts)
 
 
 def _forever(look: Callable[[], int], resolution_s: int) -> int:

@@ -4,7 +4,8 @@ Values are freed of what a minute remembers of the one before, e_t = (x_t - g x_
 the stable release's own minutes: these are independent draws with the mean of x where the series is AR(1), and their
 spread is that of the long run. Student's sequence over them (`estimators.sequential_means`) holds at every look. A
 share must besides be refused by its counts (`rate_process`), so that rare errors, which no normal law describes, are
-never taken for proof. What two pods differ by anyway is measured before the change and taken off.
+never taken for proof. What two pods differ by anyway is measured before the change and taken off; where it was not
+measured, and the arms do not run on the same pods, a difference between them proves nothing, neither harm nor its lack.
 
 A release that turns bad late would hide behind its good hours: sequences begin anew each ten minutes, and share the
 miss rate as 1/2, 1/4, 1/12, … (1 / 2k(k + 1)), so that all of them together keep it. So does a watch that goes on for
@@ -50,6 +51,7 @@ class Evidence(NamedTuple):
         high: Upper end.
         n: Observations of that span.
         baseline: Minutes before the change that were taken off; 0 where there were none.
+        unknown: Whether what the arms' machines differ by was needed and is not known: then nothing is shown.
     """
 
     harm: Bools
@@ -58,6 +60,7 @@ class Evidence(NamedTuple):
     high: float
     n: int
     baseline: int = 0
+    unknown: bool = False
 
 
 class _Offset(NamedTuple):
@@ -99,8 +102,13 @@ def evidence_of(course: Course, limit: Limit, *, support: tuple[float, float] | 
 
     Raises nothing for a course with a look.
     """
-    memory = memory_of(course.before) if len(course.before) >= _FEW else None
+    sources = (course.before, course.before[:0] if course.calm is None else course.calm)
+    memory = next((memory_of(one) for one in sources if len(one) >= _FEW), None)
     terms = _Terms(limit, support, memory, _offset(course, memory, alpha))
+    if course.paired and not (course.together or terms.offset.minutes):
+        value = float(course.value @ course.n / course.n.sum())
+        return Evidence(np.zeros(len(course.place), dtype=bool), value, -math.inf, math.inf, int(course.n.sum()),
+                        unknown=True)
     share = alpha / 2.0 if terms.offset.minutes else alpha
     starts = _starts(course.place, course.era)
     spans = [_span(course, start, share * weight, terms) for start, weight in starts]

@@ -193,7 +193,7 @@ def _reading(one: _Shown, now: datetime, *, crowd: int, spoken: bool) -> Reading
     state: State = "ok"
     if one.fires:
         state = "emergency" if guard.severity == "emergency" or (crowd > 1 and guard.severity in _GRAVE) else "critical"
-    elif one.since is not None or near(guard, found.value):
+    elif one.since is not None or found.unknown or near(guard, found.value):
         state = "warning"
     return Reading(guard, state, found.value, found.low, found.high, found.n, one.since, _reason(one, state, now),
                    spoken)
@@ -211,7 +211,9 @@ def _reason(one: _Shown, state: State, now: datetime) -> str:
     words += f"limit {guard.limit}, n {found.n:,}"
     if found.baseline:
         words += f", less {found.baseline} windows before"
+    if found.unknown:
+        words += ": no proof either way, since what the arms' machines differ by is not known (docs/monitor.md, Pods)"
     if one.since is None:
-        return words if state == "ok" else f"{words}: near the limit"
+        return words if found.unknown or state == "ok" else f"{words}: near the limit"
     lasted = (now - one.since).total_seconds()
     return f"{words}: beyond it for {lasted:.0f} of {guard.for_s} s"

@@ -99,7 +99,8 @@ class _Run:
 
 def replay(observations: Sequence[Observation], guards: Sequence[Guarded], *, since: datetime | None = None,
            rollout: Rollout | None = None, resolution_s: int = RESOLUTION_S, every_s: int | None = None,
-           alpha: float = ALPHA, pace: Callable[[datetime], object] = lambda _: None) -> Replayed:
+           alpha: float = ALPHA, together: bool = False, pace: Callable[[datetime], object] = lambda _: None
+           ) -> Replayed:
     """Run a trace through windows, guards and a ramp.
 
     Args:
@@ -111,6 +112,7 @@ def replay(observations: Sequence[Observation], guards: Sequence[Guarded], *, si
         resolution_s: Seconds of a window.
         every_s: Seconds from look to look; by default as many windows as make at most `LOOKS` looks.
         alpha: As in `guards.readings`.
+        together: As in `series.Watch`.
         pace: Called at each moment that is looked at: it may wait, to replay at a given speed.
 
     Raises: InputError for a trace without a row of a candidate, or what `readings` raises.
@@ -120,7 +122,7 @@ def replay(observations: Sequence[Observation], guards: Sequence[Guarded], *, si
         raise InputError("nothing to watch", where="trace", expected="rows of a candidate", found=len(observations))
     start = minute_of(since or mine[0].at, resolution_s=resolution_s)
     stable = next((one.release for one in observations if one.assignment == "stable"), None)
-    watch = Watch(mine[0].release, "candidate", start, stable, resolution_s)
+    watch = Watch(mine[0].release, "candidate", start, stable, resolution_s, together=together)
     ramp = None if rollout is None else RampState.begun(
         mine[0].environment, stable or "stable", mine[0].release, rollout, now=start)
     run = _Run(tuple(guards), watch, alpha, ramp)

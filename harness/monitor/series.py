@@ -37,6 +37,7 @@ class Watch(NamedTuple):
         reference: Digest of the stable release that it is held against; None where it serves alone.
         resolution_s: Seconds of a window.
         for_s: The longest `for` of its guards: no era is shorter.
+        together: Whether each machine answers as both arms, by lot: then machines make no difference between them.
     """
 
     release: str
@@ -45,6 +46,7 @@ class Watch(NamedTuple):
     reference: str | None = None
     resolution_s: int = RESOLUTION_S
     for_s: int = 0
+    together: bool = False
 
     @property
     def start(self) -> datetime:
@@ -70,6 +72,8 @@ class Course(NamedTuple):
             alone, of the stable release, by which the memory of the series is known.
         paired: Whether `before` is to be subtracted.
         era: Windows of an era.
+        together: As in `Watch`.
+        calm: The stable release's own minutes, whose memory counts where `before` is too short to show any.
     """
 
     place: np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -79,6 +83,8 @@ class Course(NamedTuple):
     before: Floats
     paired: bool
     era: int = ERA
+    together: bool = False
+    calm: Floats | None = None
 
 
 def watch_of(windows: Iterable[Key], release: str, assignment: str, *, reference: str | None = None,
@@ -178,17 +184,19 @@ def course(measure: Measure, name: str, arms: Arms, watch: Watch, now: datetime)
     shown = {at: one for at, one in mine.items() if at >= spans[-1][0]}
     if measure.name == ESS:
         shown = _over_mean(shown, own)
-    return _course(shown, watch, before, paired=bool(measure.versus))
+    return _course(shown, watch, before, [one.value for one in stable.values()], paired=bool(measure.versus))
 
 
-def _course(shown: Mapping[datetime, Minute], watch: Watch, before: list[float], *, paired: bool) -> Course:
+def _course(shown: Mapping[datetime, Minute], watch: Watch, before: list[float], calm: list[float], *,
+            paired: bool) -> Course:
     place = np.array([int((at - watch.start).total_seconds()) // watch.resolution_s for at in shown], dtype=np.int64)
     values = list(shown.values())
     hits = [one.hits for one in values if one.hits is not None]
     return Course(place, np.array([one.value for one in values], dtype=np.float64),
                   np.array([one.n for one in values], dtype=np.float64),
                   np.array(hits, dtype=np.float64) if values and len(hits) == len(values) else None,
-                  np.array(before, dtype=np.float64), paired, watch.era)
+                  np.array(before, dtype=np.float64), paired, watch.era,
+                  watch.together, np.array(calm, dtype=np.float64))
 
 
 def _minutes(measure: Measure, windows: Mapping[datetime, Window]) -> dict[datetime, Minute]:

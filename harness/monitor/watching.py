@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import SignoffError
-from harness.monitor.running import Scene, scene_of, tick
+from harness.monitor.running import Scene, arms_together, scene_of, tick
 from harness.monitor.windows import RESOLUTION_S
 from harness.rollout.flags import killed
 from harness.rollout.ramp_store import Advanced
@@ -104,12 +104,18 @@ class Watching:
             self.look()
             due = max(due + self.resolution_s, monotonic())
 
+    @property
+    def _together(self) -> bool:
+        """A service answers as both arms itself, by lot, unless it is said that what it counts comes from elsewhere."""
+        return arms_together(self._service.environ, default=True)
+
     def _looked(self, now: datetime) -> Look:
         service = self._service
         if not self._acting:
             with service.store.reading() as connection:
-                return Look(now, scene_of(connection, service.environment, now, resolution_s=self.resolution_s))
-        found = tick(service.store, service.environment, now, resolution_s=self.resolution_s,
+                return Look(now, scene_of(connection, service.environment, now, resolution_s=self.resolution_s,
+                                          together=self._together))
+        found = tick(service.store, service.environment, now, resolution_s=self.resolution_s, together=self._together,
                      killed=killed(service.environ), caches=(service.arms.look,), smoke=smoke_of(service.store),
                      tell=self._tell)
         return Look(now, found.scene, None if found.advanced is None else found.advanced.decision)

@@ -192,7 +192,11 @@ def test_what_pods_differ_by_is_taken_off(rng):
     guard = Guarded("d", "delta p95 total_ms", "all", Limit("at_most", 3.0, "ucb"), 300, "critical", "rollback")
     before = pods(-240, 240, STABLE, 8.0)
     assert read(guard, before | pods(0, 90, CANDIDATE, 8.0), 90).state != "critical"
-    assert read(guard, pods(0, 90, CANDIDATE, 8.0), 90).state == "critical"  # nothing is known of the pods
+    alone = read(guard, pods(0, 90, CANDIDATE, 8.0), 90)  # nothing is known of the pods
+    assert alone.state == "warning" and "no proof either way" in alone.reason
+    assert shown(alone) is Verdict.INCONCLUSIVE  # so that the ramp holds
+    both = WATCH._replace(together=True)
+    assert readings([guard], pods(0, 90, CANDIDATE, 8.0), at(90), watch=both)[0].state == "critical"
     harmed = read(guard, before | pods(0, 90, CANDIDATE, 8.0, harm=10.0), 90)
     assert harmed.state == "critical" and "less 240 windows before" in harmed.reason
 

@@ -83,7 +83,7 @@ def fires(guard: Guarded, value: float, rng, *, shorter: bool = False) -> bool:
     minutes = guard.for_s // resolution_s + proof
     minutes = guard.for_s // resolution_s if shorter else minutes
     found = readings([guard], world(guard, value, minutes, rng, resolution_s), at(minutes * resolution_s / 60),
-                     watch=Watch(CANDIDATE, "candidate", at(0), STABLE, resolution_s))[0]
+                     watch=Watch(CANDIDATE, "candidate", at(0), STABLE, resolution_s, together=True))[0]
     return found.state in {"critical", "emergency"}
 
 

@@ -24,9 +24,9 @@ def ar(rng, n: int, f: float):
     return lfilter([1.0], [1.0, -f], noise)
 
 
-def course(before, x, *, paired: bool = False) -> Course:
+def course(before, x, *, paired: bool = False, together: bool = False) -> Course:
     """A course of the values `x`."""
-    return Course(np.arange(len(x)), x, np.full(len(x), 100.0), None, before, paired)
+    return Course(np.arange(len(x)), x, np.full(len(x), 100.0), None, before, paired, together=together)
 
 
 def alarms(rng, worlds: int, f: float, *, pod: float = 0.0, paired: bool = False, forget: bool = False) -> int:
@@ -53,6 +53,16 @@ def test_sound_hours_are_left_alone(rng, worlds, f):
 def test_pods_that_differ_for_good_are_left_alone(rng, worlds, f):
     """Nor is one rolled back for its pod, once a day of the stable release on it is known."""
     assert alarms(rng, worlds, f, pod=POD, paired=True) <= binom.isf(1e-6, worlds, ALPHA)
+
+
+def test_a_difference_between_pods_that_nobody_knows_proves_nothing(rng):
+    """Arms on pods of their own, never compared before: no harm and no lack of it is shown, however large."""
+    found = evidence_of(course(np.zeros(0), ar(rng, HOUR, 0.0) + 9.0, paired=True), AT_MOST, support=None, alpha=ALPHA)
+    assert found.unknown and not found.harm.any()
+    assert (found.low, found.high) == (-np.inf, np.inf) and found.value > 8.0
+    same = evidence_of(course(np.zeros(0), ar(rng, HOUR, 0.0) + 9.0, paired=True, together=True), AT_MOST, support=None,
+                       alpha=ALPHA)
+    assert same.harm.any() and not same.unknown
 
 
 def test_a_guard_that_forgets_memory_is_caught(rng):
