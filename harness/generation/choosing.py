@@ -44,10 +44,10 @@ class Weights:
         words: For each point of BM25 between question and passage.
     """
 
-    rank: float = 1.0
+    rank: float = 0.5
     named: float = 3.0
-    section: float = 1.0
-    both: float = 3.0
+    section: float = 2.0
+    both: float = 5.0
     words: float = 0.02
 
 

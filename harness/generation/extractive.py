@@ -37,7 +37,7 @@ class ExtractiveReader:
     """
 
     each: int = 9
-    words: int = 240
+    words: int = 60
     model: str = "extractive"
     clock: Callable[[], float] = perf_counter
 

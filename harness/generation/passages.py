@@ -47,7 +47,7 @@ class Passages:
             was taken out: its document still offers what it said, in the words of the one that was kept.
 
     >>> from harness.data.corpus import Document
-    >>> text = "np sum\n\nAdd.\n\nParameters\n----------\n\nx : int\n    What is added."
+    >>> text = "np sum\n\nAdd things up.\n\nParameters\n----------\n\nx : int\n    What is added."
     >>> made = passages_of(Corpus.of("c", [Document("np.sum", "np sum", "Add.", text, "np", "np")]), chunk_words=80)
     >>> [(one.id, one.field, one.text, one.prefix) for one in made.all][-1]
     ('np.sum#0001', 'x', 'What is added.', 'np · sum · Parameters · x : int')

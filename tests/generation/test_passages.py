@@ -86,7 +86,7 @@ def test_no_piece_is_longer_than_asked_and_no_word_is_lost(most):
 
 
 def test_text_of_any_kind_is_cut_by_paragraphs():
-    """A page without headings gives one passage a paragraph; its title, its code and what leads up to code give none."""
+    """A page without headings gives one passage a paragraph; title, code and what leads up to code give none."""
     text = "The first thing.\n\nThe second\nthing.\n\nHow to do it:\n\n>>> 1 + 1\n2\n\nTwo words."
     made = passages_of(one_document(text, title="A page of text"), chunk_words=9)
     assert [(one.id, one.text) for one in made.all] == [("d#0000", "The first thing."), ("d#0001", "The second thing.")]
