@@ -69,7 +69,8 @@ def stepped(store: Store, env: str) -> Advanced:
     if ramp is None or ramp.over:
         raise InputError("no ramp is under way", where=env, expected="signoff rollout start RELEASE --env NAME",
                          found=None if ramp is None else ramp.name)
-    found = tick(store, env, datetime.now(UTC), resolution_s=resolution_of(), killed=killed()).advanced
+    found = tick(store, env, datetime.now(UTC), resolution_s=resolution_of(), together=arms_together(),
+                 killed=killed()).advanced
     if found is None:
         raise InputError("the ramp ended while it was looked at", where=env, expected="signoff rollout status")
     return found
