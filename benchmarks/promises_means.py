@@ -72,10 +72,12 @@ def means() -> list[Row]:
     rows += [ends("mean_interval (clustered)", f"{n} clusters", lambda rng, n=n: clustered(rng, n), 0.0)
              for n in (60, 120)]  # fmt: skip
     rows += [
-        ends(f"bootstrap ({method})", f"{label}, n = 200",
-             lambda rng, d=draw, m=method: bootstrap(d(rng, 200), rng=rng, method=m, resamples=500), truth)
+        ends(f"bootstrap ({method})", f"{label}, n = {n}",
+             lambda rng, d=draw, m=method, n=n: bootstrap(d(rng, n), rng=rng, method=m, resamples=500), truth,
+             1.0 if n < 1000 else 0.25)
         for method in ("percentile", "bca", "studentised")
-        for label, draw, truth in worlds[1:3]
+        for label, draw, truth in worlds[:3]
+        for n in (20, 200, 1000)
     ]  # fmt: skip
     return rows
 
@@ -86,7 +88,8 @@ def others() -> list[Row]:
                 "exponential, n = 100",
                 wobble, 0.02, goal=1.0, off=0.15),
         ends("paired", "two systems on 200 queries, no change", differences, 0.0),
-        ends("abc_interval", "exponential, n = 1000", lambda rng: abc_interval(exponential(rng, 1000)), 1.0),
+        *(ends("abc_interval", f"exponential, n = {n}", lambda rng, n=n: abc_interval(exponential(rng, n)), 1.0)
+          for n in (20, 1000)),
         ends("empirical_bernstein", "3 % at .2 of .8, n = 50",
              lambda rng: empirical_bernstein(np.where(rng.random(50) < 0.03, 0.2, 0.8)), 0.782),
         ends("big_loser_share", "3 % big losers, n = 50", lambda rng: big_loser_share(losers(rng, 50)), 0.03),
