@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -67,9 +66,11 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, *, seed: int = 42, max_tokens: int = 256) -> None:
         """`seed` is sent with each request; `max_tokens` is the most that an answer may be long."""
+        import httpx  # here, not at a first request: that would start late and let the second come too close
+
         self.endpoint, self.seed, self.max_tokens = endpoint, seed, max_tokens
-        self._tls: Any = None
-        self._making = threading.Lock()
+        # an http address shows no certificate, and to load the authorities' takes a tenth of a second
+        self._tls: Any = httpx.create_ssl_context() if urlsplit(endpoint.url).scheme == "https" else False
 
     def payload(self, messages: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         """What is sent: the temperature is 0 and cannot be set.
@@ -136,13 +137,9 @@ class Client:
         """Redirects are not followed (a key goes to no other host); a proxy stands before no local server."""
         import httpx
 
-        parts = urlsplit(self.endpoint.url)
         key = self.endpoint.key
-        with self._making:
-            if self._tls is None and parts.scheme == "https":
-                self._tls = httpx.create_ssl_context()
-        return httpx.AsyncClient(verify=self._tls if parts.scheme == "https" else False, timeout=None,
-                                 trust_env=parts.hostname not in LOCAL,
+        return httpx.AsyncClient(verify=self._tls, timeout=None,
+                                 trust_env=urlsplit(self.endpoint.url).hostname not in LOCAL,
                                  headers={"Authorization": f"Bearer {key.get_secret_value()}"} if key else {})
 
     def _trouble(self, status: int, headers: Mapping[str, str], body: bytes) -> InputError:

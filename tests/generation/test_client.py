@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import logging
 import socket
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from fixtures.openai_server import FAULTS, model_server
@@ -142,6 +150,47 @@ def test_no_proxy_stands_before_a_server_on_this_machine(server, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
     assert client_of(server).complete(ASKED, within_s=5).text == "the dtype [2]"
+
+
+@pytest.fixture
+def impostor(tmp_path):
+    """A server behind a certificate that it signed itself, and the requests that it got to read."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    began = datetime(2020, 1, 1, tzinfo=UTC)
+    signed = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+              .serial_number(1).not_valid_before(began).not_valid_after(began + timedelta(days=36_500))
+              .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+              .sign(key, hashes.SHA256()))  # fmt: skip
+    own = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "pair.pem").write_bytes(own + signed.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pair.pem")
+    read = []
+
+    class Reads(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            read.append(self.headers["Authorization"])
+
+        def log_message(self, *args):
+            """Say nothing."""
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Reads)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield f"https://localhost:{server.server_port}/v1", read
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_server_without_a_trusted_certificate_gets_no_key(impostor):
+    """Over https the certificate is verified: an impostor is told by its certificate and reads nothing."""
+    url, read = impostor
+    with pytest.raises(TransientError, match="CERTIFICATE_VERIFY_FAILED") as caught:
+        Client(Endpoint(url, "tiny", SecretStr(KEY))).complete(ASKED, within_s=5)
+    assert caught.value.unreached and read == []
 
 
 def test_models_are_listed(server):
