@@ -7,13 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from fixtures.answers import answers_world
 from fixtures.openai_server import model_server
 from harness.data.canonical import digest_of
 from harness.errors import InputError, SignoffError, UsageError
+from harness.generation.choosing import Chooser, word_index
 from harness.generation.client import Client, Completion, DeniedError, LateError, RefusedError, TransientError
 from harness.generation.endpoint import Endpoint
+from harness.generation.extractive import ExtractiveReader
 from harness.generation.http_reader import HttpReader, http_reader, is_degraded
 from harness.generation.limits import Limits, Question, read_many
+from harness.generation.passages import passages_of
 from harness.generation.prompts import Template
 from harness.generation.shapes import Passage, Reader, Reply, Shot
 
@@ -58,6 +62,21 @@ def test_it_answers_from_the_passages_and_cites_them():
     assert not found.timed_out and not is_degraded(found)
     assert reader.served == ("tiny fp_tiny",)
     assert [one["role"] for one in server.seen[0].sent["messages"]] == ["system", "user", "assistant", "user"]
+
+
+def test_questions_of_a_corpus_are_read_by_the_server_or_by_who_stands_in():
+    """Passages chosen from real documents: each answer cites one that was shown; extracts bridge an outage."""
+    world = answers_world()
+    passages = passages_of(world.corpus, chunk_words=80)
+    chooser, places = Chooser(passages, word_index(passages)), range(len(world.corpus))
+    asked = [Question(text, chooser.choose(text, places)) for text in world.task("answers").texts]
+    with model_server(plan=lambda number: "500" if number >= 9 else "") as server:
+        found = read_many(reader_of(server, fallback=ExtractiveReader()), asked, Limits(workers=1))
+    assert all(one.text and one.cited and set(one.cited) <= set(one.passages) for one in found)
+    assert [one.model for one in found] == ["tiny"] * 9 + ["extractive instead of tiny"] * (len(asked) - 9)
+    for one, question in zip(found[9:], asked[9:], strict=True):
+        alone = ExtractiveReader().read(*question)
+        assert (one.text, one.cited, one.calls) == (alone.text, alone.cited, 3)
 
 
 def test_two_runs_give_the_same_replies():
