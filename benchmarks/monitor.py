@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from scipy.stats import ranksums
 
 from harness.monitor.evidence import evidence_of
 from harness.monitor.replaying import replay
-from harness.monitor.series import Course
+from harness.monitor.series import Course, Watch
 from harness.monitor.windows import Window, merged, windows_of
 from harness.release.policy import Limit
 from harness.rollout.shapes import Guarded, Observation
@@ -37,6 +38,10 @@ from harness.rollout.shapes import Guarded, Observation
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 HOUR, BEFORE, POD, ALPHA = 60, 1440, 0.3, 0.05
 AT_MOST = Limit("at_most", 0.0, "ucb")
+OLD, NEW = "a" * 64, "b" * 64
+WATCH = Watch(NEW, "candidate", DAY, OLD, together=True)
+GUARDS = (Guarded("errors", "error rate", "all", Limit("at_most", 0.02, "ucb"), 600, "critical", "rollback"),
+          Guarded("p95", "delta p95 total_ms", "all", Limit("at_most", 5.0, "ucb"), 600, "critical", "rollback"))
 WORLDS = {"independent": (0.0, 0.0), "AR(1) .5": (0.5, 0.0), "AR(1) .8": (0.8, 0.0), "pod offset": (0.0, POD),
           "AR(1) .5, pod offset": (0.5, POD)}
 
@@ -104,6 +109,14 @@ def delays(drop: float, *, after: int, worlds: int = 101, queries: int = 20, spr
     return float(np.median(found)), float(np.isfinite(found).mean())
 
 
+def enough(drop: float, *, share: float = 0.9, worlds: int = 51) -> int:
+    """Judged queries a minute, by doublings of 20, that find a drop within four hours in such a share of worlds."""
+    queries = 20
+    while delays(drop, after=0, worlds=worlds, queries=queries)[1] < share:
+        queries *= 2
+    return queries
+
+
 def cost() -> Iterator[str]:
     """Lines: observing, windows, memory."""
     import tempfile
@@ -128,6 +141,66 @@ def cost() -> Iterator[str]:
     windows_of(rows)
     yield f"windows: {len(rows) / (time.perf_counter() - begun):,.0f} observations/s"
     yield week(rng)
+    yield from watched(rng)
+
+
+def resident() -> float:
+    """MiB of this process that lie in memory, as Linux counts them."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def watched(rng: np.random.Generator, every: int = 120) -> Iterator[str]:
+    """A real store through a week of minutes of both arms: resident memory, a look's time, windows that it reads."""
+    import tempfile
+
+    from harness.rollout.store import open_store
+
+    held: dict[Any, Window] = {}  # as a monitor holds what it read last
+    with tempfile.TemporaryDirectory() as folder, open_store(f"sqlite:///{folder}/r.db") as store:
+        for minute in range(-1440, 7 * 1440, every):
+            now = DAY + timedelta(minutes=minute + every)
+            filled(store, rng, DAY + timedelta(minutes=minute), now)
+            if now > DAY:
+                begun = time.perf_counter()
+                held = looked(store, now)
+                if now in {DAY + timedelta(days=n) for n in (1, 3, 5, 7)}:
+                    yield (f"day {(now - DAY).days}: resident {resident():.0f} MiB, {len(held):,} windows read, look "
+                           f"{time.perf_counter() - begun:.2f} s")
+
+
+def filled(store: Any, rng: np.random.Generator, since: datetime, until: datetime) -> None:
+    """Minutes of both arms into the store, and what is old out of it."""
+    from sqlalchemy import insert
+
+    from harness.data.store import sha256_bytes
+    from harness.monitor.running import KEEP
+    from harness.monitor.series import spans_of
+    from harness.monitor.window_store import trim
+    from harness.monitor.windows import Key
+    from harness.rollout import tables
+
+    minutes = range(int((until - since).total_seconds()) // 60)
+    rows = [(Key("prod", release, arm, "all", since + timedelta(minutes=k)), Window.of(
+        [Observation(DAY, "prod", release, arm, {"total": float(ms)}) for ms in rng.gamma(4.0, 2.0, 20)]).raw)
+        for k in minutes for release, arm in ((OLD, "stable"), (NEW, "candidate"))]
+    with store.writing() as connection:
+        connection.execute(insert(tables.windows), [
+            {**key._asdict(), "state": raw, "sha256": sha256_bytes(raw)} for key, raw in rows])
+        trim(connection, "prod", before=until - KEEP, keep=spans_of(WATCH, max(until, DAY)))
+
+
+def looked(store: Any, now: datetime) -> dict[Any, Window]:
+    """One look of two guards; the windows that it read."""
+    from harness.monitor.guards import readings
+    from harness.monitor.series import spans_of
+    from harness.monitor.window_store import read_windows
+
+    found: dict[Any, Window] = {}
+    with store.reading() as connection:
+        for since, until in spans_of(WATCH, now):
+            found |= read_windows(connection, "prod", since=since, until=until)
+    readings(GUARDS, found, now, watch=WATCH)
+    return found
 
 
 def week(rng: np.random.Generator) -> str:
@@ -196,6 +269,7 @@ def main() -> None:
         for drop in (0.01, 0.02, 0.05):
             told = [delays(drop, after=after) for after in (0, 360)]
             print(f"| {100 * drop:.0f} | " + " | ".join(f"{m:g} ({share:.2f})" for m, share in told) + " |", flush=True)
+        print(f"a point is found in four hours (.9 of worlds) by {enough(0.01)} judged queries a minute")
     elif given.what == "cost":
         print("\n".join(cost()))
     else:

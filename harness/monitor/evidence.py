@@ -219,7 +219,7 @@ def _least(mean: Floats, looks: NDArray[np.int64], rows: Floats, support: tuple[
     return np.asarray((support[1] - support[0]) / 2.0 * np.sqrt(looks) / rows)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)  # of a look and a few guards: more would grow by the era
 def _factor(looks: int, alpha: float) -> Floats:
     """Half width of Student's sequence per unit of the plug-in spread, at each of so many looks."""
     x = np.resize([1.0, -1.0], looks)
