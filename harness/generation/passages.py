@@ -23,7 +23,7 @@ __all__ = ["Offer", "Passages", "chunks", "passages_of", "sentences"]
 
 _NAME = "passages"
 _WORD = re.compile(r"\w+")
-_LEAST = 3  # words: what says less says no more than a name or a type
+_LEAST = 3  # words of a paragraph: less is a label of what is not shown
 _DESCRIBED = frozenset({"attributes", "keyword arguments", "other parameters", "parameters", "raises", "receives",
                         "returns", "warns", "yields"})
 _END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!cf\.)(?<!etc\.)(?<!vs\.)(?<!al\.)\s+(?=[A-Z`*(\"'])")
@@ -178,7 +178,7 @@ def chunks(text: str, *, most: int) -> list[str]:
 def _cut(document: Document, place: int, most: int) -> Iterator[Passage]:
     head = [document.package, document.title.removeprefix(f"{document.package} ")]
     pieces = ((section, field, kind, piece) for section, field, kind, text in _parts(document)
-              for piece in (chunks(text, most=most) if len(_WORD.findall(text)) >= _LEAST else ()))
+              for piece in chunks(text, most=most) if any(letter.isalnum() for letter in piece))
     for number, (section, field, kind, piece) in enumerate(pieces):
         named = f"{field} : {kind}" if field and kind else field or kind
         prefix = " · ".join(part for part in (*head, section.capitalize(), named) if part)
@@ -195,14 +195,14 @@ def _parts(document: Document) -> Iterator[tuple[str, str, str, str]]:
         described = [one for one in entries(text) if one.names or one.text] if section in _DESCRIBED else []
         if any(one.text for one in described):
             for one in described:
-                yield section, ", ".join(one.names), one.kind, one.text or one.kind
+                yield section, ", ".join(one.names), one.kind, one.text
         else:
             yield from _prose(section, text)
 
 
 def _prose(section: str, text: str) -> Iterator[tuple[str, str, str, str]]:
-    """Paragraphs; one that leads up to code or a table, which are not shown, goes with it."""
+    """Paragraphs of `_LEAST` words or more; one that leads up to code or a table, which are not shown, goes too."""
     parts = [cleaned(part) for part in re.split(r"\n[ \t]*\n", text) if part.strip()]
     for part, after in pairwise([*parts, ""]):
-        if part and (after or not part.endswith(":")):
+        if len(_WORD.findall(part)) >= _LEAST and (after or not part.endswith(":")):
             yield section, "", "", part
