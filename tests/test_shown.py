@@ -9,13 +9,14 @@ from fixtures.answered import answered_of
 from fixtures.contract import calibrated_of, covered_of, harvested_of, paired_of
 from fixtures.logs import sound_log, sound_policies
 from fixtures.routed import routed
+from fixtures.shots import readied_of
 from fixtures.stressed import stressed_of
 from fixtures.surrogate import surrogate_of
 
 RECORDS = {"stress": stressed_of, "answers": answered_of, "routed": routed, "surrogate record": surrogate_of,
            "surrogate": lambda: surrogate_of().surrogate, "paired": paired_of, "covered": covered_of,
            "calibrated": calibrated_of, "harvested": harvested_of, "log": sound_log, "policies": sound_policies,
-           "choices": lambda: sound_log().choices}
+           "choices": lambda: sound_log().choices, "readied": readied_of}
 
 
 @pytest.mark.parametrize("make", RECORDS.values(), ids=RECORDS)

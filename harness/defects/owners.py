@@ -15,6 +15,7 @@ from harness.defects import (
     latency,
     paired,
     ranking,
+    readied,
     regressions,
     reranking,
     routed,
@@ -31,7 +32,7 @@ __all__ = ["DEFECTS", "ROOMS", "named", "owner", "owner_of", "owners", "owners_o
 _PAST: dict[str, Direction] = {"up": "at_most", "down": "at_least"}
 
 ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, calibrated,
-         harvested, confounding, counterfactual, surrogate, stressed, answered, governed)
+         harvested, confounding, counterfactual, surrogate, stressed, answered, governed, readied)
 
 
 def owner(measure: str, *, direction: Direction | None = None) -> Defect:

@@ -25,6 +25,7 @@ from harness.release.studied import (
     governed,
     harvested,
     paired,
+    readied,
     routed,
     stressed,
     surrogate,
@@ -35,7 +36,8 @@ __all__ = ["STUDIES", "studied", "studied_files", "study"]
 STUDIES: dict[str, ModuleType] = {"routed": routed, "paired": paired, "covered": covered, "calibrated": calibrated,
                                   "harvested": harvested, "confounded": confounded, "counterfactual": counterfactual,
                                   "surrogate": surrogate,
-                                  "stressed": stressed, "answered": answered, "governed": governed}
+                                  "stressed": stressed, "answered": answered, "governed": governed,
+                                  "readied": readied}
 Record = TypeVar("Record")
 Tell = Callable[[str], None]
 

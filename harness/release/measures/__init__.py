@@ -25,6 +25,7 @@ from harness.release.measures import (
     integrity,
     latency,
     quality,
+    readied,
     regressions,
     routed,
     stressed,
@@ -42,7 +43,8 @@ _FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "ind
                                     "harvested": harvested,
                                     "confounding": confounding, "counterfactual": counterfactual,
                                     "surrogate": surrogate, "stressed": stressed, "answered": answered,
-                                    "governed": governed}
+                                    "governed": governed,
+                                    "readied": readied}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
 

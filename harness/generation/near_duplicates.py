@@ -1,0 +1,117 @@
+"""Near-duplicates among passages: the same words said by two documents are shown, stored and searched once.
+
+Two passages are near-duplicates where the sets of their word shingles (three words in a row, folded) have a Jaccard
+similarity of at least a threshold that the manifest fixes before anything is measured. MinHash and banding (datasketch;
+Broder 1997, Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, ch. 3) only propose pairs; each is then counted
+exactly, so that no passage is removed below the threshold. What banding overlooks stays: at a similarity of the
+threshold itself less than one pair in a hundred, above it fewer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harness.data.spelling import folded
+from harness.errors import InputError
+from harness.generation.passages import Passages
+from harness.generation.shapes import Passage
+
+__all__ = ["PERMUTATIONS", "SHINGLE", "Duplicate", "Shingles", "jaccard", "near_duplicates", "shingles",
+           "without_near_duplicates"]
+
+SHINGLE = 3  # words
+PERMUTATIONS = 128
+_SEED = 42  # of the permutations: which pairs are proposed, never whether one is removed
+_RECALL = (0.05, 0.95)  # false proposals only cost time, a pair that is not proposed stays
+_WORD = re.compile(r"\w+")
+Shingles = frozenset[tuple[str, ...]]
+
+
+class Duplicate(NamedTuple):
+    """A passage that was taken out, the one that was kept for it, and how much alike they are."""
+
+    removed: str
+    kept: str
+    jaccard: float
+
+
+def shingles(text: str) -> Shingles:
+    """The set of three words in a row, case and Unicode form folded; a shorter text has none.
+
+    >>> sorted(shingles("Axis to sort along.")), len(shingles("Sample weights."))
+    ([('axis', 'to', 'sort'), ('to', 'sort', 'along')], 0)
+    """
+    found = _WORD.findall(folded(text))
+    return frozenset(zip(found, found[1:], found[2:], strict=False))
+
+
+def jaccard(one: Shingles, two: Shingles) -> float:
+    """What two sets share of what either has, in [0, 1]; 0 where both are empty: nothing was compared.
+
+    >>> jaccard(shingles("a b c d"), shingles("a b c e"))
+    0.3333333333333333
+    """
+    return len(one & two) / max(len(one | two), 1)
+
+
+def near_duplicates(passages: Sequence[Passage], *, threshold: float) -> tuple[Duplicate, ...]:
+    """Who is removed, and for whom, by ascending id of the removed; the order of `passages` makes no difference.
+
+    A passage of one or two words (`Sample weights.`, `bool`) is nobody's near-duplicate: that two say it is chance, and
+    what it means is its field's. The others are gone through by ascending id. One that is like a kept one is removed
+    for it: for the likest, of equals for the least id. So nobody is kept for by one that was itself removed, and the
+    least id of a group always stays.
+
+    Args:
+        passages: With distinct ids.
+        threshold: Jaccard similarity in (0, 1] from which a passage is removed.
+
+    Raises:
+        InputError: A threshold outside (0, 1].
+
+    >>> texts = {"a": "Axis to sort along now.", "b": "axis to sort along, now", "c": "Any other words."}
+    >>> near_duplicates([Passage(id, id, 0, "", "", "", text, "") for id, text in texts.items()], threshold=0.8)
+    (Duplicate(removed='b', kept='a', jaccard=1.0),)
+    """
+    if not 0.0 < threshold <= 1.0:
+        raise InputError("option out of range", where="near duplicates", column="threshold",
+                         expected="above 0, at most 1", found=threshold)
+    from datasketch import MinHash, MinHashLSH
+
+    proposals = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, weights=_RECALL)
+    bare = MinHash(num_perm=PERMUTATIONS, seed=_SEED)
+    kept: dict[str, Shingles] = {}
+    first: dict[Shingles, str] = {}  # equal sets need no signature
+    removed = []
+    for one in sorted(passages, key=lambda passage: passage.id):
+        if not (held := shingles(one.text)):
+            continue
+        signature, like = bare.copy(), [first[held]] if held in first else []
+        if not like:
+            signature.update_batch([" ".join(words).encode() for words in held])
+            like = proposals.query(signature)
+        best = min((Duplicate(one.id, other, jaccard(held, kept[other])) for other in like),
+                   key=lambda pair: (-pair.jaccard, pair.kept), default=None)
+        if best is not None and best.jaccard >= threshold:
+            removed.append(best)
+        else:
+            proposals.insert(one.id, signature)
+            kept[one.id], first[held] = held, one.id
+    return tuple(removed)
+
+
+def without_near_duplicates(passages: Passages, *, threshold: float) -> Passages:
+    """Passages without their near-duplicates; documents still offer what was removed, in the words that were kept.
+
+    Raises:
+        InputError: As `near_duplicates`.
+
+    >>> same = [Passage(id, id, place, "", "", "", "Axis to sort along.", "") for place, id in enumerate("ab")]
+    >>> thinned = without_near_duplicates(Passages(tuple(same)), threshold=0.8)
+    >>> len(thinned), sorted(thinned.documents("a"))
+    (1, ['a', 'b'])
+    """
+    return passages.without({one.removed: one.kept for one in near_duplicates(passages.all, threshold=threshold)})
+
