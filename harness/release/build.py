@@ -23,6 +23,7 @@ from harness.data.store import sha256_file, sha256_tree
 from harness.errors import InputError
 from harness.release.cache import PartCache, library_versions, source_digest
 from harness.release.manifest import Loaded, Manifest
+from harness.release.readying import make_passages, make_shots
 from harness.release.routers import make_router, make_spends
 from harness.release.stages import encoder_of, first_stage, lists_to_learn, make_index, rerank_stage
 
@@ -30,6 +31,7 @@ __all__ = ["Built", "build", "first_stage_is_own", "needed_parts", "part_inputs"
 
 _CODE = ("harness/retrieval", "harness/reranking", "harness/estimators", "harness/release/stages.py",
          "harness/release/build.py", "harness/release/reading.py")
+_READ = ("harness/generation", "harness/release/readying.py")
 _ROUTED = ("harness/routing", "harness/gating", *(f"harness/release/{name}.py" for name in (
     "routers", "signals", "candidate_terms", "crossfit", "spends", "spends_columns", "spending", "traffic", "live",
     "parts")))
@@ -52,9 +54,10 @@ def needed_parts(manifest: Manifest) -> tuple[str, ...]:
     full = reranked and parts.reranker is not None and parts.reranker.features == "full"
     dense = parts.retriever.impl in {"dense", "rrf", "blend"} or reranked or sequence
     lexical = parts.retriever.impl in {"bm25", "rrf", "blend"} or full or parts.speller is not None
-    routed = parts.router is not None
+    routed, read = parts.router is not None, parts.reader is not None
     wanted = {"world": True, "encoder": dense, "index": dense and (sequence or not own), "lexical": lexical,
-              "sequence": sequence, "reranker": reranked, "spends": routed, "router": routed}
+              "sequence": sequence, "reranker": reranked, "spends": routed, "router": routed,
+              "passages": read, "shots": parts.reader is not None and parts.reader.shots > 0}
     return tuple(name for name, needed in wanted.items() if needed)
 
 
@@ -84,6 +87,10 @@ def part_inputs(loaded: Loaded) -> dict[str, dict[str, Any]]:
     if parts.router is not None:
         shared = {"reranker": inputs["reranker"], "code": source_digest(*_ROUTED), "versions": library_versions()}
         inputs["spends"] = inputs["router"] = shared | {"router": parts.router.model_dump()}
+    if parts.reader is not None:
+        shared = {"world": world, "code": source_digest(*_READ), "versions": library_versions()}
+        cut = parts.reader.model_dump(include={"chunk_words", "near_duplicates"})
+        inputs |= {"passages": shared | cut, "shots": shared | {"seed": manifest.seed}}
     return {name: inputs[name] for name in needed_parts(manifest)}
 
 
@@ -108,7 +115,9 @@ def _maker(name: str, manifest: Manifest, world: World, folders: dict[str, Path]
         "sequence": lambda folder: _make_sequence(manifest, world, folders, folder),
         "reranker": lambda folder: _make_reranker(manifest, world, folders, folder),
         "spends": lambda folder: make_spends(manifest, world, folders, folder),
-        "router": lambda folder: make_router(manifest, folders, folder)}
+        "router": lambda folder: make_router(manifest, folders, folder),
+        "passages": lambda folder: _make_passages(manifest, world, folder),
+        "shots": lambda folder: make_shots(world, folder, seed=manifest.seed)}
     return _on_one_thread(makers[name])
 
 
@@ -153,6 +162,11 @@ def _make_reranker(manifest: Manifest, world: World, folders: Mapping[str, Path]
     assert manifest.parts is not None and manifest.parts.reranker is not None
     lists = lists_to_learn(world, first_stage(manifest, world, folders), depth=manifest.parts.reranker.depth)
     rerank_stage(manifest, world, folders).fit(lists).save(folder)
+
+
+def _make_passages(manifest: Manifest, world: World, folder: Path) -> None:
+    assert manifest.parts is not None and manifest.parts.reader is not None
+    make_passages(world, manifest.parts.reader, folder)
 
 
 def _answers(manifest: Manifest, world: World, folders: Mapping[str, Path]) -> str:
