@@ -23,7 +23,7 @@ from harness.release.parts import Parts
 from harness.release.policy import Check, Row, checks_of
 from harness.release.rollout_terms import Rollout
 from harness.release.schema import Model, Name, Sha256, Source
-from harness.release.study_options import AnsweredStudy, GovernedStudy, Studies
+from harness.release.study_options import ANSWER_DELTAS, AnsweredStudy, GovernedStudy, Studies
 from harness.release.yaml_errors import first_error, read_yaml
 
 __all__ = ["Data", "Loaded", "Manifest", "Recorded", "RecordedSide", "load_manifest", "parse_manifest"]
@@ -97,7 +97,8 @@ class Manifest(Model):
         if self.recorded is not None and "unsigned baseline" in named:
             raise ValueError("'unsigned baseline' needs a live baseline (baseline: NAME); recorded files are unsigned")
         needs = [row.measure for row in self.policy
-                 if row.measure and row.measure.startswith(("delta ", "Jaccard@", "unsigned baseline"))]
+                 if row.measure and row.measure.startswith(("delta ", "Jaccard@", "unsigned baseline"))
+                 and not (self.studies.answered.baseline and row.measure in ANSWER_DELTAS)]
         if needs and not self.has_baseline:
             raise ValueError(f"{needs[0]!r} needs a baseline, and the manifest names none")
         asked_for(self.checklist, checks_of(self.policy))

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from harness.release.parts import RouterPart
 from harness.release.schema import Model, Source
 
-__all__ = ["AnsweredStudy", "CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "GovernedStudy",
+__all__ = ["ANSWER_DELTAS", "AnsweredStudy", "CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "GovernedStudy",
            "HarvestedStudy", "LogColumnsOption", "PairedStudy", "RoutedStudy", "StressedStudy", "Studies",
            "SurrogateStudy"]
 
@@ -156,6 +156,11 @@ class StressedStudy(Model):
         if self.table is not None and self.table.spec.keys() <= {"trec", "beir"}:
             raise ValueError("what perturbed queries found is a table: parquet, csv or jsonl")
         return self
+
+
+ANSWER_DELTAS = ("delta answer precision", "delta answer recall", "delta answer F1", "delta faithfulness",
+                 "delta oracle_retrieval_hit_prefilter", "delta reader_used_gold")
+"""Comparisons of answers: recorded, their baseline is a table of its own."""
 
 
 class AnsweredStudy(Model):

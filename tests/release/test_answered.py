@@ -17,7 +17,7 @@ from harness.errors import InputError
 from harness.release.judge import Finding, Reading, Verdict
 from harness.release.manifest import load_manifest
 from harness.release.measures import family_of, read
-from harness.release.measures.answered import COLUMNS, EXAMPLES, MEANS, STUDY
+from harness.release.measures.answered import COLUMNS, EXAMPLES, STUDY
 from harness.release.observed import Trial
 from harness.release.observing import observe
 from harness.release.policy import Check, Limit
@@ -25,6 +25,7 @@ from harness.release.studied.answered import beside, recorded
 from harness.release.studied.answers_file import FILE, read_answers, read_written, write_answers
 from harness.release.studied.answers_rows import AnswersObserved
 from harness.release.studied.answers_table import AnsweredRow, record_of, rows_of
+from harness.release.study_options import ANSWER_DELTAS
 from tests.data.test_rag_results import FILES
 from tests.defects.gating import LIMITS, equal, found
 from tests.gates.recorded import checkout
@@ -358,6 +359,18 @@ def test_a_manifest_without_answers_keeps_its_digest(tmp_path):
     assert bare.config_hash == written(tmp_path, GATE).manifest.config_hash
 
 
-def test_means_take_slices_and_the_rest_do_not():
-    """Every measure is of one of the two sorts."""
-    assert set(MEANS) | {one for one in EXAMPLES if one not in MEANS} == set(EXAMPLES) and len(MEANS) == 12
+def test_a_delta_of_answers_needs_their_baseline_and_no_other(tmp_path):
+    """A second table is enough for what is measured of answers, and for nothing else."""
+    assert set(ANSWER_DELTAS) == {one for one in EXAMPLES if one.startswith("delta ")}
+    sides = {"table": {"jsonl": "new.jsonl"}, "baseline": {"jsonl": "old.jsonl"}}
+    for measure, study, told in (("delta answer F1", sides, False), ("delta answer F1", {}, True),
+                                 ("delta nDCG@10", sides, True)):
+        path = checkout(tmp_path, {"measure": measure, "by": "lcb", "at_least": 0.0})
+        value = json.loads(path.read_text(encoding="utf-8")) | {"studies": {"answered": study}}
+        del value["recorded"]["baseline"]
+        path.write_text(json.dumps(value), encoding="utf-8")
+        if told:
+            with pytest.raises(InputError, match="needs a baseline, and the manifest names none"):
+                load_manifest(path)
+        else:
+            assert load_manifest(path).manifest.studies.answered.baseline is not None
