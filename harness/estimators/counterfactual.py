@@ -130,7 +130,7 @@ def snips(
 ) -> Estimate:
     """Self-normalised IPS (= weighted importance sampling): Σ w r / Σ w (Swaminathan & Joachims 2015).
 
-    Its influence is w (r - V) / Σ w (Owen, ch. 9): the normaliser moves in the interval. One that freezes it is six
+    Its influence is w (r - V) / Σ w (Owen, ch. 9): the normaliser moves in the interval. One that freezes it is several
     times too wide at a mean reward of .95. Bias of order 1 / ESS.
 
     `reward` (n,) finite, in `unit`; `propensity` (n,) in (0, 1]; `target` (n,) in [0, 1]; `clusters` (n,) labels
