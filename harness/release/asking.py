@@ -19,6 +19,7 @@ from harness.generation.shapes import Passage, Reader, Reply, Shot
 from harness.release.live import LiveRelease
 from harness.release.manifest import Manifest
 from harness.release.reader_parts import ReaderPart
+from harness.release.readying import shots_of
 
 __all__ = ["Asked", "Asking", "reader_of"]
 
@@ -79,7 +80,8 @@ class Asking:
         passages = Passages.load(folders["passages"])
         chooser = Chooser(passages, word_index(passages), documents=part.documents, shown=part.passages,
                           per_document=part.per_document, budget=part.budget, count=count_tokens)
-        return cls(live, chooser, reader or reader_of(part, seed=manifest.seed), part)
+        shots = shots_of(live.first, part, folders, seed=manifest.seed)
+        return cls(live, chooser, reader or reader_of(part, seed=manifest.seed), part, shots)
 
     def ask(self, question: str, *, own: int = -1) -> Asked:
         """Answer one question; `own` is a document that may not be found, -1 for none."""
