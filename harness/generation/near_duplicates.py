@@ -3,8 +3,8 @@
 Two passages are near-duplicates where the sets of their word shingles (three words in a row, folded) have a Jaccard
 similarity of at least a threshold that the manifest fixes before anything is measured. MinHash and banding (datasketch;
 Broder 1997, Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, ch. 3) only propose pairs; each is then counted
-exactly, so that no passage is removed below the threshold. What banding overlooks stays: at a similarity of the
-threshold itself less than one pair in a hundred, above it fewer.
+exactly, so that no passage is removed below the threshold. What banding overlooks stays: of pairs at the threshold
+itself at most one in a hundred by the chances of banding (for thresholds from 0.04), above it fewer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["PERMUTATIONS", "SHINGLE", "Duplicate", "Shingles", "jaccard", "near_
 SHINGLE = 3  # words
 PERMUTATIONS = 128
 _SEED = 42  # of the permutations: which pairs are proposed, never whether one is removed
-_RECALL = (0.05, 0.95)  # false proposals only cost time, a pair that is not proposed stays
+_MISSED = 0.01  # of pairs at the threshold; false proposals only cost time
 _WORD = re.compile(r"\w+")
 Shingles = frozenset[tuple[str, ...]]
 
@@ -80,7 +80,7 @@ def near_duplicates(passages: Sequence[Passage], *, threshold: float) -> tuple[D
                          expected="above 0, at most 1", found=threshold)
     from datasketch import MinHash, MinHashLSH
 
-    proposals = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, weights=_RECALL)
+    proposals = MinHashLSH(num_perm=PERMUTATIONS, params=_bands(threshold))
     bare = MinHash(num_perm=PERMUTATIONS, seed=_SEED)
     kept: dict[str, Shingles] = {}
     first: dict[Shingles, str] = {}  # equal sets need no signature
@@ -115,3 +115,10 @@ def without_near_duplicates(passages: Passages, *, threshold: float) -> Passages
     """
     return passages.without({one.removed: one.kept for one in near_duplicates(passages.all, threshold=threshold)})
 
+
+def _bands(threshold: float) -> tuple[int, int]:
+    """(bands, rows a band): as many rows as leave at most `_MISSED` of the pairs at the threshold unproposed."""
+    for rows in range(PERMUTATIONS // 2, 1, -1):
+        if (1.0 - threshold**rows) ** (PERMUTATIONS // rows) <= _MISSED:
+            return PERMUTATIONS // rows, rows
+    return PERMUTATIONS, 1
