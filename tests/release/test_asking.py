@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 
 from fixtures.answers import answers_world
+from fixtures.openai_server import model_server
 from harness.defects.answered_readers import CitesElsewhere, Falters, IgnoresGold, Invents
 from harness.errors import InputError
 from harness.generation.extractive import ExtractiveReader
+from harness.generation.limits import Limits
 from harness.generation.passages import passages_of
-from harness.release.asking import Asking
+from harness.release.asking import Asking, reader_of
 from harness.release.build import Built
 from harness.release.live import LiveRelease
 from harness.release.manifest import Loaded, parse_manifest
 from harness.release.observed import Observed
+from harness.release.reader_parts import ReaderPart
 from harness.release.studied.answered import observe
 from harness.release.studied.answers_file import FILE, read_written
 from harness.release.studied.answers_live import asked_in_turns, questions_of
@@ -145,6 +148,16 @@ def test_a_late_reader_is_late_on_the_record(asking):
     assert found.ask(WORLD.task("answers").texts[0]).total_ms >= 7_000.0
     with pytest.raises(InputError, match="no such fault"):
         replace(asking, reader=Falters(ExtractiveReader(), "later")).ask("Why?")
+
+
+def test_a_model_behind_http_is_measured_like_any_reader(asking):
+    """A real server answers: calls are counted, a dropped one is repeated, what it cites is followed to documents."""
+    with model_server(plan=lambda number: "500" if number == 3 else "") as server:
+        part = ReaderPart(impl="http", model="tiny", url=server.url, limits=Limits(backoff_s=0.0))
+        record = broken(asking, reader_of(part, seed=42, environ={}))
+    assert record.calls.sum() == len(record) + 1 == len(server.seen) - 1  # one to warm up, which no row counts
+    assert record.retries.sum() == 1.0 and not record.timed_out.any()
+    assert record.used_gold.any() and record.faithfulness.mean() > 0.9
 
 
 # the study
