@@ -22,6 +22,7 @@ from harness.data.store import atomic_write_text
 from harness.defects.owners import owner_of
 from harness.errors import InputError, SignoffError
 from harness.estimate import Estimate
+from harness.governance.driving import with_governed
 from harness.hunting.changes import keep_changes
 from harness.hunting.reading import property_reading
 from harness.hunting.regressions import FOLDER
@@ -81,6 +82,7 @@ class GateSession:
         """Candidate and baseline, built or read, run, and observed; an input error ends the whole run at once."""
         try:
             trial = with_stress(self.loaded, observe(self.loaded, tell=self.tell), tell=self.tell)
+            trial = with_governed(self.loaded, trial, tell=self.tell)
             keep_records(trial, self.checks, self.evidence.parent)
             keep_changes(trial, self.loaded, self.evidence.parent)
         except SignoffError as error:

@@ -14,13 +14,13 @@ FLOORS = {
     "data": 2,
     "retrieval": 3, "reranking": 3, "routing": 3, "gating": 3, "generation": 3, "latency": 3,
     "release": 4,
-    "defects": 5, "hunting": 5, "rollout": 5, "monitor": 5,
+    "defects": 5, "hunting": 5, "rollout": 5, "monitor": 5, "governance": 5, "triage": 5,
     "report": 6, "cli": 6,
     "gates": 7,
 }  # fmt: skip
 CORE = {path.stem for path in (TOP / "harness").glob("*.py")} - {"__init__", "__main__"}
 NEIGHBOURS = {("gating", "routing"), ("latency", "routing"), ("generation", "retrieval"), ("hunting", "defects"),
-              ("monitor", "rollout"), ("cli", "report")}  # fmt: skip
+              ("monitor", "rollout"), ("governance", "rollout"), ("cli", "report")}  # fmt: skip
 
 
 def room_of(module: str) -> str | None:

@@ -26,7 +26,7 @@ from harness.release.policy import Check
 if TYPE_CHECKING:
     from harness.release.studied.governed import GovernedObserved
 
-__all__ = ["CONFORMANCE", "EXAMPLES", "INTENT", "MUTATIONS", "PROBES", "STUDY", "owns", "read"]
+__all__ = ["CONFORMANCE", "EXAMPLES", "INTENT", "MUTATIONS", "PROBES", "STUDY", "owns", "read", "reading"]
 
 STUDY = "governed"
 CONFORMANCE, MUTATIONS = "tool schema conformance", "mutations without dry run"
@@ -44,14 +44,18 @@ def owns(measure: str) -> bool:
 
 
 def read(trial: Trial, check: Check) -> Reading:
-    """Read one measure off the study. Nothing of the kind that is counted is no number, and no pass.
-
-    Raises InputError without the study, and for a slice that it does not know.
-    """
+    """Read one measure off the study. Raises InputError without it, and for a slice that it does not know."""
     from harness.release.studied.governed import GovernedObserved
     from harness.release.studies import study  # loads live parts
 
-    record = study(trial, STUDY, GovernedObserved)
+    return reading(study(trial, STUDY, GovernedObserved), check)
+
+
+def reading(record: GovernedObserved, check: Check) -> Reading:
+    """One measure of a record. Nothing of the kind that is counted is no number, and no pass.
+
+    Raises InputError for a slice that it does not know.
+    """
     rows = record.rows(check.slice)
     own = rows & ~record.probes
     if check.measure == CONFORMANCE:
