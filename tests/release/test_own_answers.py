@@ -7,12 +7,15 @@ import json
 
 import pytest
 
+from fixtures.answers import answers_world
 from harness.data.corpus import World
 from harness.errors import InputError
+from harness.generation.passages import passages_of
 from harness.release.build import build, part_inputs
 from harness.release.cache import PartCache
 from harness.release.manifest import load_manifest
 from harness.release.recording import recorded_files
+from harness.release.studied.answers_live import _document
 
 DOCUMENTS = [("d1", "Sums", "Adds up the rows."), ("d2", "Means", "Takes the average of columns.")]
 
@@ -69,3 +72,14 @@ def test_answers_that_were_frozen_may_not_change(own, tmp_path):
 def test_own_answers_are_among_the_files_of_a_release(own):
     """What is frozen and attested names them."""
     assert "answers.jsonl" in str(recorded_files(own()))
+
+
+def test_a_passage_kept_for_a_gold_document_is_the_gold_documents_where_that_was_found():
+    """Near-duplicates do not hide what was used: found, the gold document is credited; not found, it is not."""
+    world = answers_world()
+    whole = passages_of(world.corpus, chunk_words=80)
+    kept, gone = whole.all[0], whole.all[-1]
+    thinned = whole.without({gone.id: kept.id})
+    assert _document(kept, thinned, {kept.doc, gone.doc}, (gone.doc,)) == gone.doc
+    assert _document(kept, thinned, {kept.doc}, (gone.doc,)) == kept.doc
+    assert _document(kept, whole, {kept.doc, gone.doc}, (gone.doc,)) == kept.doc

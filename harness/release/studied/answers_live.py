@@ -14,6 +14,8 @@ from harness.release.studied.answers_table import AnsweredRow
 
 if TYPE_CHECKING:
     from harness.data.corpus import World
+    from harness.generation.passages import Passages
+    from harness.generation.shapes import Passage
     from harness.release.asking import Asked, Asking
     from harness.release.build import Built
     from harness.release.manifest import Loaded, Manifest
@@ -107,20 +109,29 @@ def asked_in_turns(sides: Sequence[Asking], task: Task, world: World) -> list[li
         order = range(len(sides)) if place % 2 == 0 else reversed(range(len(sides)))
         for side in order:
             asked = sides[side].ask(text, own=int(task.own[place]))
-            rows[side].append(_row(asked, task, place, world))
+            rows[side].append(_row(asked, task, place, world, sides[side].chooser.passages))
     return rows
 
 
-def _row(asked: Asked, task: Task, place: int, world: World) -> AnsweredRow:
+def _row(asked: Asked, task: Task, place: int, world: World, every: Passages) -> AnsweredRow:
     query, reply = task.query_ids[place], asked.reply
+    gold, read = _gold(task, query), {world.corpus.ids[code] for code in asked.documents}
     assert world.answers is not None
     return AnsweredRow(
         query_id=query, question=task.texts[place], answer=reply.text, gold_answers=(world.answers.text(query),),
         passages=tuple(one.text for one in asked.passages), passage_ids=tuple(one.id for one in asked.passages),
-        passage_docs=tuple(one.doc for one in asked.passages), cited=reply.cited, gold_docs=_gold(task, query),
-        pool=tuple(world.corpus.ids[code] for code in asked.pool), total_ms=asked.total_ms,
+        passage_docs=tuple(_document(one, every, read, gold) for one in asked.passages), cited=reply.cited,
+        gold_docs=gold, pool=tuple(world.corpus.ids[code] for code in asked.pool), total_ms=asked.total_ms,
         embedding_ms=asked.embedding_ms, calls=reply.calls, retries=reply.retries, timed_out=reply.timed_out,
         cluster=task.clusters[place], slices=tuple(name for name, held in task.slices.items() if held[place]))
+
+
+def _document(one: Passage, every: Passages, read: set[str], gold: tuple[str, ...]) -> str:
+    """The document that a passage is shown for: a gold one that was found and says it too, else its own.
+
+    Where near-duplicates were taken out, the passage that was kept speaks for all documents that said the same.
+    """
+    return min(every.documents(one.id) & read & set(gold), default=one.doc)
 
 
 def _gold(task: Task, query: str) -> tuple[str, ...]:
