@@ -34,6 +34,9 @@ def command(
     env: EnvironmentOption,
     to: Annotated[str | None, typer.Option(metavar="DIGEST", help="Which release: digest, its first 8 letters or "
                                            "more, or name. Default: the one before.")] = None,
+    leaving: Annotated[str | None, typer.Option(metavar="DIGEST", help="Which release is to be left; where it is left "
+                                                "already, nothing is done. Default: what is on its way or serves.",
+                                                )] = None,
     why: Annotated[str, typer.Option(help="The reason, for the trail.")] = "by hand",
     smoke: Annotated[bool, typer.Option(help="Look at the release that serves again.")] = True,
     who: WhoOption = None,
@@ -41,11 +44,12 @@ def command(
     as_json: JsonFlag = False,
 ) -> int:
     """Flip back at once, then run the smoke gates: 10 where one fails; the old release serves all the same."""
-    from harness.rollout.going_back import rollback
+    from harness.rollout.going_back import leaves, rollback
     from harness.rollout.store import open_store
 
     with open_store(db) as store:
-        made = rollback(store, env, to=to, who=caller(who), why=why, now=datetime.now(UTC))
+        made = rollback(store, env, to=to, leaving=leaving or leaves(store, env), who=caller(who), why=why,
+                        now=datetime.now(UTC))
         if not as_json:
             console().print(told_pointer(made), markup=False, soft_wrap=True)
         checks = _looked_at(store, made) if smoke else ()

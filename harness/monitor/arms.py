@@ -2,8 +2,9 @@
 
 The pointer is read every 50 ms by a thread of its own, never by a request. What it names is loaded beside it, so that
 a rollback that comes while a release is loading is seen at once; a candidate gets no traffic until it is loaded, and
-the release that would be gone back to is kept loaded too. Where the pointer can no longer be read, no candidate
-answers: a rollback would not be seen.
+the release that would be gone back to is kept loaded too, and loaded first. A service answers as soon as what serves
+is loaded, and each other release is loaded on a thread of its own: one that never ends holds up nobody. Where the
+pointer can no longer be read, no candidate answers: a rollback would not be seen.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from harness.rollout.released import admitted_of
 from harness.rollout.shapes import Admitted, Pointer
 from harness.rollout.store import Store
 
-__all__ = ["LOST_AFTER_S", "POLL_S", "RETRY_S", "Arm", "Arms", "Searcher", "Serving", "load_arm"]
+__all__ = ["LOAD_S", "LOST_AFTER_S", "POLL_S", "RETRY_S", "Arm", "Arms", "Searcher", "Serving", "load_arm"]
 
 _LOG = logging.getLogger("signoff.service")
 POLL_S = 0.05
 LOST_AFTER_S = 5.0
+LOAD_S = 600.0  # how long a release is waited for before it is told that it does not load
 RETRY_S = 60.0  # how often this host's files are looked at, and what could not be loaded is tried again
 
 
@@ -54,6 +56,7 @@ class Arms:
         load: Digest's release → arm.
         clock: Seconds, that only grow.
         follow: What else is read from the store with each look: the switches that it holds.
+        load_s: Seconds that a release may take to load; one that takes longer gets traffic once it is there.
     """
 
     store: Store
@@ -61,8 +64,10 @@ class Arms:
     load: Callable[[Store, Admitted], Arm] = load_arm
     clock: Callable[[], float] = monotonic
     follow: Callable[[Connection, str], None] = lambda _connection, _environment: None
+    load_s: float = LOAD_S
     _loaded: dict[str, Arm] = field(default_factory=dict)
     _broken: dict[str, str] = field(default_factory=dict)
+    _loading: dict[str, threading.Thread] = field(default_factory=dict)
     _pointer: Pointer | None = None
     _wanted: tuple[str, ...] = ()
     _seen: float = -1e9
@@ -96,10 +101,13 @@ class Arms:
             return self._serving
 
     def fill(self) -> None:
-        """Load what the pointer names and is not loaded, the serving one first; let go of the rest."""
+        """Load what the pointer names and is not loaded, the serving one first; let go of the rest.
+
+        Waits for each up to `load_s`, and no longer than the pointer stands where it did.
+        """
         for digest in self._wanted:
             if digest not in self._loaded and digest not in self._broken:
-                self._add(digest)
+                self._await(digest)
         with self._turn:
             for digest in set(self._loaded) - {*self._wanted}:
                 del self._loaded[digest]
@@ -108,23 +116,24 @@ class Arms:
         """Look at this host's files of what the pointer names, and try again what could not be loaded from them."""
         for digest in self._wanted:
             if digest not in self._loaded:
-                self._add(digest)
+                self._await(digest)
             elif how := damage_here(self.store, digest):
                 self._mark(digest, f"its files on this host are damaged, {how}; what was loaded before answers")
             elif digest in self._broken:
                 self._mark(digest, "")
 
     def start(self) -> None:
-        """Load what serves now, then go on looking in the background. Raises InputError where nothing serves."""
+        """Load what serves now, then the rest in the background. Raises InputError where nothing serves."""
         self.look()
-        self.fill()
-        self._work.clear()
         if self._pointer is None or self._pointer.stable is None:
             raise InputError("nothing serves there", where=self.environment,
                              expected="an environment that a release was admitted to (signoff admit MANIFEST)")
+        if self._pointer.stable not in self._loaded:
+            self._add(self._pointer.stable)
         if self._serving.stable is None:
             raise InputError("the release that serves cannot be loaded", where=self.environment,
                              found=self._broken.get(self._pointer.stable))
+        self._work.set()
         for one in (self._watch, self._load):
             threading.Thread(target=one, name=f"signoff{one.__name__}", daemon=True).start()
 
@@ -144,6 +153,22 @@ class Arms:
         _LOG.info("%s", _told(self.environment, pointer))
         self._work.set()
 
+    def _await(self, digest: str) -> None:
+        """Load a release on a thread of its own; where it takes too long, that is told, and it may still come."""
+        pointer, until = self._pointer, monotonic() + self.load_s
+        thread = self._loading.get(digest)
+        if thread is None or not thread.is_alive():
+            thread = threading.Thread(target=self._add, args=(digest,), name=f"signoff-load-{digest[:8]}", daemon=True)
+            self._loading[digest] = thread
+            thread.start()
+        while thread.is_alive() and self._pointer is pointer and not self._stop.is_set():
+            if monotonic() >= until:
+                self._mark(digest, f"not loaded after {self.load_s:g} s; it gets no traffic before it is")
+                return
+            thread.join(POLL_S)
+        if not thread.is_alive():
+            del self._loading[digest]
+
     def _add(self, digest: str) -> None:
         try:
             arm, why = self.load(self.store, self._admitted(digest)), ""
@@ -151,9 +176,11 @@ class Arms:
             arm, why = None, str(error) if isinstance(error, SignoffError) else type(error).__name__
             _LOG.error("%s cannot be loaded: %s", digest[:12], why)
         with self._turn:
+            if digest not in self._wanted:
+                return  # the pointer went on while it was loading
             if arm is not None:
                 self._loaded[digest] = arm
-        self._mark(digest, why)
+            self._mark(digest, why)
 
     def _mark(self, digest: str, why: str) -> None:
         with self._turn:
@@ -196,8 +223,8 @@ def _told(environment: str, pointer: Pointer | None) -> str:
 
 
 def _wanted(pointer: Pointer | None, rows: Sequence[Pointer]) -> tuple[str, ...]:
-    """Digests to be loaded: what serves, what is on its way, and what would be gone back to."""
+    """Digests to be loaded, in this order: what serves, what would be gone back to, and what is on its way."""
     if pointer is None:
         return ()
-    named = (pointer.stable, pointer.candidate, last_good(rows[::-1]))
+    named = (pointer.stable, last_good(rows[::-1]), pointer.candidate)
     return tuple(dict.fromkeys(one for one in named if one is not None))

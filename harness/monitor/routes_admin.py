@@ -16,7 +16,7 @@ from harness.monitor.access import Approver, Operator, ServiceOf, Viewer
 from harness.monitor.context import Service
 from harness.monitor.tokens import held_tokens
 from harness.rollout.flags import KILL, killed
-from harness.rollout.going_back import after_rollback, rollback
+from harness.rollout.going_back import after_rollback, leaves, rollback
 from harness.rollout.overrides import Person, Request, manifest_of, override
 from harness.rollout.ramp_store import Advanced, abort, begin, ramp_of
 from harness.rollout.released import digest_called
@@ -45,9 +45,10 @@ class RampRequest(_Request):
 
 
 class RollbackRequest(_Request):
-    """Go back to the release before, or `to` one by digest or name."""
+    """Go back to the release before, or `to` one by digest or name; `leaving` is the one that the caller saw."""
 
     to: str | None = Field(default=None, max_length=200)
+    leaving: str | None = Field(default=None, min_length=1, max_length=200)
 
 
 class OverrideRequest(_Request):
@@ -92,7 +93,9 @@ def _move(asked: RampRequest, service: ServiceOf, who: Operator) -> dict[str, An
 @router.post("/v1/rollback")
 def _back(asked: RollbackRequest, service: ServiceOf, who: Operator, after: BackgroundTasks) -> dict[str, Any]:
     """Flip back at once; the smoke gates look at it after the answer has gone, and enter the trail."""
-    made = rollback(service.store, service.environment, to=asked.to, who=who.name, why=asked.why, now=service.now())
+    leaving = asked.leaving or leaves(service.store, service.environment)
+    made = rollback(service.store, service.environment, to=asked.to, leaving=leaving, who=who.name, why=asked.why,
+                    now=service.now())
     service.arms.look()
     after.add_task(after_rollback, service.store, made, who=who.name, now=service.now(),
                    smoke=smoke_of(service.store))

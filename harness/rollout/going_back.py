@@ -15,17 +15,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from harness.errors import EvidenceError, SignoffError
+from harness.errors import EvidenceError, InputError, SignoffError
 from harness.release.judge import Finding
 from harness.rollout.files import environment_named
 from harness.rollout.pointer import DEGRADED, current, flip
-from harness.rollout.released import admitted_of
+from harness.rollout.released import admitted_of, digest_called
 from harness.rollout.shapes import Admitted, Pointer
 from harness.rollout.store import Store
 from harness.rollout.trail import append
 from harness.rollout.ways import Way, way_back
 
-__all__ = ["Back", "Cache", "Checked", "Smoke", "after_rollback", "check_rollback", "rollback"]
+__all__ = ["Back", "Cache", "Checked", "Smoke", "after_rollback", "check_rollback", "leaves", "rollback"]
 
 Cache = Callable[[], object]
 
@@ -55,24 +55,26 @@ class Back:
 Smoke = Callable[[Admitted], Sequence[Checked]]
 
 
-def rollback(store: Store, environment: str, *, to: str | None = None, who: str, why: str, now: datetime,
-             caches: Sequence[Cache] = (), smoke: Smoke | None = None) -> Pointer:
+def rollback(store: Store, environment: str, *, to: str | None = None, leaving: str | None = None, who: str, why: str,
+             now: datetime, caches: Sequence[Cache] = (), smoke: Smoke | None = None) -> Pointer:
     """Take a candidate back, or go back to the release that served before; then clear caches and run the smoke gates.
 
     Args:
         store: Where the pointer stands.
         environment: Which one goes back.
         to: The release to go back to: digest, its beginning, or name; by default the last good one that is whole.
+        leaving: The release that is to be left, as `to` is named: what the caller saw. Of two who take the same
+            candidate back at once, the second would otherwise take the sound release back too.
         who: Who or what does it.
         why: For what reason.
         now: The moment.
         caches: Called one after the other once the pointer is flipped.
         smoke: What looks at the release that serves again; its findings are added to the trail.
 
-    Returns: The pointer's new row. Raises InputError where nothing serves, or nothing is there to go back to: then
-    nothing has changed. Raises EvidenceError where `to` is damaged (nothing has changed), or where every release that
-    served before is: then what serves stays, and the pointer and trail say so. What caches and smoke gates find is in
-    the trail (`after_rollback`), and raises nothing.
+    Returns: The pointer's new row. Raises InputError where nothing serves, nothing is there to go back to, or it would
+    not leave `leaving`: then nothing has changed. Raises EvidenceError where `to` is damaged (nothing has changed), or
+    where every release that served before is: then what serves stays, and the pointer and trail say so. What caches and
+    smoke gates find is in the trail (`after_rollback`), and raises nothing.
     """
     environment_named(environment)
     made = None
@@ -80,6 +82,7 @@ def rollback(store: Store, environment: str, *, to: str | None = None, who: str,
         before, way = way_back(store, environment, to=to)  # reads files: never while other writers wait
         with store.writing() as connection:
             if current(connection, environment) == before:  # else somebody was faster: look again
+                _meant(connection, before, way, leaving)
                 made = _flipped(connection, before, way, who=who, why=why, at=now)
     if way.target is None:
         raise EvidenceError("nothing whole to go back to: what serves stays, and nothing new may start",
@@ -87,6 +90,25 @@ def rollback(store: Store, environment: str, *, to: str | None = None, who: str,
                             expected="files as they were admitted (signoff backup restore brings them back)")
     after_rollback(store, made, who=who, now=now, caches=caches, smoke=smoke)
     return made
+
+
+def leaves(store: Store, environment: str) -> str | None:
+    """What a rollback would leave now: the candidate, else what serves; None where nothing does. See `rollback`."""
+    with store.reading() as connection:
+        found = current(connection, environment)
+    return None if found is None else found.candidate or found.stable
+
+
+def _meant(connection: Connection, before: Pointer, way: Way, leaving: str | None) -> None:
+    """Raises InputError where going this way takes back another release than the one that was meant."""
+    if leaving is None:
+        return
+    meant = digest_called(connection, before.environment, leaving)
+    first = (before.candidate,) if before.candidate is not None else (before.stable,)
+    if meant not in (first if way.target == before.stable else (before.stable, before.candidate)):
+        raise InputError("another release would be taken back: somebody was faster", where=before.environment,
+                         expected=f"{meant[:12]}, serving or on its way",
+                         found=" and ".join(one[:12] for one in (before.stable, before.candidate) if one))
 
 
 def _flipped(connection: Connection, before: Pointer, way: Way, *, who: str, why: str, at: datetime) -> Pointer:

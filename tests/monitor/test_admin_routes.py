@@ -57,6 +57,16 @@ def test_a_rollback_takes_the_candidate_back(tmp_path):
         assert ("rollback", "t0-operator") in trail(service)
 
 
+def test_a_second_rollback_of_the_same_candidate_takes_nothing(tmp_path):
+    """Two people saw it and both ask: the sound release, which served before it too, stays."""
+    with clients(tmp_path, "operator", "operator") as (service, one, two):
+        operator_asks = {"why": "slow", "leaving": "release-b"}
+        one.post("/v1/ramp", json=START)
+        assert one.post("/v1/rollback", json=operator_asks).status_code == 200
+        answer = two.post("/v1/rollback", json=operator_asks)
+        assert answer.status_code == 409 and pointer(service) == ("a", None, 0.0)
+
+
 def test_an_override_takes_as_many_approvers_as_the_charter_asks_for(tmp_path):
     """The first approver is heard, the second one's agreement moves the ramp; nobody agrees twice."""
     ask = {"action": "advance", "why": "the holiday is over"}

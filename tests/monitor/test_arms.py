@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 from harness.data.store import sha256_bytes
@@ -141,6 +144,62 @@ def test_what_could_not_be_loaded_is_tried_again(tmp_path):
     service.arms.check()
     assert named(service.arms.serving) == (CANDIDATE, None)
     assert not any("not on this host" in one for one in service.health.told()[1]["why"])
+
+
+def soon(true, *, within=10.0):
+    """Whether something becomes true in a while."""
+    until = time.monotonic() + within
+    while not (found := true()) and time.monotonic() < until:
+        time.sleep(0.005)
+    return found
+
+
+def held_up(service, digest):
+    """A service that is started anew, in which one release never ends loading until it is let."""
+    free, load, order = threading.Event(), service.arms.load, []
+
+    def slow(store, release):
+        order.append(release.digest)
+        if release.digest == digest:
+            free.wait(60.0)
+        return load(store, release)
+
+    return Arms(service.store, "prod", slow, load_s=0.1), free, order
+
+
+def test_a_candidate_that_never_ends_loading_holds_up_nothing(tmp_path):
+    """The service begins at once, health says who is late; another release is loaded beside it, and late is there."""
+    other = "d" * 64
+    service = service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Fake(), OLD: Fake(), other: Fake()})
+    point(service.store, OLD)
+    point(service.store, OLD, CANDIDATE, 50.0)
+    service.arms, free, order = held_up(service, CANDIDATE)
+    service.arms.start()
+    assert named(service.arms.serving) == (OLD, None)
+    assert soon(lambda: any("not loaded after 0.1 s" in one for one in service.health.told()[1]["why"]))
+    assert order == [OLD, STABLE, CANDIDATE]
+    point(service.store, other)
+    assert soon(lambda: named(service.arms.serving) == (other, None))
+    point(service.store, OLD, CANDIDATE, 50.0)
+    free.set()
+    assert soon(lambda: named(service.arms.serving) == (OLD, CANDIDATE))
+    service.arms.stop()
+
+
+def test_a_release_that_was_late_and_is_wanted_no_more_is_not_kept(tmp_path):
+    """The pointer went on while it was loading: nothing of it stays in memory."""
+    service = service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Fake()})
+    point(service.store, STABLE, CANDIDATE, 50.0)
+    arms, free, order = held_up(service, CANDIDATE)
+    arms.look()
+    arms.fill()
+    assert order == [STABLE, CANDIDATE] and CANDIDATE in arms.serving.broken
+    point(service.store, STABLE)
+    arms.look()
+    late = arms._loading[CANDIDATE]
+    free.set()
+    late.join(10.0)
+    assert set(arms._loaded) == {STABLE} and not arms.serving.broken
 
 
 def test_a_pointer_without_a_way_back_is_degraded(tmp_path):

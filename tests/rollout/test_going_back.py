@@ -15,7 +15,7 @@ from harness.release.evidence import read_evidence
 from harness.release.judge import Finding
 from harness.release.recheck import recheck
 from harness.rollout.admitting import check_rollback, rollback
-from harness.rollout.going_back import Checked
+from harness.rollout.going_back import Checked, leaves
 from harness.rollout.proving import verify_store
 from tests.rollout.released import everything, let_in, promoted, served, serving, told
 
@@ -57,6 +57,31 @@ def test_any_admitted_release_can_be_named(store, tmp_path):
     one, _, three = served(store, tmp_path, "one", "two", "three")
     assert back(store, to="one").stable == one.digest
     assert back(store, to=three.digest[:10]).stable == three.digest
+
+
+def test_of_two_who_take_a_candidate_back_the_second_takes_nothing(store, tmp_path):
+    """Both saw the candidate; once it is gone, the sound release beside it stays, and so does every row."""
+    one, two, three = served(store, tmp_path, "one", "two", "three")
+    promoted(store, two.digest)
+    promoted(store, two.digest, candidate=three.digest, percent=25.0)
+    seen = leaves(store, "prod")
+    assert seen == three.digest and back(store, leaving=seen).stable == two.digest
+    before = everything(store)
+    with pytest.raises(InputError, match=rf"somebody was faster; expected {three.digest[:12]}.*{two.digest[:12]}"):
+        back(store, leaving=seen)
+    assert everything(store) == before
+    assert back(store).stable == one.digest  # who names nothing goes one step back
+
+
+def test_what_is_left_is_what_was_meant(store, tmp_path):
+    """A candidate that was promoted meanwhile is left; the release beside a new candidate is not, unless `to` says."""
+    one, two, three = served(store, tmp_path, "one", "two", "three")
+    assert back(store, leaving="three").stable == two.digest
+    promoted(store, two.digest, candidate=three.digest, percent=25.0)
+    with pytest.raises(InputError, match="somebody was faster"):
+        back(store, leaving=two.digest)
+    assert back(store, leaving=two.digest, to="one").stable == one.digest
+    assert leaves(store, "nowhere") is None
 
 
 @pytest.mark.parametrize(("asked", "environment", "reason"), [
