@@ -25,6 +25,7 @@ __all__ = ["SCHEMA", "Evidence", "EvidenceWriter", "finding_of", "read_evidence"
 
 SCHEMA = "signoff-evidence/1"
 DIGITS = 6
+_OF_TIME = ("_ms", " p95 ratio", " throughput ratio")  # how a measure ends that a clock decides
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,12 @@ def rounded(reading: Reading) -> Reading:
 
 
 def stable_digest(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Digest of what must repeat to the byte under one seed: all findings but the timed ones (unit ms, or of them)."""
+    """Digest of what must repeat to the byte under one seed: all findings but the timed ones (unit ms, or of them).
+
+    Of milliseconds are ratios too: of two percentiles, or of how much was done in a second.
+    """
     stable = [{key: value for key, value in row.items() if key not in {"kind", "test"}}
-              for row in rows if row["estimate"]["unit"] != "ms" and not str(row["measure"]).endswith("_ms")]
+              for row in rows if row["estimate"]["unit"] != "ms" and not str(row["measure"]).endswith(_OF_TIME)]
     return digest_of(stable)
 
 

@@ -14,6 +14,7 @@ from fixtures.answered import answered_of, answers_table
 from fixtures.trials import sound
 from harness.defects.owners import named, owner
 from harness.errors import InputError
+from harness.release.evidence import stable_digest
 from harness.release.judge import Finding, Reading, Verdict
 from harness.release.manifest import load_manifest
 from harness.release.measures import family_of, read
@@ -127,6 +128,18 @@ def test_a_gain_of_a_few_questions_is_no_gain_yet():
     """A lower bound of a delta passes from 200 questions."""
     assert judged(answered_of(questions=190), "delta answer F1").verdict is Verdict.INCONCLUSIVE
     assert judged(answered_of(questions=200), "delta answer F1").verdict is Verdict.PASS
+
+
+def test_what_a_clock_decides_is_no_part_of_what_must_repeat():
+    """Times and their ratios may differ between two runs of one seed; nothing else that is measured of answers may."""
+    record = answered_of()
+    slower = replace(record, total_ms=1.01 * record.total_ms, embedding_ms=1.01 * record.embedding_ms)
+    timed = {name for name in EXAMPLES if reading(record, name) != reading(slower, name)}
+    assert timed == {"p95 answer_ms", "embedding ms", "answer p95 ratio", "answer throughput ratio"}
+    for name in EXAMPLES:
+        one, two = ({"measure": name, "estimate": reading(each, name).estimate._asdict()} for each in (record, slower))
+        assert stable_digest([one]) == stable_digest([two]), name
+    assert stable_digest([one]) != stable_digest([])
 
 
 def test_the_answers_own_latency_is_no_stage_of_the_trace():
