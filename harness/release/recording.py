@@ -137,7 +137,7 @@ def _sources(loaded: Loaded) -> list[Source]:
     studies = loaded.manifest.studies
     files = [data.qrels, data.slices, data.answers, studies.routed.spends, studies.confounding.log,
              studies.stressed.table, studies.confounding.truth, studies.surrogate.trace, studies.answered.table,
-             studies.answered.baseline, studies.governed.trace]
+             studies.answered.baseline, studies.governed.trace, studies.governed.tools, *studies.readied.tables]
     for side in sides:
         files += [] if side is None else [side.run, side.before, side.latency]
     return [source for source in files if source is not None]

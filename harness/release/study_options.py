@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from harness.release.parts import RouterPart
+from harness.release.reader_parts import ReadiedStudy
 from harness.release.schema import Model, Source
 
 __all__ = ["ANSWER_DELTAS", "AnsweredStudy", "CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "GovernedStudy",
-           "HarvestedStudy", "LogColumnsOption", "PairedStudy", "RoutedStudy", "StressedStudy", "Studies",
-           "SurrogateStudy"]
+           "HarvestedStudy", "LogColumnsOption", "PairedStudy", "RoutedStudy", "StressedStudy",
+           "Studies", "SurrogateStudy"]
 
 
 class RoutedStudy(Model):
@@ -196,18 +197,19 @@ class GovernedStudy(Model):
 
     Attributes:
         trace: Messages with tool calls (docs/nightly.md).
-        tools: A JSON file of the tools as a request names them; without one, the trace's first line says them.
+        tools: JSON lines, a tool each as a request names it; without them, the trace's first line says them.
         questions: Judged queries that the suites ask of a live release.
     """
 
     trace: Source | None = None
-    tools: str | None = None
+    tools: Source | None = None
     questions: int = Field(40, ge=1, le=10_000, strict=True)
 
     @model_validator(mode="after")
     def _lines(self) -> GovernedStudy:
-        if self.trace is not None and self.trace.jsonl is None:
-            raise ValueError("a trace of tool calls is messages: {jsonl: FILE}")
+        for source in (self.trace, self.tools):
+            if source is not None and source.jsonl is None:
+                raise ValueError("a trace and its tools are JSON lines: {jsonl: FILE}")
         if self.tools is not None and self.trace is None:
             raise ValueError("tools go with a trace: the suites know their own")
         return self
@@ -226,3 +228,4 @@ class Studies(Model):
     stressed: StressedStudy = StressedStudy()
     answered: AnsweredStudy = AnsweredStudy()
     governed: GovernedStudy = GovernedStudy()
+    readied: ReadiedStudy = ReadiedStudy()

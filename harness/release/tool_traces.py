@@ -119,8 +119,10 @@ def trace_of(messages: Sequence[Any], tools: Tools, *, where: object = "trace", 
 
 
 def read_tools(path: Path | str) -> dict[str, Mapping[str, Any]]:
-    """Tools from a JSON file: an array as a request names them. Raises InputError where one is none."""
-    return tools_of(strict_json(read_text(path), where=path), where=path)
+    """Tools from JSON lines, a tool each as a request names it. Raises InputError where one is none."""
+    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    return tools_of([strict_json(line, where=f"{path}, line {number}") for number, line in enumerate(lines, start=1)],
+                    where=path)
 
 
 def tools_of(told: Any, *, where: object = "tools") -> dict[str, Mapping[str, Any]]:

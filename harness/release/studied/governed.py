@@ -83,7 +83,7 @@ def recorded(loaded: Loaded, tell: Callable[[str], None]) -> GovernedObserved:
         raise InputError("no trace of tool calls", where=loaded.path, column="studies.governed.trace", found=None,
                          expected="a file of messages with tool calls (jsonl)")
     tell("reading tool calls")
-    tools = None if options.tools is None else loaded.folder / options.tools
+    tools = None if options.tools is None else loaded.folder / options.tools.path
     return kept(loaded, read_trace(loaded.folder / options.trace.path, tools=tools))
 
 
