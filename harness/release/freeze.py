@@ -1,4 +1,6 @@
-"""Freezing: a release's parts as files under `artifacts/<release>/`, with SHA256SUMS and the run manifest.
+"""Freezing: a release's parts as files under `artifacts/<release>/`, with SHA256SUMS and the run manifest, twice.
+
+`run_manifest.json` and `run_manifest.yaml` say the same, the one for programs and the other for whoever reads it.
 
 What is frozen is what is measured: a trial loads its parts from here, never from the cache they came from.
 """
@@ -9,9 +11,11 @@ import json
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from harness.data.store import atomic_write_text, sha256_file, unlisted
 from harness.errors import InputError
@@ -20,10 +24,12 @@ from harness.release.cache import SUMS, library_versions, read_sums, write_sums
 from harness.release.derived import measured_files
 from harness.release.manifest import Loaded
 from harness.release.recording import recorded_files
+from harness.release.run_facts import run_facts
 
-__all__ = ["RUN_MANIFEST", "artifact_sums", "freeze", "recorded_digests", "recorded_manifest", "run_manifest"]
+__all__ = ["IN_YAML", "RUN_MANIFEST", "artifact_sums", "freeze", "recorded_digests", "recorded_manifest",
+           "run_manifest"]
 
-RUN_MANIFEST = "run_manifest.json"
+RUN_MANIFEST, IN_YAML = "run_manifest.json", "run_manifest.yaml"
 
 
 def freeze(loaded: Loaded, built: Built, *, root: Path = Path("artifacts"), standing: bool = False) -> Path:
@@ -38,16 +44,20 @@ def freeze(loaded: Loaded, built: Built, *, root: Path = Path("artifacts"), stan
         shutil.rmtree(target / stale)
     for name, folder in built.folders.items():
         _copy(folder, target / name)
-    digests = {name: digest for name, digest in measured_files(target).items() if name not in {SUMS, RUN_MANIFEST}}
-    facts = run_manifest(loaded, data={"world": built.world.digest, **built.world.versions}, artifacts=digests)
+    written = {SUMS, RUN_MANIFEST, IN_YAML}
+    digests = {name: digest for name, digest in measured_files(target).items() if name not in written}
+    facts = run_manifest(loaded, data={"world": built.world.digest, **built.world.versions}, artifacts=digests,
+                         shots=_shot_ids(target))
     if standing and _stands(target, facts):
         return target
     atomic_write_text(target / RUN_MANIFEST, json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    atomic_write_text(target / IN_YAML, yaml.safe_dump(facts, sort_keys=True, allow_unicode=True, width=120))
     write_sums(target)
     return target
 
 
-def run_manifest(loaded: Loaded, *, data: Mapping[str, Any], artifacts: Mapping[str, str]) -> dict[str, Any]:
+def run_manifest(loaded: Loaded, *, data: Mapping[str, Any], artifacts: Mapping[str, str], shots: Sequence[str] = ()
+                 ) -> dict[str, Any]:
     """What this run was: configuration, data, artifacts, versions, commit, seed. No clock, so that it repeats."""
     return {
         "release": loaded.manifest.release,
@@ -61,8 +71,7 @@ def run_manifest(loaded: Loaded, *, data: Mapping[str, Any], artifacts: Mapping[
         "python": platform.python_version(),
         "git_commit": _commit(loaded.folder),
         "threads": 1,
-        "few_shot_ids": [],
-        "prompt_hash": None,
+        **run_facts(loaded, data=data, artifacts=artifacts, shots=shots),
     }
 
 
@@ -91,6 +100,14 @@ def _stands(folder: Path, facts: Mapping[str, Any]) -> bool:
         return False
     apart = {"git_commit": None}
     return stated == found and isinstance(there, dict) and {**there, **apart} == {**facts, **apart}
+
+
+def _shot_ids(folder: Path) -> list[str]:
+    """Ids of the frozen pool, in its order; none where no few-shots were frozen."""
+    from harness.generation.few_shot import ShotPool  # loads numpy
+    from harness.release.readying import SHOTS
+
+    return [shot.id for shot in ShotPool.load(folder / SHOTS).shots] if (folder / SHOTS).is_dir() else []
 
 
 def _copy(source: Path, target: Path) -> None:

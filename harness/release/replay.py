@@ -106,10 +106,10 @@ def rankings_digest(observed: Observed) -> str:
 
 def parts_digest(folder: Path) -> str:
     """sha256 over the digests of every part's files; the run manifest names commit and versions, and is left out."""
-    from harness.release.freeze import RUN_MANIFEST, artifact_sums
+    from harness.release.freeze import IN_YAML, RUN_MANIFEST, artifact_sums
 
     return digest_of({name: digest for name, digest in artifact_sums(folder)[1].items()
-                      if name != RUN_MANIFEST and not name.endswith("SHA256SUMS")})
+                      if name not in {RUN_MANIFEST, IN_YAML} and not name.endswith("SHA256SUMS")})
 
 
 def _inputs_digest(loaded: Loaded) -> str:

@@ -12,7 +12,7 @@ from fixtures.tiny_corpus import tiny_world
 from harness.data.store import sha256_tree
 from harness.release.build import Built
 from harness.release.cache import SUMS, write_sums
-from harness.release.freeze import RUN_MANIFEST, artifact_sums, freeze, run_manifest
+from harness.release.freeze import IN_YAML, RUN_MANIFEST, artifact_sums, freeze, run_manifest
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures.integrity import RUN_MANIFEST_KEYS
 
@@ -46,7 +46,7 @@ def test_what_is_frozen_is_stated_and_found(loaded, built, tmp_path):
     stated, found = artifact_sums(folder)
     assert stated == found and set(found) >= {"encoder/encoder.npy", "index/index.npy", RUN_MANIFEST}
     facts = json.loads((folder / RUN_MANIFEST).read_bytes())
-    assert facts["artifacts"] == {name: digest for name, digest in found.items() if name != RUN_MANIFEST}
+    assert facts["artifacts"] == {name: digest for name, digest in found.items() if name not in {RUN_MANIFEST, IN_YAML}}
     done = subprocess.run(["sha256sum", "-c", "--quiet", SUMS], cwd=folder, capture_output=True, check=False)
     assert done.returncode == 0
 
@@ -96,7 +96,7 @@ def test_a_copy_that_was_cut_short_is_made_whole(loaded, built, tmp_path):
     aside.mkdir(parents=True)
     (aside / "half").write_bytes(b"half")
     folder = frozen(loaded, built, tmp_path)
-    assert sorted(path.name for path in folder.iterdir()) == [SUMS, "encoder", "index", RUN_MANIFEST]
+    assert sorted(path.name for path in folder.iterdir()) == [SUMS, "encoder", "index", RUN_MANIFEST, IN_YAML]
 
 
 def test_the_commit_is_that_of_the_manifests_checkout(loaded, tmp_path):

@@ -9,12 +9,14 @@ from harness.estimate import Estimate
 from harness.release.judge import Reading
 from harness.release.observed import IntegrityObserved, Trial
 from harness.release.policy import Check
+from harness.release.run_facts import gaps_of
 
 __all__ = ["EXAMPLES", "RUN_MANIFEST_KEYS", "owns", "read"]
 
 EXAMPLES = ("run manifest gaps", "config drift", "digest mismatches", "replay differences", "unsigned baseline")
 RUN_MANIFEST_KEYS = ("release", "CONFIG_HASH", "seed", "data", "artifacts", "versions", "python", "git_commit",
-                     "threads", "few_shot_ids", "prompt_hash")
+                     "threads", "few_shot_ids", "prompt_hash", "INGEST_RUN_ID", "models", "rerank", "thresholds",
+                     "datasets", "cot", "temperature", "audit_trail")
 
 
 def owns(measure: str) -> bool:
@@ -36,10 +38,7 @@ def read(trial: Trial, check: Check) -> Reading:
 
 
 def _gaps(facts: IntegrityObserved) -> tuple[list[str], int]:
-    # A key that must be there and may be null (no prompts, no git) counts as present; an empty digest table does not.
-    absent = [key for key in RUN_MANIFEST_KEYS if key not in facts.run_manifest]
-    empty = [key for key in ("data", "artifacts", "versions") if not facts.run_manifest.get(key) and key not in absent]
-    return absent + empty, len(RUN_MANIFEST_KEYS)
+    return gaps_of(facts.run_manifest, RUN_MANIFEST_KEYS), len(RUN_MANIFEST_KEYS)
 
 
 def _drifted(trial: Trial, facts: IntegrityObserved) -> tuple[list[str], int]:
