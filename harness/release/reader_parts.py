@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from harness.generation.limits import Limits
-from harness.release.schema import Model
+from harness.release.schema import Model, Source
 
-__all__ = ["ReaderPart"]
+__all__ = ["ReaderPart", "ReadiedStudy"]
 
 
 class ReaderPart(Model):
@@ -54,3 +54,37 @@ class ReaderPart(Model):
         if self.impl == "extractive" and (self.model is not None or self.url is not None):
             raise ValueError("reader extractive takes no model or url: they stand for http")
         return self
+
+
+class ReadiedStudy(Model):
+    """What a reader of one's own is given: its passages, its few-shots, what is judged, and who was shown what.
+
+    Attributes:
+        passages: A row a passage (docs/passages.md), those that were taken out among them.
+        baseline: The same of the release before.
+        shots: The pool: `id`, `question`, `answer`.
+        items: What is judged: `query_id`, `question`, `answer`.
+        shown: Shots of each judged question in several runs: `query_id`, `run`, `shots`.
+        chunk_words: Words of a passage, at most.
+        budget: Tokens of a prompt, at most.
+    """
+
+    passages: Source | None = None
+    baseline: Source | None = None
+    shots: Source | None = None
+    items: Source | None = None
+    shown: Source | None = None
+    chunk_words: int = Field(80, ge=1, strict=True)
+    budget: int = Field(1500, ge=1, strict=True)
+
+    @model_validator(mode="after")
+    def _readable(self) -> ReadiedStudy:
+        if any(source.spec.keys() <= {"trec", "beir"} for source in self.tables):
+            raise ValueError("passages and few-shots are tables: parquet, csv or jsonl")
+        return self
+
+    @property
+    def tables(self) -> tuple[Source, ...]:
+        """The files that are read."""
+        named = (self.passages, self.baseline, self.shots, self.items, self.shown)
+        return tuple(source for source in named if source is not None)

@@ -1,7 +1,8 @@
 """The study `readied`: what a reader is given, looked at whole before a question is asked.
 
 Of live parts it is read from the frozen folders: the passages, the lexical index that is made over them, the pool of
-few-shots and whom each judged question would be shown. The baseline's passages are read where they were frozen.
+few-shots and whom each judged question would be shown. The baseline's passages are read where they were frozen. From
+files it is a user's own tables.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from harness.records import Ids
 from harness.release.measures.readied import BREADTH, DIFFERENCES, LEAKS, PREFIXES, owns
 from harness.release.readying import PASSAGES, SHOTS, Encodes, answered_task, picker_of
 from harness.release.studied.readied_rows import ReadiedObserved
+from harness.release.studied.readied_tables import read_passages, read_picks, read_shots
 from harness.release.studied.snapshot import Snapshot, snapshot_of
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from harness.release.observed import Observed
     from harness.release.reader_parts import ReaderPart
 
-__all__ = ["ARTIFACTS", "observe", "picks_of", "wanted"]
+__all__ = ["ARTIFACTS", "observe", "picks_of", "recorded", "wanted"]
 
 ARTIFACTS = Path("artifacts")
 
@@ -69,6 +71,21 @@ def observe(loaded: Loaded, built: Built, candidate: Observed, baseline: Observe
         picks = picks_of(candidate.live.first, part, pool, items, seed=loaded.manifest.seed)
     told = (Template(cot=part.cot).told,)
     return ReadiedObserved(passages, held, part.chunk_words, part.budget, before, pool, items, told, picks)
+
+
+def recorded(loaded: Loaded, tell: Callable[[str], None]) -> ReadiedObserved:
+    """The user's own tables, as far as he gives any. Raises InputError where none is given, or one cannot be read."""
+    options, folder = loaded.manifest.studies.readied, loaded.folder
+    if not options.tables:
+        raise InputError("no table of passages or few-shots", where=loaded.path, column="studies.readied", found=None,
+                         expected="passages, baseline, shots, items or shown")
+    tell("reading passages and few-shots")
+    passages, held = (None, None) if options.passages is None else read_passages(options.passages, folder)
+    before = None if options.baseline is None else snapshot_of(read_passages(options.baseline, folder)[0])
+    pool = None if options.shots is None else ShotPool.of(read_shots(options.shots, folder))
+    items = () if options.items is None else tuple(read_shots(options.items, folder, key="query_id"))
+    picks = None if options.shown is None else read_picks(options.shown, folder)
+    return ReadiedObserved(passages, held, options.chunk_words, options.budget, before, pool, items, (), picks)
 
 
 def picks_of(encoder: Encodes, part: ReaderPart, pool: ShotPool, items: tuple[Shot, ...], *, seed: int) -> Ids:
