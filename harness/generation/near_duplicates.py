@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.data.spelling import folded
 from harness.errors import InputError
@@ -78,10 +78,7 @@ def near_duplicates(passages: Sequence[Passage], *, threshold: float) -> tuple[D
     if not 0.0 < threshold <= 1.0:
         raise InputError("option out of range", where="near duplicates", column="threshold",
                          expected="above 0, at most 1", found=threshold)
-    from datasketch import MinHash, MinHashLSH
-
-    proposals = MinHashLSH(num_perm=PERMUTATIONS, params=_bands(threshold))
-    bare = MinHash(num_perm=PERMUTATIONS, seed=_SEED)
+    proposals, bare = _proposing(threshold)
     kept: dict[str, Shingles] = {}
     first: dict[Shingles, str] = {}  # equal sets need no signature
     removed = []
@@ -114,6 +111,13 @@ def without_near_duplicates(passages: Passages, *, threshold: float) -> Passages
     (1, ['a', 'b'])
     """
     return passages.without({one.removed: one.kept for one in near_duplicates(passages.all, threshold=threshold)})
+
+
+def _proposing(threshold: float) -> tuple[Any, Any]:
+    """An empty table of bands, and a signature of nothing to begin each from."""
+    from datasketch import MinHash, MinHashLSH
+
+    return (MinHashLSH(num_perm=PERMUTATIONS, params=_bands(threshold)), MinHash(num_perm=PERMUTATIONS, seed=_SEED))
 
 
 def _bands(threshold: float) -> tuple[int, int]:
