@@ -29,14 +29,18 @@ if TYPE_CHECKING:
 __all__ = ["command", "tell_checks"]
 
 
+_To = Annotated[str | None, typer.Option(
+    metavar="DIGEST", help="Which release: digest, its first 8 letters or more, or name. Default: the one before.")]
+_Leaving = Annotated[str | None, typer.Option(
+    metavar="DIGEST", help="Which release is to be left: where it is left already, nothing is done. Default: what is "
+    "on its way, else what serves.")]
+
+
 def command(
     *,
     env: EnvironmentOption,
-    to: Annotated[str | None, typer.Option(metavar="DIGEST", help="Which release: digest, its first 8 letters or "
-                                           "more, or name. Default: the one before.")] = None,
-    leaving: Annotated[str | None, typer.Option(metavar="DIGEST", help="Which release is to be left; where it is left "
-                                                "already, nothing is done. Default: what is on its way or serves.",
-                                                )] = None,
+    to: _To = None,
+    leaving: _Leaving = None,
     why: Annotated[str, typer.Option(help="The reason, for the trail.")] = "by hand",
     smoke: Annotated[bool, typer.Option(help="Look at the release that serves again.")] = True,
     who: WhoOption = None,

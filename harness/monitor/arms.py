@@ -57,6 +57,7 @@ class Arms:
         clock: Seconds, that only grow.
         follow: What else is read from the store with each look: the switches that it holds.
         load_s: Seconds that a release may take to load; one that takes longer gets traffic once it is there.
+        lost: Why the pointer could not be read at the last look; empty where it was.
     """
 
     store: Store
@@ -65,6 +66,7 @@ class Arms:
     clock: Callable[[], float] = monotonic
     follow: Callable[[Connection, str], None] = lambda _connection, _environment: None
     load_s: float = LOAD_S
+    lost: str = field(default="", init=False)
     _loaded: dict[str, Arm] = field(default_factory=dict)
     _broken: dict[str, str] = field(default_factory=dict)
     _loading: dict[str, threading.Thread] = field(default_factory=dict)
@@ -93,10 +95,11 @@ class Arms:
             try:
                 self._follow()
             except Exception as error:  # whoever looks no more sees no rollback
+                self.lost = str(error) if isinstance(error, SignoffError) else type(error).__name__
                 if not isinstance(error, SignoffError):
                     _LOG.error("the pointer of %s cannot be read: %s", self.environment, type(error).__name__)
                 return self.serving
-            self._seen = self.clock()
+            self._seen, self.lost = self.clock(), ""
             self._serving = self._now()
             return self._serving
 

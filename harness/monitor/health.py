@@ -35,7 +35,8 @@ class Health:
         why = [f"{digest[:12]} cannot be loaded: {reason}" for digest, reason in sorted(serving.broken.items())]
         model = "" if stable is None else self._model(stable)
         database = self._service.arms.reachable
-        why += [] if database else ["the store cannot be read: no candidate answers"]
+        lost = self._service.arms.lost
+        why += [] if database else ["the store cannot be read: no candidate answers" + (f" ({lost})" if lost else "")]
         failed = self._service.watching.failed
         why += [f"the monitor failed: {failed}"] if failed else []
         why += [] if not model else [f"the model does not answer: {model}"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from harness.errors import InputError
 from harness.estimators.sketch import RELATIVE_ERROR
 from harness.monitor.windows import COVERED, ERRORS, HIT, JACCARD, NDCG, RERANKED, RR, Window
 
-__all__ = ["AECE", "ESS", "Measure", "Minute", "measure_of"]
+__all__ = ["AECE", "ESS", "Measure", "Minute", "measure_of", "observed_as"]
 
 AECE, ESS = "AECE", "ESS/N"
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?) (\w+?)_ms")
@@ -81,6 +81,20 @@ def measure_of(spelling: str) -> Measure:
             span = (low - high, high - low) if inner.support and word == "delta" else None
             return Measure(name, inner.read, span, versus=word, waits=inner.waits)
     return _single(name)
+
+
+def observed_as(spelling: str) -> tuple[Literal["stage", "value"], str]:
+    """What has to be observed for a measure: a stage's time, or a value under a name.
+
+    >>> observed_as("delta p95 total_ms"), observed_as("rise memory_mb")
+    (('stage', 'total'), ('value', 'memory_mb'))
+    """
+    name = " ".join(spelling.split())
+    while name.startswith(("delta ", "rise ")):
+        name = name.partition(" ")[2]
+    name = _ALIASES.get(name.lower(), name)
+    found = _RATIO.fullmatch(name) or _QUANTILE.fullmatch(name)
+    return ("value", name) if found is None else ("stage", found[found.lastindex or 0])
 
 
 def _single(name: str) -> Measure:

@@ -14,9 +14,11 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, TypeAd
 from starlette.concurrency import run_in_threadpool
 from typing_extensions import TypedDict
 
+from harness.data.store import sha256_bytes
 from harness.errors import InputError, nearest
 from harness.monitor.access import Operator, ServiceOf
 from harness.monitor.context import Service
+from harness.monitor.counted import Counted, counted_by
 from harness.monitor.window_store import Stored, store_windows
 from harness.monitor.windows import COVERED, ERRORS, HIT, JACCARD, NDCG, RERANKED, RR
 from harness.rollout.pointer import admitted_in
@@ -91,14 +93,16 @@ def _counted(service: Service, body: bytes) -> Stored:
     arms = {"stable": told["stable"], "candidate": told.get("candidate") or ""}
     if not arms["candidate"] and any(row["assignment"] == "candidate" for row in told["observations"]):
         raise InputError("no candidate is named", where="candidate", expected="the digest of its release")
+    with service.store.reading() as connection:
+        _admitted(arms.values(), admitted_in(connection, service.environment))
+        counted = counted_by(connection, filter(None, arms.values()))
     known = service.arms.serving.stable
     slices = frozenset[str]() if known is None else known.slices
-    rows = [Observation(environment=service.environment, release=arms[row["assignment"]], **_kept(row, slices))
+    rows = [Observation(environment=service.environment, release=arms[row["assignment"]], **_kept(row, slices, counted))
             for row in told["observations"]]
     with service.store.writing() as connection:
-        _admitted(arms.values(), admitted_in(connection, service.environment))
         return store_windows(connection, f"http {service.environment} {told['batch']}", rows, now=service.now(),
-                             resolution_s=service.resolution_s)
+                             resolution_s=service.resolution_s, sha256=sha256_bytes(_BATCH.dump_json(told)))
 
 
 def _admitted(named: Iterable[str], here: Sequence[str]) -> None:
@@ -108,12 +112,15 @@ def _admitted(named: Iterable[str], here: Sequence[str]) -> None:
                              found=digest, hint=nearest(digest, here))
 
 
-def _kept(row: Row, slices: frozenset[str]) -> dict[str, Any]:
-    """A row with the slices that the policy knows: any other would be counted apart for ever."""
+def _kept(row: Row, slices: frozenset[str], counted: Counted) -> dict[str, Any]:
+    """A row with the slices and names that somebody asks for: any other would be kept for ever, and read by nobody."""
     kept: dict[str, Any] = dict(row)
     own = _OWN & kept.get("values", {}).keys()
     if own:
         raise InputError("has a field of its own", where="values", expected="names of other measures", found=min(own))
+    for field, names in (("values", counted.values), ("latency_ms", counted.stages)):
+        if field in kept:
+            kept[field] = {name: value for name, value in kept[field].items() if name in names}
     if kept.get("slices"):
         kept["slices"] = tuple(name for name in kept["slices"] if name in slices and name != "all")
     return kept

@@ -20,7 +20,7 @@ from harness.monitor.guards import ALPHA, readings, watching
 from harness.monitor.ledger import write_states
 from harness.monitor.series import Watch, spans_of
 from harness.monitor.terms import called_by_release, guards_of_release
-from harness.monitor.window_store import read_windows, trim
+from harness.monitor.window_store import newest, read_windows, trim
 from harness.monitor.windows import RESOLUTION_S, Key, Window
 from harness.release.charter import Escalation
 from harness.rollout.going_back import Cache, Smoke
@@ -124,7 +124,7 @@ def tick(store: Store, environment: str, now: datetime, *, guards: Sequence[Guar
     with store.writing() as connection:
         write_states(connection, environment, scene.readings, now, release=release)
         needed = () if scene.watch is None else spans_of(scene.watch, now)
-        trim(connection, environment, before=now - KEEP, keep=needed)
+        trim(connection, environment, before=min(now, newest(connection, environment) or now) - KEEP, keep=needed)
     return Ticked(scene, advanced, _told(tell, scene, advanced, now))
 
 

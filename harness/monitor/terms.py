@@ -17,7 +17,7 @@ from harness.rollout import tables
 from harness.rollout.released import admitted_of, files_of
 from harness.rollout.shapes import Guarded
 
-__all__ = ["called_by_release", "escalation_of_release", "guards_of_release"]
+__all__ = ["called_by_release", "escalation_of_release", "guards_of_release", "manifest_text"]
 
 
 def guards_of_release(connection: Connection, digest: str) -> tuple[Guarded, ...]:
@@ -35,7 +35,7 @@ def guards_of_release(connection: Connection, digest: str) -> tuple[Guarded, ...
     raw = file.read_bytes() if file.is_file() else b""
     if raw and sha256_bytes(raw) == (files_of(connection, digest) or {}).get(f"artifacts/{MONITORING}"):
         return guards_of_monitoring(read_monitoring(raw, where=file))
-    return guards_of_manifest(parse_manifest(_manifest(connection, digest), where=found.manifest))
+    return guards_of_manifest(parse_manifest(manifest_text(connection, digest), where=found.manifest))
 
 
 def escalation_of_release(connection: Connection, digest: str) -> tuple[Escalation, ...]:
@@ -43,7 +43,7 @@ def escalation_of_release(connection: Connection, digest: str) -> tuple[Escalati
 
     Raises: InputError where its manifest cannot be read.
     """
-    return _called(_manifest(connection, digest))
+    return _called(manifest_text(connection, digest))
 
 
 def called_by_release(connection: Connection, digest: str) -> tuple[Escalation, ...]:
@@ -54,7 +54,8 @@ def called_by_release(connection: Connection, digest: str) -> tuple[Escalation, 
         return ()
 
 
-def _manifest(connection: Connection, digest: str) -> bytes:
+def manifest_text(connection: Connection, digest: str) -> bytes:
+    """The manifest of an admitted release, as it was signed."""
     asked = select(tables.releases.c.manifest).where(tables.releases.c.digest == digest)
     return bytes(connection.execute(asked).scalar_one())
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Connection, delete, insert, or_, select, tuple_
+from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_
 
 from harness.data.store import sha256_bytes
 from harness.errors import EvidenceError, InputError
@@ -21,7 +21,7 @@ from harness.monitor.windows import RESOLUTION_S, Key, Window, minute_of, window
 from harness.rollout import tables
 from harness.rollout.shapes import Observation
 
-__all__ = ["AHEAD", "LATE", "Stored", "read_windows", "rolled_up", "store_windows", "trim"]
+__all__ = ["AHEAD", "LATE", "Stored", "newest", "read_windows", "rolled_up", "store_windows", "trim"]
 
 LATE = timedelta(hours=1)  # observations older than this are not counted any more: their minutes have decided
 AHEAD = timedelta(minutes=5)  # clocks of two machines may differ by so much
@@ -45,7 +45,7 @@ class Stored(NamedTuple):
 
 
 def store_windows(connection: Connection, batch_id: str, observations: Iterable[Observation], *, now: datetime,
-                  resolution_s: int = RESOLUTION_S, late: timedelta = LATE) -> Stored:
+                  resolution_s: int = RESOLUTION_S, late: timedelta = LATE, sha256: str | None = None) -> Stored:
     """Count a batch, within a writing transaction of the store; the same id counts once.
 
     Args:
@@ -55,22 +55,31 @@ def store_windows(connection: Connection, batch_id: str, observations: Iterable[
         now: The moment, with its offset.
         resolution_s: Seconds of a window.
         late: Age from which an observation no longer counts.
+        sha256: Of what the sender said: the same id with another one is another batch.
 
-    Raises: InputError for an id that is empty or too long, a moment without an offset, or an observation that no
-        window takes: then nothing of the batch counts. EvidenceError where a stored window was changed.
+    Raises: InputError for an id that is empty, too long or another batch's, a moment without an offset, or an
+        observation that no window takes: then nothing of the batch counts. EvidenceError where a stored window was
+        changed.
     """
     if not 0 < len(batch_id) <= _LONGEST_ID:
         raise InputError("not the id of a batch", where="batch_id", expected=f"1 to {_LONGEST_ID} characters",
                          found=batch_id)
-    known = select(tables.acknowledged.c.id).where(tables.acknowledged.c.id == batch_id)
-    if connection.execute(known).first() is not None:
+    if _known(connection, batch_id, sha256):
         return Stored(0, 0, known=True)
     batch = list(observations)
     minute_of(now)
     timely = [one for one in batch if now - late <= one.at <= now + AHEAD]
     _add(connection, windows_of(timely, resolution_s=resolution_s))
-    connection.execute(insert(tables.acknowledged).values(id=batch_id, at=now, rows=len(batch)))
+    connection.execute(insert(tables.acknowledged).values(id=batch_id, at=now, rows=len(batch), sha256=sha256))
     return Stored(len(timely), len(batch) - len(timely), known=False)
+
+
+def _known(connection: Connection, batch_id: str, sha256: str | None) -> bool:
+    found = connection.execute(select(tables.acknowledged.c.sha256).where(tables.acknowledged.c.id == batch_id)).first()
+    if found is not None and None not in {found.sha256, sha256} and found.sha256 != sha256:
+        raise InputError("another batch was counted under this id", where="batch", found=sha256,
+                         expected=f"an id of its own, or what was sent then ({found.sha256[:12]})")
+    return found is not None
 
 
 def read_windows(connection: Connection, environment: str, *, since: datetime, until: datetime | None = None
@@ -101,6 +110,13 @@ def rolled_up(windows: Mapping[Key, Window], *, seconds: int) -> dict[Key, Windo
         at = key._replace(minute=minute_of(key.minute, resolution_s=seconds))
         whole[at] = whole[at].merge(one)
     return dict(whole)
+
+
+def newest(connection: Connection, environment: str) -> datetime | None:
+    """When an environment's last window begins; None without any. A clock far ahead must not make the rest old."""
+    asked = select(func.max(tables.windows.c.minute)).where(tables.windows.c.environment == environment)
+    found: datetime | None = connection.execute(asked).scalar_one()
+    return found
 
 
 def trim(connection: Connection, environment: str, *, before: datetime, keep: Sequence[Span] = ()) -> int:

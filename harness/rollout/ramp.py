@@ -7,8 +7,10 @@ The rules, in this order; the first that applies decides.
     graver, else down the reverse ladder. A waiver by the people whom the charter names turns that one guard's into a
     hold, for as long as it runs.
  4. On the way down, each rung is kept for its hold, whatever the readings say, until nothing is left.
- 5. A clock that shows less than was seen before holds, and so does missing data: no readings at all, or none of a
-    criterion or of a guard that may hold or roll back. One that only alerts is told, and holds under `guards: all`.
+ 5. A clock that shows less than was seen before holds. One that shows far less, though not less than the start, was
+    ahead at a look before: the stage's hold begins anew, without its waiver, and goes on by the present clock. Missing
+    data holds, too: no readings at all, or none of a criterion or of a guard that may hold or roll back. One that only
+    alerts is told, and holds under `guards: all`.
  6. A guard with `then: hold` (or a waived one) that is shown to be missed holds.
  7. A criterion that is shown to be missed asks to tune: waiting cannot mend it.
  8. A guard with `then: hold` or `rollback`, or a criterion, that is not shown to hold, holds.
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from harness.errors import InputError
 from harness.release.judge import Verdict
@@ -30,9 +32,10 @@ from harness.rollout.ramp_rules import asked, beyond, unproven
 from harness.rollout.ramp_state import RampState, criteria_of
 from harness.rollout.shapes import Action, Decision, Reading
 
-__all__ = ["WATCH_GAP_S", "moved_down", "step"]
+__all__ = ["AHEAD", "WATCH_GAP_S", "moved_down", "step"]
 
 WATCH_GAP_S = 600.0
+AHEAD = timedelta(minutes=5)  # clocks of two machines may differ by so much
 
 
 def step(state: RampState, readings: Sequence[Reading], now: datetime, *, killed: bool = False
@@ -61,12 +64,25 @@ def step(state: RampState, readings: Sequence[Reading], now: datetime, *, killed
         return state, _over(state)
     if killed:
         return _rolled_back(state, at, "the kill switch is set", None)
+    was, state = state, _steadied(state, at)
     harm = _harm(state, readings, at)
     if harm is not None:
         return harm
     if state.phase == "down":
         return _down(state, at)
+    if state is not was:
+        return state, _stay(state, "hold", f"the clock was at {was.seen:%FT%TZ} before: the hold begins anew", None)
     return _up(state, readings, at)
+
+
+def _steadied(state: RampState, now: datetime) -> RampState:
+    """The state without moments that a clock far ahead left in it: else nothing would move until they come.
+
+    A clock before the start may be behind itself: taking the start back would end its time of validation too early.
+    """
+    if now >= state.seen - AHEAD or now < state.started:
+        return state
+    return replace(state, entered=min(state.entered, now), seen=now, held_s=0.0, waiver=None)
 
 
 def moved_down(state: RampState, now: datetime, reason: str, guard: str | None = None) -> tuple[RampState, Decision]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,15 @@ from harness.data.store import unlisted
 from harness.errors import InputError
 from harness.rollout.migrating import migrated
 
-__all__ = ["DEFAULT_URL", "HOME", "URL_VARIABLE", "Store", "open_store"]
+__all__ = ["DEFAULT_URL", "HOME", "URL_VARIABLE", "Store", "open_store", "shown_url"]
 
 DEFAULT_URL = "sqlite:///.signoff/rollout.db"
 URL_VARIABLE, HOME = "SIGNOFF_DB", "SIGNOFF_HOME"
 _WAIT_MS = 30_000  # how long a writer waits for its turn before it says that the store is busy
 _LOCK = 0x516E0FF
 _WRITES = {"signoff_writes": True}
+_SECRET = re.compile(r"(?i)([?&][^=&]*(?:pass|secret|token)[^=&]*=)[^&]*")
+_PASSWORD = re.compile(r"(://[^:/@?]*:)[^@/?]*@")
 _NO_DATABASE = ("file is not a database", "disk image is malformed", "invalid connection option")
 
 
@@ -37,13 +40,15 @@ class Store:
 
     engine: Engine
     home: Path
+    file: tuple[int, int] | None = None  # device and inode of the SQLite file that was opened
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that no other writer overlaps: committed where the block ends, undone where it raises.
 
-        Raises InputError where the database cannot be reached or stays busy.
+        Raises InputError where the database cannot be reached or stays busy, or its file is another one now.
         """
+        self._same_file()
         with _reached(self.engine), self.engine.connect() as bare:
             connection = bare.execution_options(**_WRITES)
             with connection.begin():
@@ -54,12 +59,20 @@ class Store:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A snapshot: everything read in the block is of one moment. Raises InputError."""
+        """A snapshot: everything read in the block is of one moment. Raises InputError as `writing`."""
+        self._same_file()
         with _reached(self.engine), self.engine.connect() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901
             with connection.begin():
                 yield connection
+
+    def _same_file(self) -> None:
+        """A file that was put in the place of the open one, or deleted, goes on being written, and nobody reads it."""
+        if self.file is not None and (found := _file_of(self.engine.url)) != self.file:
+            raise InputError("no longer the file that was opened", where=shown_url(self.engine.url),
+                             found="another file" if found else "no file",
+                             expected="the same file (put it back, or start again with the new one)")
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -95,11 +108,32 @@ def open_store(url: str | None = None, *, environ: Mapping[str, str] = os.enviro
         _made(folder)
     store = Store(_engine(named, place.resolve()), place.resolve())
     try:
-        migrated(store.reading, store.writing, where=named.render_as_string(hide_password=True))
+        migrated(store.reading, store.writing, where=shown_url(named))
     except BaseException:
         store.close()
         raise
-    return store
+    return replace(store, file=_file_of(named))
+
+
+def shown_url(url: URL | str) -> str:
+    """A database's URL as it may be printed: no password, wherever it stands.
+
+    >>> shown_url("postgresql://ada:secret@db/x?sslmode=require&password=secret")
+    'postgresql://ada:***@db/x?sslmode=require&password=***'
+    """
+    text = url.render_as_string(hide_password=True) if isinstance(url, URL) else url
+    return _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
+
+
+def _file_of(url: URL) -> tuple[int, int] | None:
+    """Device and inode of an SQLite file; None where there is none, or the database is no file."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    try:
+        found = Path(url.database or "").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _url(said: str) -> URL:
@@ -109,11 +143,11 @@ def _url(said: str) -> URL:
     except (ArgumentError, ValueError):  # a port that is no number, too
         known = False
     if not known:
-        raise InputError("not a database", where=URL_VARIABLE, found=said.rsplit("@", maxsplit=1)[-1],
+        raise InputError("not a database", where=URL_VARIABLE, found=shown_url(said.rsplit("@", maxsplit=1)[-1]),
                          expected="sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME")
     if named.get_backend_name() == "sqlite" and (not named.database or ":memory:" in named.database):
         raise InputError("a store in memory forgets what serves", where=URL_VARIABLE, expected="sqlite:///FILE",
-                         found=said)
+                         found=shown_url(said))
     return named.set(drivername="postgresql+psycopg") if named.drivername in {"postgresql", "postgres"} else named
 
 
@@ -169,7 +203,7 @@ def _reached(engine: Engine) -> Iterator[None]:
 
 
 def _not_reached(engine: Engine, error: BaseException | None) -> None:
-    raise InputError("cannot be read or written", where=engine.url.render_as_string(hide_password=True),
+    raise InputError("cannot be read or written", where=shown_url(engine.url),
                      expected="a database that answers", found=_first_line(error)) from None
 
 

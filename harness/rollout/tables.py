@@ -184,6 +184,7 @@ acknowledged = Table(  # ids of batches of observations: each is counted once
     Column("id", Text, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("rows", Integer, nullable=False),
+    Column("sha256", String(_DIGEST)),
 )
 
 ramp = Table(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -39,6 +41,45 @@ def test_a_batch_counts_once_however_often_it_is_sent(sent):
     answers = [client.post("/v1/observations", json=BATCH).json() for _ in range(2)]
     assert answers == [{"counted": 2, "late": 0, "known": False}, {"counted": 0, "late": 0, "known": True}]
     assert seen(service, "candidate").requests == Tally(0, 1) and seen(service, "stable").requests == Tally(1, 1)
+
+
+def test_an_id_that_comes_with_other_observations_is_refused(sent):
+    """A sender that counts its batches anew after a restart hears that nothing of the second was counted."""
+    service, client = sent
+    client.post("/v1/observations", json=BATCH)
+    answer = client.post("/v1/observations", json=BATCH | {"observations": [ROW, ROW]})
+    assert answer.status_code == 409 and "another batch was counted under this id" in answer.json()["error"]
+    assert seen(service, "candidate").requests == Tally(0, 1)
+    spaced = json.dumps(BATCH, indent=2).encode()
+    assert client.post("/v1/observations", content=spaced).json()["known"]
+
+
+def test_names_that_nobody_asks_for_are_not_counted(sent):
+    """Guards, policy, ramps and presets say what is kept of a row: a new name a row would grow windows without end."""
+    service, client = sent
+    rows = [{**ROW, "latency_ms": {"total": 4.0, f"stage{n}": 1.0, "rerank": 1.0},
+             "values": {f"m{n}": 1.0, "R@5": 0.5, "memory_mb": 9.0}} for n in range(3)]
+    assert client.post("/v1/observations", json=BATCH | {"observations": rows}).json()["counted"] == 3
+    found = seen(service, "candidate")
+    assert set(found.means) == {"R@5", "memory_mb"} and set(found.latency) == {"total", "rerank"}
+
+
+def test_a_batch_for_a_store_whose_file_was_replaced_is_refused(sent, tmp_path):
+    """What would be written into a deleted file is not acknowledged; health says why, the file put back mends it."""
+    service, client = sent
+    store, away = tmp_path / "rollout.db", tmp_path / "away.db"
+    store.rename(away)
+    for there in (False, True):
+        if there:
+            shutil.copy(away, store)
+        answer = client.post("/v1/observations", json=BATCH)
+        assert answer.status_code == 409 and "no longer the file that was opened" in answer.json()["error"]
+    service.arms.clock = lambda: 1e9
+    service.arms.look()
+    status, told = service.health.told()
+    assert status == "degraded" and "no longer the file that was opened" in told["why"][0]
+    away.replace(store)
+    assert client.post("/v1/observations", json=BATCH).json()["counted"] == 2
 
 
 def test_the_same_id_of_another_environment_is_another_batch(sent):

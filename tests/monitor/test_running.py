@@ -202,3 +202,11 @@ def test_windows_of_a_second_work_alike(serving, rng):
                 {**key._asdict(), "state": raw, "sha256": sha256_bytes(raw)} for key, raw in rows])
         tick(serving, "prod", now + timedelta(seconds=1), guards=[guard], resolution_s=1)
     assert checked(serving).candidate is None
+
+
+def test_a_look_with_a_clock_far_ahead_forgets_nothing(serving, rng):
+    """A host that shows 2099 for once must not make every window old."""
+    put(serving, 0, minute_of_traffic(rng, bad=False))
+    tick(serving, "prod", at(74 * 365 * 1440), guards=(ERRORS,))
+    with serving.reading() as connection:
+        assert len(connection.execute(select(tables.windows)).all()) == 2

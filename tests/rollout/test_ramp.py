@@ -10,7 +10,7 @@ import pytest
 from harness.errors import EvidenceError, InputError
 from harness.release.rollout_presets import PRESETS
 from harness.release.rollout_terms import Criterion, Rollout, Stage
-from harness.rollout.ramp import WATCH_GAP_S, step
+from harness.rollout.ramp import WATCH_GAP_S, moved_down, step
 from harness.rollout.ramp_moves import aborted, advanced, reconciled, waived
 from harness.rollout.ramp_state import RampState, Waiver, criteria_of, document_of, state_of
 from harness.rollout.shapes import Pointer
@@ -183,6 +183,33 @@ def test_a_clock_that_goes_backwards_holds():
     state, _ = at(60, begun())
     moved, decision = at(30, replace(state, held_s=1e6))
     assert decision.reason == "the clock went backwards" and moved.seen == after(60)
+
+
+def test_a_look_with_a_clock_far_ahead_costs_a_hold_and_no_more():
+    """One host showed 2099: the next look begins the stage's hold anew, drops the waiver, and then all goes on."""
+    state, _ = at(600, begun(PRESETS["5-25-50-100"]))
+    far, _ = step(state, [], after(74 * 365 * 86400))
+    held = replace(far, waiver=Waiver("p95", far.seen, ("ada",)))
+    moved, decision = at(1200, held)
+    assert "the hold begins anew" in decision.reason and decision.action == "hold"
+    assert (moved.seen, moved.held_s, moved.started, moved.waiver) == (after(1200), 0.0, state.started, None)
+    assert at(1500, moved)[0].held_s == 300.0
+
+
+def test_a_way_down_that_a_clock_far_ahead_began_goes_on():
+    """Its rung is kept for its hold by the present clock, not until that moment comes."""
+    state, _ = moved_down(replace(begun(PRESETS["5-25-50-100"]), index=3), after(74 * 365 * 86400), "slow")
+    assert state.phase == "down"
+    state, _ = at(0, state)
+    rung = state.rungs[state.index]
+    assert at(rung.hold_s + 1, state)[0].percent < rung.percent
+
+
+def test_a_clock_before_the_start_takes_no_time_of_validation_away():
+    """It may be the one that is wrong: the start stays, and nothing moves."""
+    state, _ = at(60, begun())
+    moved, decision = at(-86400, state)
+    assert decision.reason == "the clock went backwards" and moved.started == state.started
 
 
 def test_harm_is_heard_even_where_the_clock_goes_backwards():

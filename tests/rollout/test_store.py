@@ -70,7 +70,7 @@ def test_a_schema_of_a_newer_program_is_not_touched(url, tmp_path):
     """Its tables would be misread: an error names both."""
     with open_store(url) as store, store.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(InputError, match="of a newer program; expected schema 0001 or older, found '9999'"):
+    with pytest.raises(InputError, match=f"of a newer program; expected schema {NEWEST} or older, found '9999'"):
         open_store(url)
 
 
@@ -246,3 +246,14 @@ def test_a_value_written_by_hand_is_not_read(tmp_path, column, value):
         raw.close()
         with pytest.raises(EvidenceError), store.reading() as connection:
             entries(connection)
+
+
+@pytest.mark.parametrize("url", [
+    "postgresql+psycopg://ada:s3cret@127.0.0.1:1/x", "postgresql+psycopg://ada@127.0.0.1:1/x?password=s3cret",
+    "postgresql://127.0.0.1:1/x?sslPassword=s3cret&connect_timeout=1", "mysql://ada@db/x?password=s3cret",
+    "sqlite:///:memory:?password=s3cret", "nonsense?password=s3cret"])  # fmt: skip
+def test_no_error_prints_a_password(url):
+    """Wherever in the URL it stands, and whatever is wrong with the rest."""
+    with pytest.raises(InputError) as told:
+        open_store(url)
+    assert "s3cret" not in str(told.value)
