@@ -48,12 +48,10 @@ def command(
     as_json: JsonFlag = False,
 ) -> int:
     """Flip back at once, then run the smoke gates: 10 where one fails; the old release serves all the same."""
-    from harness.rollout.going_back import leaves, rollback
     from harness.rollout.store import open_store
 
     with open_store(db) as store:
-        made = rollback(store, env, to=to, leaving=leaving or leaves(store, env), who=caller(who), why=why,
-                        now=datetime.now(UTC))
+        made = _gone_back(store, env, {"to": to, "leaving": leaving, "who": caller(who), "why": why})
         if not as_json:
             console().print(told_pointer(made), markup=False, soft_wrap=True)
         checks = _looked_at(store, made) if smoke else ()
@@ -63,6 +61,13 @@ def command(
     else:
         tell_checks(f"{short(made.stable)} after the flip", checks)
     return int(Exit.PASSED if good else Exit.REFUSED)
+
+
+def _gone_back(store: Store, env: str, said: dict[str, Any]) -> Pointer:
+    from harness.rollout.going_back import leaves, rollback
+
+    said["leaving"] = said["leaving"] or leaves(store, env)
+    return rollback(store, env, **said, now=datetime.now(UTC))
 
 
 def _facts(made: Pointer, checks: Sequence[Checked]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Guards: the signed limits held against windows, at one moment. Pure: guards, windows and a moment in, readings out.
 
-In order: (1) nothing observed for `LOOKBACK` windows is `missing`: it holds and alerts, and is never a pass; (2) a
+In order: (1) nothing observed for `LOOKBACK` windows is `missing`: it holds and alerts, and is never a pass (of a
+percentile, where requests come but are too few for one, twice as many: else it would come and go with each); (2) a
 guard is beyond its limit where that is shown: by the far end of an interval that holds at every look (`evidence`), or,
 for a guard by value that does not roll back, by the value of the last `LOOKBACK` windows; (3) it fires when it was
 beyond at every evaluation for as long as its `for`, and one good evaluation, or a missing one, begins that time again;
@@ -55,6 +56,7 @@ class _Shown(NamedTuple):
     since: datetime | None
     fires: bool
     fresh: bool
+    absent: str
 
 
 def readings(guards: Sequence[Guarded], windows: Mapping[Key, Window], now: datetime, *, watch: Watch,
@@ -109,22 +111,40 @@ def near(guard: Guarded, value: float) -> bool:
 
 
 def _shown(guard: Guarded, scene: _Scene, alpha: float) -> _Shown:
-    seen, evidence = _evidence(guard, measure_of(guard.measure), scene, alpha)
-    (_, now, watch) = scene
+    measure, lately = measure_of(guard.measure), _requests(guard, scene)
+    seen, evidence = _evidence(guard, measure, scene, alpha)
+    (_, now, watch), absent = scene, _absent(measure, lately)
     if evidence is None:
-        return _Shown(guard, None, None, fires=False, fresh=False)
+        return _Shown(guard, None, None, fires=False, fresh=False, absent=absent)
     span = minute_of(now, resolution_s=watch.resolution_s) - watch.start
     last = int(span.total_seconds()) // watch.resolution_s - 1
-    fresh, beyond = _timeline(seen.place, evidence.harm, last)
+    fresh, beyond = _timeline(seen.place, evidence.harm, last, LOOKBACK * (1 + (measure.waits and lately > 0)))
     if not beyond[-1]:
-        return _Shown(guard, evidence, None, fires=False, fresh=bool(fresh[-1]))
+        return _Shown(guard, evidence, None, fires=False, fresh=bool(fresh[-1]), absent=absent)
     good = np.flatnonzero(~beyond)
     first = int(seen.place[0]) + (int(good[-1]) + 1 if len(good) else 0)
     since = watch.start + timedelta(seconds=(first + 1) * watch.resolution_s)
     fires = (last - first) * watch.resolution_s >= guard.for_s
     others = (replace(guard, measure=name, limit=limit, others=()) for name, limit in guard.others)
     fires = fires and all(_shown(one, scene, alpha).fires for one in others)
-    return _Shown(guard, evidence, since, fires, fresh=True)
+    return _Shown(guard, evidence, since, fires, fresh=True, absent=absent)
+
+
+def _requests(guard: Guarded, scene: _Scene) -> int:
+    """Requests of the watched arm in the last `LOOKBACK` windows."""
+    (arms, now, watch) = scene
+    until = minute_of(now, resolution_s=watch.resolution_s)
+    since = until - timedelta(seconds=LOOKBACK * watch.resolution_s)
+    there = arms.get((watch.release, watch.assignment, guard.slice), {})
+    return sum(one.requests.n for at, one in there.items() if since <= at < until)
+
+
+def _absent(measure: Measure, lately: int) -> str:
+    """Why a measure shows nothing."""
+    if not lately:
+        return f"nothing was observed in the last {LOOKBACK} windows"
+    told = f"{lately:,} request{'s' * (lately > 1)} in the last {LOOKBACK} windows, "
+    return told + (f"{measure.least} needed for one value" if lately < measure.least else "none that shows it")
 
 
 def _spoken(guard: Guarded, scene: _Scene, alpha: float) -> bool:
@@ -177,11 +197,12 @@ def _misses(value: float, limit: Limit) -> bool:
     return value < limit.bound if limit.direction == "at_least" else value > limit.bound
 
 
-def _timeline(place: np.ndarray[tuple[int], np.dtype[np.int64]], harm: Bools, last: int) -> tuple[Bools, Bools]:
-    """From the first look to window `last`: whether there is a value not older than `LOOKBACK`, and it is beyond."""
+def _timeline(place: np.ndarray[tuple[int], np.dtype[np.int64]], harm: Bools, last: int, lasts: int
+              ) -> tuple[Bools, Bools]:
+    """From the first look to window `last`: whether there is a value not older than `lasts`, and it is beyond."""
     minutes = np.arange(place[0], last + 1)
     at = np.searchsorted(place, minutes, side="right") - 1
-    fresh = (at >= 0) & (minutes - place[np.maximum(at, 0)] < LOOKBACK)
+    fresh = (at >= 0) & (minutes - place[np.maximum(at, 0)] < lasts)
     return fresh, fresh & harm[np.maximum(at, 0)]
 
 
@@ -189,7 +210,7 @@ def _reading(one: _Shown, now: datetime, *, crowd: int, spoken: bool) -> Reading
     guard, found = one.guard, one.evidence
     if found is None or not one.fresh:
         return Reading(guard, "missing", None, None, None, 0, None,
-                       f"{guard.measure} on {guard.slice}: nothing was observed in the last {LOOKBACK} windows")
+                       f"{guard.measure} on {guard.slice}: {one.absent}")
     state: State = "ok"
     if one.fires:
         state = "emergency" if guard.severity == "emergency" or (crowd > 1 and guard.severity in _GRAVE) else "critical"

@@ -48,6 +48,7 @@ class Measure(NamedTuple):
         versus: `""` for the arm alone, `delta` or `rise` against the stable release.
         per_query: Whether it is a paired difference of shadow replay: one number is both arms'.
         waits: Whether a minute with too little is read together with the next.
+        least: Requests of which there is a value.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Measure(NamedTuple):
     versus: str = ""
     per_query: bool = False
     waits: bool = False
+    least: int = 1
 
 
 def measure_of(spelling: str) -> Measure:
@@ -79,7 +81,8 @@ def measure_of(spelling: str) -> Measure:
                 raise InputError(f"has no {word}", where="measure", expected="a measure of one arm", found=spelling)
             low, high = inner.support or (0.0, 0.0)
             span = (low - high, high - low) if inner.support and word == "delta" else None
-            return Measure(name, inner.read, span, versus=word, waits=inner.waits)
+            return Measure(name, inner.read, span, versus=word, waits=inner.waits,
+                           least=inner.least)
     return _single(name)
 
 
@@ -110,9 +113,10 @@ def _single(name: str) -> Measure:
     if name in known:
         return known[name]
     if (found := _RATIO.fullmatch(name)) is not None:
-        return Measure(name, _ratio(float(found[1]), float(found[2]), found[3]), waits=True)
+        read = _ratio(float(found[1]), float(found[2]), found[3])
+        return Measure(name, read, waits=True, least=_tail(max(float(found[1]), float(found[2]))))
     if (found := _QUANTILE.fullmatch(name)) is not None:
-        return Measure(name, _quantile(float(found[1]), found[2]), waits=True)
+        return Measure(name, _quantile(float(found[1]), found[2]), waits=True, least=_tail(float(found[1])))
     return Measure(name, _mean(name), _support(name))
 
 
@@ -139,10 +143,15 @@ def _mean(name: str) -> Callable[[Window], Minute | None]:
     return read
 
 
+def _tail(percent: float) -> int:
+    """Requests of which one lies above a percentile."""
+    return math.ceil(100.0 / (100.0 - percent) - 1e-9)
+
+
 def _at(one: Window, percent: float, stage: str) -> tuple[float, int]:
     """A percentile of a stage, to the sketch's one per cent; of fewer requests than one in its tail, none."""
     sketch = one.latency.get(stage)
-    if sketch is None or sketch.n * (100.0 - percent) < 100.0 - 1e-9:
+    if sketch is None or sketch.n < _tail(percent):
         return math.nan, 0
     rank = math.ceil(sketch.n * percent / 100.0 - 1e-9)
     bucket = int(sketch.buckets[int(np.searchsorted(np.cumsum(sketch.counts), rank))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -267,3 +268,20 @@ def test_the_moment_must_have_an_offset():
         readings([ERRORS], {key(0): served([5.0])}, at(1).replace(tzinfo=None), watch=WATCH)
     assert read(ERRORS, {key(0): served([5.0])}, 1).guard is ERRORS
     assert at(1) - at(0) == timedelta(minutes=1)
+
+
+def test_too_few_requests_for_a_percentile_are_counted_and_not_called_nothing():
+    """Three requests are no p95, and that is what is said; none at all is said as such, and so is what none shows."""
+    few = {key(minute): served([50.0]) for minute in (2, 3, 4)}
+    assert read(P95, few, 5).reason.endswith("3 requests in the last 5 windows, 20 needed for one value")
+    assert read(P95, few, 30).reason.endswith("nothing was observed in the last 5 windows")
+    many = {key(minute): served([50.0] * 30) for minute in range(5)}
+    assert read(NDCG, many, 5).reason.endswith("150 requests in the last 5 windows, none that shows it")
+
+
+def test_a_percentile_of_little_traffic_does_not_come_and_go(rng):
+    """About as many requests as one needs: it is there from the first value on, and missing once nothing comes."""
+    windows = {key(minute): served([50.0] * int(rng.integers(3, 7))) for minute in range(120)}
+    states = [read(P95, windows, minute).state for minute in range(1, 121)]
+    assert sum(one != two for one, two in pairwise(states)) == 1 and states[-1] != "missing"
+    assert read(P95, windows, 120 + LOOKBACK).state == "missing"
