@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from harness.data.canonical import digest_of
 from harness.errors import UsageError, nearest
 from harness.governance.registry import Outcome, Registry
 from harness.governance.scratch import ENVIRONMENT
@@ -21,7 +22,7 @@ __all__ = ["SUITES", "Night", "known_suites", "run_suites"]
 
 _ENV = {"environment": ENVIRONMENT}
 _SILENT = "no intent"
-_FEW = 10  # questions that are asked twice more, to see that the answers stay
+_FEW = 10  # questions that are asked again, to see that the answers stay
 
 
 class Night(NamedTuple):
@@ -87,9 +88,11 @@ def _ops(drive: _Drive) -> list[Checked]:
     trail = drive.call("trail_verify", "see that nobody changed the trail")
     held = drive.call("pointer_history", "see that pointer and trail agree", **_ENV)
     known = drive.call("manifest_read", "see which release is looked at")
+    backups = drive.call("backup_list", "see that backups can be listed")
     whole = serving.values.get("stable") in listed.values.get("releases", [])
     return [_good("serving", [serving, listed], whole, "what serves is admitted"),
             _good("trail", [trail, held], True, f"{trail.values.get('rows')} rows hold"),
+            _good("backups", [backups], True, f"{len(backups.values.get('backups', []))} there, the list reads"),
             _good("manifest", [known], bool(known.values.get("config_hash")), str(known.values.get("release")))]
 
 
@@ -106,32 +109,37 @@ def _database(drive: _Drive) -> list[Checked]:
     restored = drive.change("backup_restore", "bring the backup back", name=name)
     after = drive.call("pointer_read", "see that the backup's release serves", **_ENV)
     trail = drive.call("trail_verify", "see that history was not rewritten")
+    moves = drive.call("pointer_history", "see that pointer and trail agree still", **_ENV)
     return [_good("backup", [made, whole], True, "made and whole"),
             _good("flip", [there, now], now.values.get("stable") == second, "the other release serves"),
             _good("flip back", [back, again], again.values.get("stable") == first, "the first serves again"),
             _good("restore", [restored, after], after.values.get("stable") == first, "the backup's release serves"),
-            _good("history", [trail], True, f"{trail.values.get('rows')} rows of the trail hold")]
+            _good("history", [trail, moves], True, f"{trail.values.get('rows')} rows of the trail hold")]
 
 
 def _rag(drive: _Drive) -> list[Checked]:
     questions = drive.scene.questions
     asked = [drive.call("question_ask", "see that a judged question is answered", query_id=one) for one in questions]
-    figures = drive.call("evaluate", "average the figures of the questions", questions=max(1, len(questions)))
-    few = [drive.call("evaluate", "see that each answer is the same twice", questions=_FEW) for _ in range(2)]
-    told = ", ".join(f"{name} {value:.3f}" for name, value in figures.values.items() if name not in {"n", "sha256"})
-    found = sum(one.values.get("answered", 0.0) for one in asked)
-    return [_good("answers", asked, bool(asked) and found > 0, f"{found:.0f} of {len(asked)} questions answered"),
-            _good("figures", [figures], True, told),
-            _good("repeats", few, few[0].values == few[1].values, "the same figures twice, question by question")]
+    again = drive.call("evaluate", "see that the first questions are answered the same again", questions=_FEW)
+    same = again.values.get("sha256") == digest_of([dict(one.values) for one in asked[:_FEW]])
+    answered = [one.values for one in asked if one.good]
+    told = ", ".join(f"{name} {sum(one[name] for one in answered) / len(answered):.3f}"
+                     for name in (answered[0] if answered else ()))
+    found = sum(one.get("answered", 0.0) for one in answered)
+    return [_good("answers", asked, found > 0, f"{found:.0f} of {len(asked)} questions answered"),
+            _good("figures", asked, bool(told), told or "none"),
+            _good("repeats", [again], same, f"the same figures again, the first {min(_FEW, len(asked))} questions")]
 
 
 def _meta(drive: _Drive) -> list[Checked]:
     policy = drive.call("policy_read", "see which gates the release must pass")
     known = drive.call("manifest_read", "see by which configuration")
     again = drive.call("manifest_read", "see that it reads the same twice")
+    gated = drive.call("policy_read", "see that the gates are the same twice")
     backups = drive.call("backup_list", "see what could be brought back")
     gates = policy.values.get("gates", [])
-    return [_good("policy", [policy], bool(gates), f"{len(gates)} gates, each of a known family"),
+    return [_good("policy", [policy, gated], bool(gates) and gated.values == policy.values,
+                  f"{len(gates)} gates, each of a known family"),
             _good("configuration", [known, again], known.values == again.values, "the same digest twice"),
             _good("backups", [backups], True, f"{len(backups.values.get('backups', []))} there")]
 
