@@ -26,6 +26,7 @@ from harness.governance.driving import with_governed
 from harness.hunting.changes import keep_changes
 from harness.hunting.reading import property_reading
 from harness.hunting.regressions import FOLDER
+from harness.hunting.repeating import with_repeated
 from harness.hunting.replaying import replayed
 from harness.hunting.stressing import with_stress
 from harness.release.evidence import EvidenceWriter, rounded
@@ -83,6 +84,7 @@ class GateSession:
         try:
             trial = with_stress(self.loaded, observe(self.loaded, tell=self.tell), tell=self.tell)
             trial = with_governed(self.loaded, trial, tell=self.tell)
+            trial = with_repeated(self.loaded, trial, tell=self.tell)
             keep_records(trial, self.checks, self.evidence.parent)
             keep_changes(trial, self.loaded, self.evidence.parent)
         except SignoffError as error:

@@ -26,6 +26,7 @@ from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import family_of
 from harness.release.overrides import overridden
 from harness.release.recheck import recheck, settled
+from harness.release.switches import DEFAULTS
 
 try:
     import fcntl
@@ -172,8 +173,8 @@ def _child(manifest: Path, folder: Path) -> int:
     kept = {name: value for name, value in clean_environment(os.environ).items() if not name.startswith("PYTEST_")}
     hide_from_children()
     with (folder / "pytest.log").open("wb") as log:
-        return subprocess.run(command, env=kept | {"OMP_NUM_THREADS": "1"}, stdin=subprocess.DEVNULL, stdout=log,
-                              check=False, preexec_fn=dies_with_parent()).returncode
+        return subprocess.run(command, env=DEFAULTS | kept | {"OMP_NUM_THREADS": "1"}, stdin=subprocess.DEVNULL,
+                              stdout=log, check=False, preexec_fn=dies_with_parent()).returncode
 
 
 def _own_gates(ours: Path) -> list[str]:

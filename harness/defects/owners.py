@@ -16,6 +16,7 @@ from harness.defects import (
     paired,
     ranking,
     readied,
+    readiness,
     regressions,
     reranking,
     routed,
@@ -32,7 +33,7 @@ __all__ = ["DEFECTS", "ROOMS", "named", "owner", "owner_of", "owners", "owners_o
 _PAST: dict[str, Direction] = {"up": "at_most", "down": "at_least"}
 
 ROOMS = (ranking, reranking, scores, latency, index, integrity, regressions, routed, paired, covered, calibrated,
-         harvested, confounding, counterfactual, surrogate, stressed, answered, governed, readied)
+         harvested, confounding, counterfactual, surrogate, stressed, answered, governed, readied, readiness)
 
 
 def owner(measure: str, *, direction: Direction | None = None) -> Defect:

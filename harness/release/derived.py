@@ -16,7 +16,8 @@ __all__ = ["GALLERY", "MONITORING", "contract_file", "is_derived", "measured_fil
 MONITORING = "production_monitoring_config.json"
 GALLERY = "regression_gallery.md"
 _CONTRACT = "_release_contract"
-_STUDIED = {"audit_trail.jsonl", "prompt_audit.jsonl", "answers.jsonl", "tool_trace.jsonl", "stress_report.csv", "counterfactual_audit_fixed.csv",
+_STUDIED = {"audit_trail.jsonl", "prompt_audit.jsonl",
+            "answers.jsonl", "tool_trace.jsonl", "stress_report.csv", "counterfactual_audit_fixed.csv",
             "policy_values.csv", "propensity_calibration.csv",
             "conformal_coverage_report.csv",
             "latency_harvest_config.json",

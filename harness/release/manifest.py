@@ -23,10 +23,13 @@ from harness.release.parts import Parts
 from harness.release.policy import Check, Row, checks_of
 from harness.release.rollout_terms import Rollout
 from harness.release.schema import Model, Name, Sha256, Source
-from harness.release.study_options import ANSWER_DELTAS, AnsweredStudy, GovernedStudy, Studies
+from harness.release.study_options import ANSWER_DELTAS, Studies
 from harness.release.yaml_errors import first_error, read_yaml
 
 __all__ = ["Data", "Loaded", "Manifest", "Recorded", "RecordedSide", "load_manifest", "parse_manifest"]
+
+_LATER = ("answered", "governed", "readied", "repeated")
+"""Studies that came after releases had been signed: where they are as they stand, a digest does not hold them."""
 
 
 class Data(Model):
@@ -125,8 +128,7 @@ class Manifest(Model):
             absent["parts"] = {"reader"}
         if self.data.answers is None:
             absent["data"] = {"answers"}
-        plain = {"answered": AnsweredStudy(), "governed": GovernedStudy()}
-        absent["studies"] = {name for name, study in plain.items() if getattr(self.studies, name) == study}
+        absent["studies"] = {name for name in _LATER if getattr(self.studies, name) == getattr(Studies(), name)}
         return digest_of(self.model_dump(mode="json", by_alias=True, exclude=absent))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from harness.release.banking import banked
 from harness.release.build import Built, build
 from harness.release.cache import PartCache
 from harness.release.freeze import RUN_MANIFEST, artifact_sums, freeze, recorded_digests, recorded_manifest
+from harness.release.health import checked_healthy, checked_ready
 from harness.release.leaks import leaked, taught
 from harness.release.live import REPEATS, LiveRelease
 from harness.release.manifest import Loaded, load_manifest
@@ -47,9 +49,9 @@ def observe(loaded: Loaded, *, tell: Tell = lambda _: None) -> Trial:
     replay = Replay.begin(loaded, wanted=_wants(loaded, "integrity"), cache=CACHE)
     try:
         built, folder = frozen(loaded, tell=tell)
-        files = artifact_sums(folder)[1]
+        files, studies = artifact_sums(folder)[1], checked_healthy(loaded, folder, tell=tell)
         replay.repeat(folder)
-        candidate = replace(observe_live(loaded, built, tell=tell), files=files)
+        candidate = replace(observe_live(loaded, built, tell=tell), files=files, studies=studies)
         baseline = _baseline(loaded, tell)
         tell("repeating the rankings in another process")
         integrity = replace(_integrity(folder, replay.finish(folder, candidate)), standing=_standing(loaded))
@@ -168,7 +170,8 @@ def _timed(loaded: Loaded, candidate: Observed, tell: Tell) -> Trace | None:
 
 
 def _has_what_is_asked(loaded: Loaded) -> None:
-    """Told before anything is built: rows on a second stage, of a release that has none."""
+    """Told before anything is built: a system that is not ready, or rows on a second stage where there is none."""
+    checked_ready(loaded)
     parts = loaded.manifest.parts
     for check in loaded.manifest.checks:
         second = check.own_gate is None and (check.measure == "acceptance" or check.measure.startswith("lift "))
@@ -233,10 +236,7 @@ def _index(release: LiveRelease, task: Task) -> IndexObserved | None:
 
 
 def _integrity(folder: Path, replayed: dict[str, str]) -> IntegrityObserved:
-    import json
-
-    stated, found = artifact_sums(folder)
-    return IntegrityObserved(json.loads((folder / RUN_MANIFEST).read_bytes()), stated, found, replayed)
+    return IntegrityObserved(json.loads((folder / RUN_MANIFEST).read_bytes()), *artifact_sums(folder), replayed)
 
 
 def _tasks(loaded: Loaded, built: Built) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from harness.generation.limits import Limits
 from harness.release.schema import Model, Source
 
-__all__ = ["ReaderPart", "ReadiedStudy"]
+__all__ = ["ReaderPart", "ReadiedStudy", "RepeatedStudy"]
 
 
 class ReaderPart(Model):
@@ -88,3 +88,10 @@ class ReadiedStudy(Model):
         """The files that are read."""
         named = (self.passages, self.baseline, self.shots, self.items, self.shown)
         return tuple(source for source in named if source is not None)
+
+
+class RepeatedStudy(Model):
+    """The evaluation made twice: questions that both processes are asked (None: all), and those of spoilt readers."""
+
+    questions: int | None = Field(None, ge=1, strict=True)
+    spoilt: int = Field(40, ge=1, le=1000, strict=True)

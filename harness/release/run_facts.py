@@ -120,4 +120,4 @@ def _datasets(manifest: Manifest, data: Mapping[str, Any], artifacts: Mapping[st
     name = manifest.data.corpus or Path(str(manifest.data.beir)).name
     found = [{"id": name, "sha256": data.get("world")}]
     golds = {file: digest for file, digest in artifacts.items() if file.startswith("world/answers")}
-    return found + [{"id": f"{name} gold answers", "sha256": digest_of(golds)}] if golds else found
+    return [*found, {"id": f"{name} gold answers", "sha256": digest_of(golds)}] if golds else found

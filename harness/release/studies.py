@@ -26,6 +26,7 @@ from harness.release.studied import (
     harvested,
     paired,
     readied,
+    repeated,
     routed,
     stressed,
     surrogate,
@@ -37,14 +38,14 @@ STUDIES: dict[str, ModuleType] = {"routed": routed, "paired": paired, "covered":
                                   "harvested": harvested, "confounded": confounded, "counterfactual": counterfactual,
                                   "surrogate": surrogate,
                                   "stressed": stressed, "answered": answered, "governed": governed,
-                                  "readied": readied}
+                                  "readied": readied, "repeated": repeated}
 Record = TypeVar("Record")
 Tell = Callable[[str], None]
 
 
 def studied(loaded: Loaded, built: Built, candidate: Observed, baseline: Observed | None, tell: Tell) -> dict[str, Any]:
-    """Every study that a live release's policy asks for, by name; each sees what those before it found."""
-    found: dict[str, Any] = {}
+    """What the candidate has, and every study that its policy asks for; each sees what those before it found."""
+    found: dict[str, Any] = dict(candidate.studies)
     for name, module in STUDIES.items():
         if module.wanted(loaded.manifest) and hasattr(module, "observe"):  # the others are observed a floor above
             found[name] = module.observe(loaded, built, replace(candidate, studies=dict(found)), baseline, tell)

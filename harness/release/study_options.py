@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from harness.release.parts import RouterPart
-from harness.release.reader_parts import ReadiedStudy
+from harness.release.reader_parts import ReadiedStudy, RepeatedStudy
 from harness.release.schema import Model, Source
 
 __all__ = ["ANSWER_DELTAS", "AnsweredStudy", "CalibratedStudy", "ConfoundingStudy", "CoveredStudy", "GovernedStudy",
@@ -229,3 +229,4 @@ class Studies(Model):
     answered: AnsweredStudy = AnsweredStudy()
     governed: GovernedStudy = GovernedStudy()
     readied: ReadiedStudy = ReadiedStudy()
+    repeated: RepeatedStudy = RepeatedStudy()

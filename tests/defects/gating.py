@@ -77,6 +77,7 @@ LIMITS = {
     "calls without intent": ("at_most", 0.0, "value"), "probes let through": ("at_most", 0.0, "value"),
     "passages over budget": ("at_most", 0.0, "value"), "prefix leakage": ("at_most", 0.0, "value"),
     "near-duplicate share": ("at_most", 0.35, "value"), "snapshot breadth": ("at_least", 0.9, "value"),
+    "evaluation differences": ("at_most", 0.0, "value"), "health faults": ("at_most", 0.0, "value"),
     "few-shot leaks": ("at_most", 0.0, "value"), "few-shot differences": ("at_most", 0.0, "value"),
 }  # fmt: skip
 

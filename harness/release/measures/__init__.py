@@ -26,6 +26,7 @@ from harness.release.measures import (
     latency,
     quality,
     readied,
+    readiness,
     regressions,
     routed,
     stressed,
@@ -44,7 +45,7 @@ _FAMILIES: dict[str, ModuleType] = {"quality": quality, "latency": latency, "ind
                                     "confounding": confounding, "counterfactual": counterfactual,
                                     "surrogate": surrogate, "stressed": stressed, "answered": answered,
                                     "governed": governed,
-                                    "readied": readied}
+                                    "readied": readied, "readiness": readiness}
 EXAMPLES: tuple[str, ...] = (*(name for family in _FAMILIES.values() for name in family.EXAMPLES),
                              "violations of topk_prefix")
 

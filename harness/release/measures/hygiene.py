@@ -22,7 +22,7 @@ from harness.release.policy import Check
 __all__ = ["EXAMPLES", "NOT_RANKED", "owns", "read"]
 
 EXAMPLES = ("tied at cut@10", "duplicated hits", "non-finite scores", "leaked judgements", "same as baseline")
-NOT_RANKED = ("run_manifest.json", "run_manifest.yaml", "SHA256SUMS")  # they name the release, and say nothing of what it does
+NOT_RANKED = ("run_manifest.json", "run_manifest.yaml", "SHA256SUMS")  # they name the release and do nothing
 _TIED = re.compile(r"tied at cut@([1-9]\d*)$")
 
 
