@@ -112,13 +112,13 @@ def _show(document: dict[str, Any], lines: Any) -> None:
 
 def _show_week(week: Week, cards: str) -> None:
     from harness.cli.common import prose
-    from harness.triage.causes import counted
+    from harness.triage.causes import counted, worst_of
 
     out = console()
     prose(out, f"What is likely wrong, of {len(week.cases):,} queries on {week.task}, by {week.measure}:")
     for cause, n in counted(week.cases).items():
-        first = next((one for one in week.worst if one.cause == cause), None)
-        prose(out, f"  {n:5,}  {cause}" + (f" (such as {first.query_id}, {first.value:.2f})" if first else ""))
+        (first,) = worst_of(week.cases, cause, most=1)
+        prose(out, f"  {n:5,}  {cause} (such as {first.query_id}, {first.value:.2f})")
     for one in week.nudges:
         effect = one.effect
         prose(out, f"  {one.option.knob} {one.option.before} → {one.option.after} on {one.domain}: "

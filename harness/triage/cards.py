@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from harness.errors import InputError
-from harness.triage.causes import CAUSES, counted
+from harness.triage.causes import CAUSES, counted, worst_of
 from harness.triage.week import Week
 
 __all__ = ["Card", "card_of", "cards_page"]
@@ -66,9 +66,9 @@ def cards_page(release: str, week: Week) -> str:
              f"{len(week.cases):,} queries, worst by {week.measure}. Causes are likely, not proven.", ""]
     for cause, n in counted(week.cases).items():
         card = card_of(cause)
-        names = [f"`{one.query_id}` ({one.value:.2f})" for one in week.worst if one.cause == cause][:5]
+        names = [f"`{one.query_id}` ({one.value:.2f})" for one in worst_of(week.cases, cause)]
         lines += [f"## {cause}: {n:,} of {len(week.cases):,} queries ({n / len(week.cases):.1%})", "",
-                  *([f"- Worst: {', '.join(names)}"] if names else []),
+                  f"- Worst: {', '.join(names)}",
                   f"- Look: {card.look}", f"- Do: {card.do}", f"- Stop: {card.stop}", ""]
     return "\n".join([*lines, *_nudged(week)]) + "\n"
 

@@ -19,7 +19,8 @@ from harness.records import Floats, Run
 from harness.release.studied.answers_rows import AnswersObserved
 from harness.release.studied.answers_table import AnsweredRow
 
-__all__ = ["CAUSES", "Case", "answered_cases", "counted", "domain_of", "ranked_cases", "worst"]
+__all__ = ["CAUSES", "Case", "answered_cases", "counted", "domain_of", "ranked_cases", "worst",
+           "worst_of"]
 
 NOT_FOUND, NOT_READ, NOT_CITED = "gold not in the pool", "in the pool, not read", "read, not cited"
 OFF, SLOW, SOUND = "cited, answer off", "slow", "sound"
@@ -87,6 +88,11 @@ def worst(cases: Sequence[Case], *, most: int = 20) -> list[Case]:
     """
     held = [one for one in cases if one.cause != SOUND]
     return sorted(held, key=lambda one: (one.value, -one.ms, one.query_id))[:most]
+
+
+def worst_of(cases: Sequence[Case], cause: str, *, most: int = 5) -> list[Case]:
+    """The worst cases of one cause, as `worst` orders them."""
+    return worst([one for one in cases if one.cause == cause], most=most)
 
 
 def counted(cases: Sequence[Case]) -> dict[str, int]:

@@ -8,6 +8,7 @@ are judged (Bonferroni), so that a week in which nothing helps ends in a suggest
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -54,13 +55,29 @@ class Nudge(NamedTuple):
 
 
 def halves(clusters: Sequence[str], *, seed: int) -> Bools:
-    """(n,) true for the half that is searched; a module lies in one half, by a hash of its name and the seed.
+    """(n,) true for the half that is searched: whole modules, so that each package and all of them are about halved.
 
-    >>> halves(["a.b", "a.c", "a.b"], seed=1).tolist() == halves(["a.b", "a.c", "a.b"], seed=1).tolist()
-    True
+    Modules of a package are dealt the largest first, of equals by a hash of name and seed, each to the half that has
+    less of the package, then to the one that has less of all.
+
+    >>> halves(["a.b", "a.c", "a.b", "a.c"], seed=1).sum()
+    np.int64(2)
     """
-    names = {name: hashlib.sha256(f"{seed}:{name}".encode()).digest()[0] % 2 == 0 for name in set(clusters)}
-    return np.array([names[name] for name in clusters], dtype=np.bool_)
+    sizes = Counter(clusters)
+    order = sorted(sizes, key=lambda name: (domain_of(name), -sizes[name], _dealt(name, seed)))
+    whole, place = [0, 0], dict[str, int]()
+    for domain in dict.fromkeys(map(domain_of, order)):
+        here = [0, 0]
+        for name in (one for one in order if domain_of(one) == domain):
+            half = min((0, 1), key=lambda side: (here[side], whole[side], (side + int(_dealt(domain, seed), 16)) % 2))
+            place[name] = half
+            here[half] += sizes[name]
+            whole[half] += sizes[name]
+    return np.array([place[name] == 0 for name in clusters], dtype=np.bool_)
+
+
+def _dealt(name: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
 
 
 def judged(base: Floats, tried: Mapping[Option, Floats], clusters: Sequence[str], *, seed: int,
