@@ -60,8 +60,9 @@ def _proven(found: Proven, *, as_json: bool) -> None:
         print_json({"verified": True, **vars(found)})
         return
     out = console()
+    beside = [f"  {found.others} backups of other stores lie beside them"] if found.others else []
     for line in (f"{found.rows} rows of the trail stand as they were written", f"  {found.flips} flips of the pointer "
-                 f"agree, {found.noted} rows that backups noted are there", f"  head {found.head}",
+                 f"agree, {found.noted} rows that backups noted are there", *beside, f"  head {found.head}",
                  "  To hold a later trail to it: signoff trail verify --head HEAD"):
         out.print(line, markup=False, soft_wrap=True)
 

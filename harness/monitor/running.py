@@ -20,8 +20,8 @@ from harness.monitor.guards import ALPHA, readings, watching
 from harness.monitor.ledger import write_states
 from harness.monitor.series import Watch, spans_of
 from harness.monitor.terms import called_by_release, guards_of_release
-from harness.monitor.window_store import newest, read_windows, trim
-from harness.monitor.windows import RESOLUTION_S, Key, Window
+from harness.monitor.window_store import newest, read_windows, rolled_up, trim
+from harness.monitor.windows import RESOLUTION_S, Key, Window, minute_of
 from harness.release.charter import Escalation
 from harness.rollout.going_back import Cache, Smoke
 from harness.rollout.pointer import current, history
@@ -164,6 +164,8 @@ def scene_of(connection: Connection, environment: str, now: datetime, *, guards:
     windows: dict[Key, Window] = {}
     for since, until in spans_of(watch, now):
         windows |= read_windows(connection, environment, since=since, until=until)
+    if any(minute_of(key.minute, resolution_s=resolution_s) != key.minute for key in windows):
+        windows = rolled_up(windows, seconds=resolution_s)  # of a service whose windows are shorter
     return Scene(pointer, ramp, watch, windows, tuple(readings(asked, windows, now, watch=watch, alpha=alpha)), ended,
                  called_by_release(connection, watch.release))
 

@@ -18,7 +18,8 @@ from sqlalchemy import Connection, Table, insert, select
 from harness.data.store import atomic_write_bytes
 from harness.errors import EvidenceError, UsageError
 from harness.rollout import tables
-from harness.rollout.backup_index import BACKUPS, Broken, Index, Kept, index_of, indexes, named
+from harness.rollout.backup_index import BACKUPS, Broken, Index, Kept, index_of, named
+from harness.rollout.backup_owner import own_backups
 from harness.rollout.dumping import DUMPED, dumped, merge, read_dump
 from harness.rollout.files import alone, mend, place, staging
 from harness.rollout.frozen import RELEASES, folder_of
@@ -80,8 +81,8 @@ def create_backup(store: Store, *, who: str, why: str, now: datetime, tell: Tell
 
 
 def list_backups(store: Store) -> list[Index | Broken]:
-    """Every backup that lies by the store, oldest first."""
-    return indexes(store.home)
+    """Every backup of the store, oldest first; not those that another store keeps in the same folder."""
+    return own_backups(store)[0]
 
 
 def verify_backup(store: Store, name: str, *, tell: Tell = lambda _: None) -> Index:
@@ -89,7 +90,7 @@ def verify_backup(store: Store, name: str, *, tell: Tell = lambda _: None) -> In
 
     Raises InputError where there is none of that name, EvidenceError where it cannot be brought back as it was made.
     """
-    index = named(store.home, name)
+    index = named(store.home, name, found=own_backups(store)[0] if name == "latest" else None)
     objects = Objects(store.home / BACKUPS / "objects")
     with store.reading() as connection:
         noted = connection.execute(select(tables.backups.c.sha256).where(tables.backups.c.id == index.id)).scalar()

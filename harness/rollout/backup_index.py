@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -120,9 +120,12 @@ def _moment(one: Index | Broken) -> str:
     return f"{datetime.fromisoformat(one.at):%Y%m%dT%H%M%S.%f}" if isinstance(one, Index) else one.id
 
 
-def named(home: Path, name: str) -> Index:
-    """The backup of that name, of its beginning, or `latest`. Raises InputError, EvidenceError where it is broken."""
-    found = indexes(home)
+def named(home: Path, name: str, *, found: Sequence[Index | Broken] | None = None) -> Index:
+    """The backup of that name, of its beginning, or `latest`. Raises InputError, EvidenceError where it is broken.
+
+    `found` is among which; by default all of the folder.
+    """
+    found = indexes(home) if found is None else found
     ids = [one.id for one in found]
     fitting = found[-1:] if name == "latest" else [one for one in found if name and one.id.startswith(name)]
     if len(fitting) != 1:

@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from harness.errors import EvidenceError
 from harness.rollout import tables
-from harness.rollout.backup_index import Index, indexes
+from harness.rollout.backup_index import Index
+from harness.rollout.backup_owner import own_backups
 from harness.rollout.migrations.append_only import KEPT, changeable
 from harness.rollout.pointer import compare_with_trail, history
 from harness.rollout.store import Store
@@ -19,12 +20,16 @@ __all__ = ["Proven", "verify_store"]
 
 @dataclass(frozen=True)
 class Proven:
-    """What was held: rows of the trail, flips, rows noted by backups; `head` is the last row, as ROW:SHA256."""
+    """What was held: rows of the trail, flips, rows noted by backups; `head` is the last row, as ROW:SHA256.
+
+    `others` are backups of other stores in the same folder, which say nothing of this one.
+    """
 
     rows: int
     flips: int
     noted: int
     head: str
+    others: int = 0
 
 
 def verify_store(store: Store, *, head: tuple[int, str] | None = None) -> Proven:
@@ -47,7 +52,8 @@ def verify_store(store: Store, *, head: tuple[int, str] | None = None) -> Proven
         environment, digest = min(told ^ admitted)
         raise EvidenceError("not what the trail says", where=f"admissions to {environment}",
                             expected="a row that the trail tells, and each of them", found=digest)
-    noted = [one.head for one in indexes(store.home) if isinstance(one, Index) and one.head is not None]
+    kept, others = own_backups(store)
+    noted = [one.head for one in kept if isinstance(one, Index) and one.head is not None]
     hashes = {one.seq: one.sha256 for one in rows}
     for seq, sha256 in noted:
         if hashes.get(seq) != sha256:
@@ -56,4 +62,5 @@ def verify_store(store: Store, *, head: tuple[int, str] | None = None) -> Proven
     if lifted:
         raise EvidenceError("its rows stand, but the rule that keeps them was lifted", where=", ".join(lifted),
                             expected="a database that refuses to change them", found="no such rule")
-    return Proven(len(rows), len(flips), len(noted), f"{rows[-1].seq}:{rows[-1].sha256}" if rows else "none")
+    return Proven(len(rows), len(flips), len(noted), f"{rows[-1].seq}:{rows[-1].sha256}" if rows else "none",
+                  len(others))

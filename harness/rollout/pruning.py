@@ -2,7 +2,7 @@
 
 What stays: the newest `keep`; and of every release that serves, is on its way in or could be gone back to, anywhere,
 the newest backup that holds it. Nothing goes unless the newest backup is whole, byte by byte, and every other one can
-be read: parts that a broken index may name are nobody's to remove.
+be read: parts that a broken index may name are nobody's to remove, and neither are another store's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from sqlalchemy import select
 from harness.errors import EvidenceError, InputError, UsageError
 from harness.rollout import tables
 from harness.rollout.backup import verify_backup
-from harness.rollout.backup_index import BACKUPS, Index, indexes
+from harness.rollout.backup_index import BACKUPS, Index
+from harness.rollout.backup_owner import own_backups
 from harness.rollout.files import alone
 from harness.rollout.objects import Objects
 from harness.rollout.pointer import current, good_before, history
@@ -69,7 +70,7 @@ def prune_backups(store: Store, *, keep: int, confirmed: bool, who: str, now: da
                                          "kept": [one.id for one in kept]}, who=who, at=now)
         for one in gone:
             (store.home / BACKUPS / f"{one.id}.json").unlink(missing_ok=True)
-        _swept(store, kept)
+        _swept(store, [*kept, *own_backups(store)[1]])
         return done
 
 
@@ -87,7 +88,7 @@ def superfluous(found: Sequence[Index], *, keep: int, needed: set[str]) -> list[
 
 
 def _readable(store: Store) -> list[Index]:
-    found = indexes(store.home)
+    found = own_backups(store)[0]
     for one in found:
         if not isinstance(one, Index):
             raise EvidenceError("cannot be believed, and so it is not known which parts it needs",

@@ -138,7 +138,7 @@ def _file_of(url: URL) -> tuple[int, int] | None:
 
 def _url(said: str) -> URL:
     try:
-        named = make_url(said)
+        named = make_url(re.sub(r"^postgres(?=(\+\w+)?://)", "postgresql", said))  # as hosts of databases spell it
         known = named.get_backend_name() in {"sqlite", "postgresql"}
     except (ArgumentError, ValueError):  # a port that is no number, too
         known = False

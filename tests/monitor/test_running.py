@@ -210,3 +210,12 @@ def test_a_look_with_a_clock_far_ahead_forgets_nothing(serving, rng):
     tick(serving, "prod", at(74 * 365 * 1440), guards=(ERRORS,))
     with serving.reading() as connection:
         assert len(connection.execute(select(tables.windows)).all()) == 2
+
+
+def test_windows_of_seconds_are_read_by_the_minute_where_the_look_is(serving, rng):
+    """A service with short windows beside a monitor with long ones: its minutes are the seconds together."""
+    for second in range(120):
+        put(serving, second / 60, minute_of_traffic(rng, bad=False))
+    found = tick(serving, "prod", at(2), guards=(ERRORS,)).scene
+    assert {key.minute for key in found.windows} == {at(0), at(1)}
+    assert found.readings[0].n == 120 * 50

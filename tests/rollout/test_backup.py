@@ -24,6 +24,7 @@ from harness.rollout.files import alone, mend, staging, whole
 from harness.rollout.going_back import rollback
 from harness.rollout.objects import Objects
 from harness.rollout.proving import verify_store
+from harness.rollout.pruning import prune_backups
 from harness.rollout.released import admitted_here
 from harness.rollout.store import open_store
 from tests.rollout.released import everything, let_in, promoted, served, serving, told
@@ -238,12 +239,35 @@ def test_another_stores_backup_is_refused_before_a_file_is_touched(store, tmp_pa
     served(store, tmp_path / "here", "one")
     with open_store(f"sqlite:///{tmp_path}/other/rollout.db") as other:
         served(other, tmp_path / "there", "two")
-        kept(other)
+        strange = kept(other)
         shutil.copytree(other.home / BACKUPS, store.home / BACKUPS, dirs_exist_ok=True)
     before = everything(store)
     with pytest.raises(EvidenceError, match="tell different stories"):
-        brought_back(store)
+        brought_back(store, strange.id)
     assert everything(store) == before
+
+
+def test_stores_that_share_a_folder_of_backups_leave_each_others_alone(tmp_path):
+    """Neither sees tampering in the other's backups, lists, restores or prunes them; how many there are is told."""
+    home = tmp_path / "home"
+    with (open_store(f"sqlite:///{tmp_path}/a.db", home=home) as one,
+          open_store(f"sqlite:///{tmp_path}/b.db", home=home) as two):
+        served(one, tmp_path / "here", "one")
+        mine = kept(one)
+        served(two, tmp_path / "there", "two")
+        kept(two)
+        for store in (one, two):
+            found = verify_store(store)
+            assert (found.noted, found.others) == (1, 2) and len(list_backups(store)) == 2
+        assert brought_back(one).index.id == mine.id
+        prune_backups(one, keep=1, confirmed=True, who="ada", now=LATER)
+        for place in list_backups(two):
+            verify_backup(two, place.id)
+        with one.writing() as connection:
+            connection.exec_driver_sql("DROP TRIGGER trail_keeps_UPDATE")
+            connection.execute(tables.trail.update().where(tables.trail.c.seq == 1).values(sha256="f" * 64))
+        with pytest.raises(EvidenceError):
+            verify_store(one)
 
 
 def test_damage_is_not_backed_up(store, tmp_path):

@@ -257,3 +257,10 @@ def test_no_error_prints_a_password(url):
     with pytest.raises(InputError) as told:
         open_store(url)
     assert "s3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["postgres://ada@127.0.0.1:1/x", "postgres+psycopg://ada@127.0.0.1:1/x"])
+def test_a_server_is_named_as_its_hosts_name_it(url):
+    """`postgres://` is what they hand out: the error is that nothing answers there, not that it is no database."""
+    with pytest.raises(InputError, match=r"postgresql\+psycopg://ada@127.0.0.1:1/x: cannot be read"):
+        open_store(url)
