@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -39,10 +40,16 @@ def fair() -> Trial:
     return with_studies(sound())
 
 
-@cache
-def passing(measure: str, on: str) -> Finding:
-    """What the gate says of the sound trial."""
-    return found(check(measure, on), with_studies(sound()), owner(measure))
+@pytest.fixture(scope="module")
+def untouched() -> Trial:
+    """The same trial, built apart: nothing is ever planted in this one."""
+    return with_studies(sound())
+
+
+@pytest.fixture(scope="module")
+def passing(untouched) -> Callable[[str, str], Finding]:
+    """What a measure's gate says of the sound trial, on a slice."""
+    return cache(lambda measure, on: found(check(measure, on), untouched, owner(measure)))
 
 
 def broken(defect: Defect, measure: str, trial: Trial, on: str = "all", severity: float | None = None) -> Finding:
@@ -52,7 +59,7 @@ def broken(defect: Defect, measure: str, trial: Trial, on: str = "all", severity
 
 
 @pytest.mark.parametrize(("name", "measure", "on"), PAIRS)
-def test_every_defect_is_caught_by_every_gate_that_owns_it(name, measure, on, fair):
+def test_every_defect_is_caught_by_every_gate_that_owns_it(name, measure, on, fair, passing):
     """The sound trial passes; with the defect's last grade the gate refuses it, for the right number."""
     before = passing(measure, on)
     assert before.verdict is Verdict.PASS, before.reason
@@ -80,11 +87,11 @@ def test_at_its_last_grade_a_trial_is_no_longer_what_it_was(name, fair):
 
 
 @pytest.mark.parametrize("name", DEFECTS)
-def test_planting_is_pure_and_repeats(name, fair):
+def test_planting_is_pure_and_repeats(name, fair, untouched):
     """The trial that went in is unchanged, and the same seed breaks the same share."""
-    defect, before = named(name), with_studies(sound())
+    defect = named(name)
     one, two = (defect.plant(fair, defect.grades[0], seed=5) for _ in range(2))
-    assert equal(fair, before) and equal(one, two)
+    assert equal(fair, untouched) and equal(one, two)
 
 
 @pytest.mark.parametrize("name", sorted(set(DEFECTS) - FIXED))
