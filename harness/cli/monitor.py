@@ -1,4 +1,4 @@
-"""`signoff monitor run|show|replay`: watch what serves by its signed guards, or recorded traffic once more."""
+"""`signoff monitor run|show|replay|alert-test`: watch what serves by its signed guards, or recorded traffic again."""
 
 from __future__ import annotations
 
@@ -32,10 +32,12 @@ class Action(StrEnum):
     RUN = "run"
     SHOW = "show"
     REPLAY = "replay"
+    ALERT_TEST = "alert-test"
 
 
 def command(
-    action: Annotated[Action, typer.Argument(help="run (look each window), show (change nothing), replay TRACE.")],
+    action: Annotated[Action, typer.Argument(help="run (look each window), show (change nothing), replay TRACE, "
+                                              "alert-test (tell every channel).")],
     trace: Annotated[Path | None, typer.Argument(help="replay: recorded traffic, Parquet with a column `at`.")] = None,
     *,
     env: Annotated[str | None, typer.Option(metavar="NAME", help="run, show: which environment.")] = None,
@@ -49,6 +51,8 @@ def command(
     as_json: JsonFlag = False,
 ) -> int:
     """Hold the signed limits against traffic: 10 where a guard is beyond its limit, 11 where one is missing."""
+    if action is Action.ALERT_TEST and trace is None:
+        return _alert_test(env or "", as_json=as_json)
     if (action is Action.REPLAY) != (trace is not None) or (action is not Action.REPLAY and env is None):
         raise UsageError("monitor: replay takes a trace, run and show take --env NAME (see signoff monitor --help)")
     if trace is not None:
@@ -139,9 +143,25 @@ def _watch(env: str, db: str | None, *, once: bool, acting: bool, as_json: bool)
 
 def _alerts(store: Store) -> Alerts:
     from harness.monitor.alerts import Alerts
-    from harness.monitor.delivery import channels_of, names_of
+    from harness.monitor.delivery import channels_of, checked, names_of
+
+    checked()
 
     return Alerts(channels_of(), names=names_of(), folder=store.home / "snapshots", store=store)
+
+
+def _alert_test(env: str, *, as_json: bool) -> int:
+    """Tell every channel that this is a test: 10 where one is not reached, 11 where there is none."""
+    from harness.monitor.delivery import CHANNELS, Message, checked, deliver
+
+    message = Message("info", f"Signoff {env}".strip() + ": a test of this channel", "Nothing is amiss: by hand.")
+    reached = {one.name: deliver(one, message, pauses_s=(0.0, 1.0)) > 0 for one in checked()}
+    if as_json:
+        print_json({"channels": reached})
+    else:
+        for name, there in reached.items() or {f"no channel in {CHANNELS}": False}.items():
+            console().print(f"{'ok  ' if there else 'FAIL'} {name}", markup=False, soft_wrap=True)
+    return int(Exit.INCONCLUSIVE if not reached else Exit.PASSED if all(reached.values()) else Exit.REFUSED)
 
 
 def _ticked(store: Store, env: str, alerts: Alerts, resolution_s: int) -> Ticked:

@@ -88,12 +88,13 @@ def _service(store: Store, env: str, *, timeout_ms: float, shadow: float, monito
     from harness.monitor.arms import Arms
     from harness.monitor.batching import Batches
     from harness.monitor.context import Service
-    from harness.monitor.delivery import channels_of, names_of
+    from harness.monitor.delivery import channels_of, checked, names_of
     from harness.monitor.running import resolution_of
     from harness.rollout.files import environment_named
 
     environment_named(env)
     resolution_s = resolution_of(os.environ)
+    checked(os.environ)
     alerts = Alerts(channels_of(os.environ), names=names_of(os.environ), folder=store.home / "alerts", store=store)
     return Service(store, env, Arms(store, env), Batches(store, resolution_s=resolution_s), timeout_ms=timeout_ms,
                    environ=os.environ, shadow_share=shadow, resolution_s=resolution_s, acting=bool(monitor),

@@ -20,23 +20,23 @@ from typing import NamedTuple
 from harness.data.store import atomic_write_text
 from harness.errors import InputError
 from harness.monitor.delivery import CHANNELS, Channel, Message, called, deliver
-from harness.monitor.ledger import OVER, Claim, Open, book_of, claimed, hear, keep_told, marked, stood, write_states
+from harness.monitor.ledger import Claim, Open, book_of, claimed, hear, keep_told, marked, stood, write_states
+from harness.monitor.letters import ROLLBACK, message_of
 from harness.monitor.running import Scene
 from harness.monitor.snapshot import snapshot, snapshot_lines
 from harness.monitor.windows import ALL
 from harness.release.charter import Escalation
 from harness.release.policy import Limit
 from harness.rollout.ramp_store import Advanced
+from harness.rollout.released import admitted_of
 from harness.rollout.shapes import Guarded, Reading, Severity
 from harness.rollout.store import Store
 from harness.rollout.tables import json_text, moment_text
 
 __all__ = ["ROLLBACK", "Alerts", "Delivered", "moved_back", "severity_of"]
 
-ROLLBACK = "rollback"  # the name under which a ramp's way back is told
 _LOG = logging.getLogger("signoff.monitor")
 _WAITING = 1000  # messages on their way; more are dropped and counted
-_LONGEST = 3000  # letters of a message
 _LATELY = timedelta(hours=1)
 
 
@@ -117,9 +117,12 @@ class Alerts:
         """
         document = snapshot(scene, advanced, now)
         lines, channels, queued = snapshot_lines(document), self._heard_by(scene.escalation), 0
-        for one, claims in self._claims(scene, advanced, channels, now):
+        told = self._claims(scene, advanced, channels, now)
+        release = self._named(scene) if told else ""
+        for one, claims in told:
             for claim in claims:
-                letter = _Letter(claim, _message(one, claim, lines), one.guard.name, _environment(scene))
+                message = message_of(one, claim.word, scene, lines, release=release)
+                letter = _Letter(claim, message, one.guard.name, _environment(scene))
                 queued += self._put(letter)
         if queued and self._folder is not None:
             name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.json"
@@ -137,6 +140,14 @@ class Alerts:
             if thread is not None:
                 thread.join(max(0.0, until - monotonic()))
         return not any(line.thread is not None for line in self._lines.values())
+
+    def _named(self, scene: Scene) -> str:
+        """The watched release's name; empty where nobody knows it."""
+        if self._store is None or scene.watch is None:
+            return ""
+        with self._store.reading() as connection:
+            found = admitted_of(connection, scene.watch.release)
+        return "" if found is None else found.release
 
     def _heard_by(self, escalation: Sequence[Escalation]) -> tuple[Channel, ...]:
         """Every channel, with whom the charter calls; a name that nobody reaches is said, and holds up nobody."""
@@ -231,15 +242,3 @@ def _claimed(book: Mapping[str, Open], readings: Sequence[Reading], channels: Se
 
 def _environment(scene: Scene) -> str | None:
     return None if scene.pointer is None else scene.pointer.environment
-
-
-def _message(one: Reading, claim: Claim, lines: Sequence[str]) -> Message:
-    name = one.guard.name
-    if claim.word == OVER:
-        return Message("info", f"Signoff: over: {name}", one.reason)
-    title = one.reason[:150] if name == ROLLBACK else f"{claim.word.upper()}: {name}"
-    return Message(claim.word, f"Signoff: {title}", _body(one.reason, lines))
-
-
-def _body(reason: str, lines: Sequence[str]) -> str:
-    return "\n".join([reason, *(line for line in lines if line != reason)])[:_LONGEST]

@@ -22,8 +22,8 @@ from harness.errors import InputError, nearest
 from harness.release.charter import Escalation, seconds_of
 from harness.rollout.shapes import Severity
 
-__all__ = ["CHANNELS", "PAUSES_S", "SEVERITIES", "Channel", "Message", "Send", "called", "channels_of", "deliver",
-           "names_of", "send_apprise"]
+__all__ = ["CHANNELS", "PAUSES_S", "SEVERITIES", "Channel", "Message", "Send", "called", "channels_of", "checked",
+           "deliver", "names_of", "send_apprise"]
 
 CHANNELS = "ALERT_CHANNELS"
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -134,6 +134,29 @@ def send_apprise(channel: Channel, message: Message) -> bool:
         return False
     return bool(out.notify(title=message.title, body=message.body,
                            notify_type=kinds.get(message.severity, apprise.NotifyType.FAILURE)))
+
+
+def checked(environ: Mapping[str, str] = os.environ) -> tuple[Channel, ...]:
+    """Every channel of `ALERT_CHANNELS`, those with a name too, each by a URL that Apprise can read.
+
+    Raises: InputError for a word that is no channel, or a URL that leads nowhere: by its place, never by its text.
+
+    >>> checked({})
+    ()
+    """
+    found = (*channels_of(environ), *(Channel(f"@{name}", url) for name, url in names_of(environ).items()))
+    if not found:
+        return ()
+    try:
+        import apprise
+    except ImportError as error:
+        raise InputError("alerts need a library that is not installed", where=CHANNELS, found=error.name,
+                         expected="the extra 'serve' (pip install 'signoff[serve]')") from None
+    for one in found:
+        if not apprise.Apprise().add(one.url):
+            raise InputError(f"channel {one.name} has a URL that cannot be read", where=CHANNELS,
+                             expected="what Apprise knows, whole: json://HOST/PATH, slack://TOKEN/…")
+    return found
 
 
 def deliver(channel: Channel, message: Message, *, send: Send = send_apprise, pauses_s: Sequence[float] = PAUSES_S,

@@ -128,7 +128,8 @@ def development_trust(folder: Path = DEVELOPMENT_FOLDER) -> Trust:
     """Where no trust file is given: this checkout's development key, for integrity only."""
     path = folder / f"{DEVELOPMENT}.pub"
     if not path.exists():
-        raise EvidenceError("no key to trust", where=path, expected="a trust file, or a development key made here")
+        raise EvidenceError("no key to trust", where=path, expected="a trust file, or this checkout's development key "
+                            "(signoff gates MANIFEST --sign makes it)")
     key = TrustedKey(DEVELOPMENT, parse_public(_read(path), where=path))
     return Trust((key,), allow_development=True, integrity_only=True, source=str(path))
 

@@ -13,15 +13,18 @@ from time import monotonic
 
 import pytest
 
+from harness.cli.app import main
 from harness.errors import InputError
 from harness.monitor.alerts import Alerts, severity_of
 from harness.monitor.delivery import CHANNELS, PAUSES_S, Channel, Message, channels_of, deliver
 from harness.monitor.running import Scene
+from harness.monitor.series import Watch
 from harness.monitor.snapshot import snapshot, snapshot_lines
 from harness.monitor.windows import windows_of
 from harness.release.charter import Escalation
 from harness.release.policy import Limit
 from harness.rollout.shapes import Guarded, Reading
+from tests.monitor.serving import CANDIDATE, DAY, STABLE, Fake, service_of
 from tests.monitor.traffic import at, request
 
 pytestmark = pytest.mark.filterwarnings("ignore:'(imghdr|cgi)' is deprecated:DeprecationWarning")  # Apprise's plugins
@@ -210,3 +213,33 @@ def test_a_snapshot_is_kept_beside_the_alert(tmp_path):
     assert told.flush()
     assert [one.name for one in tmp_path.iterdir()] == ["20250301T000000Z.json"]
     assert json.loads((tmp_path / "20250301T000000Z.json").read_text())["findings"][0]["state"] == "critical"
+
+
+def test_a_message_says_where_of_whom_and_what_next(tmp_path):
+    """Environment, the release by its name, its share, and the command to go on with."""
+    service = service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Fake()}, candidate=CANDIDATE, percent=25.0)
+    told: list[Message] = []
+    alerts = Alerts([Channel("team", "json://localhost")], store=service.store,
+                    tell=lambda _, message: told.append(message) or 1)
+    seen = Scene(service.arms.serving.pointer, None, Watch(CANDIDATE, "candidate", DAY), readings=(reading(),))
+    alerts(seen, None, DAY)
+    assert alerts.flush() and told[0].title == "Signoff prod: CRITICAL: errors"
+    assert "release-b (bbbbbbbbbbbb) takes 25 % of prod" in told[0].body
+    assert "next: signoff monitor show --env prod; signoff rollout abort --env prod --why …" in told[0].body
+
+
+def test_a_channel_that_leads_nowhere_is_told_at_the_start(monkeypatch, capsys, tmp_path):
+    """By its place and never by its text; a test of the channels is refused as well, and tells who is not reached."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(CHANNELS, "critical=nosuch://s3cret")
+    assert main(["monitor", "alert-test"]) == main(["monitor", "run", "--env", "prod", "--once"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("has a URL that cannot be read") == 2 and "s3cret" not in said
+    with answering(200) as (address, sent), answering(500) as (dead, _):
+        monkeypatch.setenv(CHANNELS, f"critical={address}")
+        assert main(["monitor", "alert-test", "--env", "prod"]) == 0 and len(sent) == 1
+        monkeypatch.setenv(CHANNELS, f"critical={address} @oncall={dead}")
+        assert main(["monitor", "alert-test"]) == 10
+    assert "FAIL @oncall" in capsys.readouterr().out
+    monkeypatch.delenv(CHANNELS)
+    assert main(["monitor", "alert-test"]) == 11
