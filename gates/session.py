@@ -29,13 +29,14 @@ from harness.hunting.regressions import FOLDER
 from harness.hunting.repeating import with_repeated
 from harness.hunting.replaying import replayed
 from harness.hunting.stressing import with_stress
+from harness.release.audit_trail import record, whoever
 from harness.release.evidence import EvidenceWriter, rounded
 from harness.release.judge import Control, Finding, Reading, judge
 from harness.release.keep import keep_records
 from harness.release.manifest import Loaded, load_manifest
 from harness.release.measures import family_of, read
 from harness.release.observed import PinsObserved, Trial
-from harness.release.observing import observe, planned_header
+from harness.release.observing import ARTIFACTS, observe, planned_header
 from harness.release.overrides import overridden
 from harness.release.policy import Check, Limit, Row, checks_of
 
@@ -117,8 +118,16 @@ class GateSession:
             header = {"run_id": str(uuid.uuid4()), "started": self._started, "plugin_version": __version__,
                       **planned_header(self.loaded, self.trial)}
             self._writer = EvidenceWriter(self.evidence, header)
+            self._note()
         self._writer.add(finding, test=test)
         self._found += 1
+
+    def _note(self) -> None:
+        """Who ran these gates, in the audit trail beside what was frozen; recorded files have none."""
+        folder = ARTIFACTS / self.trial.candidate.release
+        if self.loaded.manifest.recorded is None and folder.is_dir():
+            command = ["signoff", "gates", self.loaded.path.as_posix()]
+            record(folder, who=whoever(), when=datetime.fromisoformat(self._started), command=command)
 
     def close(self, exit_status: int) -> None:
         """Write the closing line; a run that made no finding leaves no evidence at all."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,8 @@ import typer
 from harness.cli.common import JsonFlag, console, print_json
 from harness.cli.live import built_live, tell
 from harness.errors import InputError
-from harness.release.freeze import RUN_MANIFEST, artifact_sums
+from harness.release.audit_trail import TRAIL, record, whoever
+from harness.release.freeze import IN_YAML, RUN_MANIFEST, artifact_sums
 
 __all__ = ["command"]
 
@@ -22,8 +25,10 @@ def command(
     tag: Annotated[bool, typer.Option("--tag", help="Also tag the current commit with the release's name.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write artifacts/RELEASE with SHA256SUMS and run_manifest.json."""
+    """Write artifacts/RELEASE with SHA256SUMS and run_manifest.json, the same in YAML; note who did it."""
     loaded, _, folder = built_live(manifest)
+    record(folder, who=whoever(), when=datetime.now(UTC), command=["signoff", "freeze", manifest.as_posix()])
+    facts = json.loads((folder / RUN_MANIFEST).read_bytes())
     tell("")
     _, found = artifact_sums(folder)
     name = loaded.manifest.release
@@ -31,14 +36,17 @@ def command(
         _tag(name, loaded.folder)
     if as_json:
         print_json({"release": name, "folder": folder, "config_hash": loaded.manifest.config_hash, "artifacts": found,
+                    "ingest_run_id": facts["INGEST_RUN_ID"], "prompt_hash": facts["prompt_hash"],
                     "tag": name if tag else None})
         return
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     out = console()
     out.print(f"{name} frozen: {len(found)} files, {size / 2**20:.1f} MiB, in {folder}", soft_wrap=True)
     out.print(f"  CONFIG_HASH {loaded.manifest.config_hash}", soft_wrap=True)
-    out.print(f"  check the bytes: cd {folder} && sha256sum -c SHA256SUMS; what went in: {RUN_MANIFEST}",
+    out.print(f"  INGEST_RUN_ID {facts['INGEST_RUN_ID']}", soft_wrap=True)
+    out.print(f"  check the bytes: cd {folder} && sha256sum -c SHA256SUMS; what went in: {RUN_MANIFEST}, {IN_YAML};",
               soft_wrap=True)
+    out.print(f"  who froze it, when: {TRAIL}", soft_wrap=True)
     out.print(f"  tagged {name}" if tag else f"  to tag this commit: git tag {name}", soft_wrap=True)
 
 

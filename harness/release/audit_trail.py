@@ -8,51 +8,51 @@ is seen.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import datetime
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
 from harness.data.canonical import strict_json
-from harness.data.store import atomic_write_text, sha256_bytes
+from harness.data.store import atomic_write_text, require_file, sha256_bytes
 from harness.errors import EvidenceError, InputError
 
-__all__ = ["TRAIL", "read_trail", "record"]
+__all__ = ["TRAIL", "read_trail", "record", "whoever"]
 
 TRAIL = "audit_trail.jsonl"
+_RUN_MANIFEST = "run_manifest.json"
 
 
-def record(folder: Path, *, who: str, when: datetime, command: Sequence[str], commit: str | None, config_hash: str,
-           run_manifest: str) -> Path:
-    """Add one line to a release's audit trail. Returns the file.
+def record(folder: Path, *, who: str, when: datetime, command: Sequence[str]) -> Path:
+    """Add one line to a release's audit trail: the release's own facts are those of its run manifest. Returns the file.
 
     Args:
         folder: The release's frozen folder.
         who: The user that ran it.
         when: The moment, with its time zone.
         command: The words of the command.
-        commit: Of the checkout; None outside one.
-        config_hash: CONFIG_HASH of what was run.
-        run_manifest: sha256 of the run manifest as it stands.
 
     Raises:
-        InputError: The trail there is not one, or cannot be written.
+        EvidenceError: The trail there was changed.
+        InputError: There is no run manifest, or the trail cannot be read or written.
 
     >>> import tempfile
     >>> from datetime import UTC
     >>> with tempfile.TemporaryDirectory() as place:
+    ...     _ = (Path(place) / "run_manifest.json").write_text('{"CONFIG_HASH": "cc", "git_commit": null}')
     ...     for word in ("freeze", "gates"):
-    ...         file = record(Path(place), who="ada", when=datetime(2025, 3, 1, tzinfo=UTC), command=["signoff", word],
-    ...                       commit=None, config_hash="c" * 64, run_manifest="d" * 64)
+    ...         file = record(Path(place), who="ada", when=datetime(2025, 3, 1, tzinfo=UTC), command=["signoff", word])
     ...     [row["command"] for row in read_trail(file)]
     ['signoff freeze', 'signoff gates']
     """
-    file = folder / TRAIL
-    before = _text(file)
-    rows = read_trail(file)
+    file, run = folder / TRAIL, require_file(folder / _RUN_MANIFEST).read_bytes()
+    facts = strict_json(run, where=folder / _RUN_MANIFEST)
+    before, rows = _text(file), read_trail(file)
     row = {"number": len(rows) + 1, "when": when.isoformat(timespec="seconds"), "who": who,
-           "command": " ".join(command), "git_commit": commit, "CONFIG_HASH": config_hash,
-           "run_manifest_sha256": run_manifest, "before": sha256_bytes(before.encode("utf-8"))}
+           "command": " ".join(command), "git_commit": facts.get("git_commit"), "CONFIG_HASH": facts.get("CONFIG_HASH"),
+           "run_manifest_sha256": sha256_bytes(run), "before": sha256_bytes(before.encode("utf-8"))}
     return atomic_write_text(file, before + json.dumps(row, ensure_ascii=False) + "\n")
 
 
@@ -77,6 +77,18 @@ def read_trail(file: Path) -> list[dict[str, Any]]:
         rows.append(row)
         before += line
     return rows
+
+
+def whoever() -> str:
+    """The user of this process by name, by number where the system knows no name (as in most containers).
+
+    >>> bool(whoever())
+    True
+    """
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _text(file: Path) -> str:

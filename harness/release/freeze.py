@@ -47,7 +47,7 @@ def freeze(loaded: Loaded, built: Built, *, root: Path = Path("artifacts"), stan
     written = {SUMS, RUN_MANIFEST, IN_YAML}
     digests = {name: digest for name, digest in measured_files(target).items() if name not in written}
     facts = run_manifest(loaded, data={"world": built.world.digest, **built.world.versions}, artifacts=digests,
-                         shots=_shot_ids(target))
+                         shots=_shot_ids(loaded, target))
     if standing and _stands(target, facts):
         return target
     atomic_write_text(target / RUN_MANIFEST, json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
@@ -102,12 +102,16 @@ def _stands(folder: Path, facts: Mapping[str, Any]) -> bool:
     return stated == found and isinstance(there, dict) and {**there, **apart} == {**facts, **apart}
 
 
-def _shot_ids(folder: Path) -> list[str]:
-    """Ids of the frozen pool, in its order; none where no few-shots were frozen."""
+def _shot_ids(loaded: Loaded, folder: Path) -> list[str]:
+    """Ids of the few-shots whose turn it is, in their order; none where none were frozen."""
     from harness.generation.few_shot import ShotPool  # loads numpy
     from harness.release.readying import SHOTS
 
-    return [shot.id for shot in ShotPool.load(folder / SHOTS).shots] if (folder / SHOTS).is_dir() else []
+    part = None if loaded.manifest.parts is None else loaded.manifest.parts.reader
+    if part is None or not (folder / SHOTS).is_dir():
+        return []
+    turn = ShotPool.load(folder / SHOTS).turn(part.rotation, seed=loaded.manifest.seed)
+    return [shot.id for shot in turn.shots]
 
 
 def _copy(source: Path, target: Path) -> None:

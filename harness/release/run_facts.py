@@ -119,5 +119,5 @@ def _datasets(manifest: Manifest, data: Mapping[str, Any], artifacts: Mapping[st
         return [{"id": name, "sha256": digest} for name, digest in sorted(data.items())]
     name = manifest.data.corpus or Path(str(manifest.data.beir)).name
     found = [{"id": name, "sha256": data.get("world")}]
-    golds = {file: digest for file, digest in artifacts.items() if file.startswith("world/answers")}
+    golds = {file: digest for file, digest in artifacts.items() if file.startswith("world/golds")}
     return [*found, {"id": f"{name} gold answers", "sha256": digest_of(golds)}] if golds else found
