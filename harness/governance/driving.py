@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.data.task import Task
+from harness.errors import InputError
 from harness.governance.scratch import scratch
 from harness.governance.suites import Night, run_suites
 from harness.governance.tools import Asks, Scene
@@ -33,7 +35,7 @@ def with_governed(loaded: Loaded, trial: Trial, *, tell: Callable[[str], None] =
     A trial that has the study, or has no live candidate to drive, is handed back as it is.
 
     Raises:
-        InputError: A trace that cannot be believed, or a slice that it has not.
+        InputError: A trace that cannot be believed, a slice that it has not, or no task of query texts.
     """
     live = trial.candidate.live
     if live is None or not wanted(loaded.manifest) or STUDY in trial.candidate.studies:
@@ -41,8 +43,7 @@ def with_governed(loaded: Loaded, trial: Trial, *, tell: Callable[[str], None] =
     if loaded.manifest.studies.governed.trace is not None:
         return trial.with_study(STUDY, recorded(loaded, tell))
     folders = {one.name: one for one in (Path("artifacts") / loaded.manifest.release).glob("*") if one.is_dir()}
-    task = live.world.task(next(iter(trial.candidate.tasks)))
-    night = night_of(loaded, live, folders, task, ["all"], tell=tell)
+    night = night_of(loaded, live, folders, _task(live, tuple(trial.candidate.tasks)), ["all"], tell=tell)
     return trial.with_study(STUDY, kept(loaded, night.registry.trace()))
 
 
@@ -69,6 +70,14 @@ def night_of(loaded: Loaded, live: LiveRelease, folders: Mapping[str, Path], tas
         return run_suites(scene, names, tell=tell)
 
 
+def _task(live: LiveRelease, observed: Sequence[str]) -> Task:
+    """The first task of query texts: of those that were observed, else of the world's."""
+    for name in (*observed, *live.world.tasks):
+        if live.world.task(name).contexts is None:
+            return live.world.task(name)
+    raise InputError("nothing to ask", where=f"corpus {live.world.corpus.name}", expected="a task of query texts")
+
+
 def _asks(loaded: Loaded, live: LiveRelease, folders: Mapping[str, Path], task: Task) -> Asks:
     """Figures of one question: with a reader what became of its answer, without one whether its document was found."""
     place = {name: row for row, name in enumerate(task.query_ids)}
@@ -77,8 +86,8 @@ def _asks(loaded: Loaded, live: LiveRelease, folders: Mapping[str, Path], task: 
     if parts is not None and parts.reader is not None:
         from harness.release.asking import Asking  # loads readers
 
-        asking = Asking.of(live, loaded.manifest, folders)
-        return lambda query: _answered(asking, task, place[query], gold[query], ids)
+        asking = cache(lambda: Asking.of(live, loaded.manifest, folders))  # where a question is asked at all
+        return lambda query: _answered(asking(), task, place[query], gold[query], ids)
     return lambda query: _listed(live, task, place[query], gold[query], ids)
 
 

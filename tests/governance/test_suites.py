@@ -10,11 +10,13 @@ import pytest
 import harness.governance.tools
 from harness.cli.app import main
 from harness.errors import UsageError
-from harness.governance.driving import night_of
+from harness.governance.driving import night_of, with_governed
 from harness.governance.scratch import scratch
 from harness.governance.suites import SUITES, Night, run_suites
 from harness.governance.tools import Scene
+from harness.release.manifest import parse_manifest
 from harness.release.measures.governed import CONFORMANCE
+from harness.release.observing import observe
 from harness.release.studied.governed import governed_of
 from harness.release.tool_traces import read_trace
 from harness.rollout.pointer import flip as real_flip
@@ -127,3 +129,23 @@ def _serving(connection):
     from harness.rollout.pointer import current
 
     return current(connection, ENVIRONMENT).stable
+
+
+def test_a_policy_on_tool_calls_is_served_by_the_suites_or_by_the_trace_it_names(tmp_path, monkeypatch):
+    """A live trial without a record is driven; a named trace is read instead; one that has its record stays."""
+    monkeypatch.chdir(tmp_path)
+    loaded = small(tmp_path, policy=GATES)
+    trial = observe(loaded)
+    driven = with_governed(loaded, trial)
+    record = driven.candidate.studies["governed"]
+    assert len(record) > 60 and with_governed(loaded, driven) is driven
+    written = tmp_path / "artifacts" / "small" / "tool_trace.jsonl"
+    assert len(read_trace(written).calls) == len(record)
+    written.rename(loaded.folder / "mine.jsonl")
+    raw = loaded.raw + b"\nstudies: {governed: {trace: {jsonl: mine.jsonl}}}\n"
+    named = replace(loaded, manifest=parse_manifest(raw, where="small"), raw=raw)
+    monkeypatch.setattr("harness.governance.driving.night_of", lambda *_, **__: 1 / 0)
+    again = with_governed(named, trial).candidate.studies["governed"]
+    assert again.tools.tolist() == record.tools.tolist()
+    plain = small(tmp_path, name="plain")
+    assert with_governed(plain, trial) is trial
