@@ -11,7 +11,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.data.store import atomic_write_text, require_file
+from harness.data.files import read_text
+from harness.data.store import atomic_write_text
 from harness.defects.spoilt_readers import SPOILT
 from harness.errors import InputError
 from harness.hunting.evaluating import EVIDENCE
@@ -103,4 +104,4 @@ def _ended(child: subprocess.Popen[bytes]) -> None:
 
 
 def _lines(out: Path, name: str) -> Lines:
-    return tuple(require_file(out / f"{name}.jsonl").read_text(encoding="utf-8").splitlines())
+    return tuple(read_text(out / f"{name}.jsonl").split("\n")[:-1])

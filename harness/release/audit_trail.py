@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.canonical import strict_json
-from harness.data.store import atomic_write_text, require_file, sha256_bytes
+from harness.data.files import read_text
+from harness.data.store import atomic_write_text, sha256_bytes
 from harness.errors import EvidenceError, InputError
 
 __all__ = ["TRAIL", "read_trail", "record", "whoever"]
@@ -47,12 +48,12 @@ def record(folder: Path, *, who: str, when: datetime, command: Sequence[str]) ->
     ...     [row["command"] for row in read_trail(file)]
     ['signoff freeze', 'signoff gates']
     """
-    file, run = folder / TRAIL, require_file(folder / _RUN_MANIFEST).read_bytes()
+    file, run = folder / TRAIL, read_text(folder / _RUN_MANIFEST)
     facts = strict_json(run, where=folder / _RUN_MANIFEST)
     before, rows = _text(file), read_trail(file)
     row = {"number": len(rows) + 1, "when": when.isoformat(timespec="seconds"), "who": who,
            "command": " ".join(command), "git_commit": facts.get("git_commit"), "CONFIG_HASH": facts.get("CONFIG_HASH"),
-           "run_manifest_sha256": sha256_bytes(run), "before": sha256_bytes(before.encode("utf-8"))}
+           "run_manifest_sha256": sha256_bytes(run.encode("utf-8")), "before": sha256_bytes(before.encode("utf-8"))}
     return atomic_write_text(file, before + json.dumps(row, ensure_ascii=False) + "\n")
 
 
