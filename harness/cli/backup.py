@@ -92,6 +92,7 @@ def _verified(store: Store, name: str) -> Index:
 
 
 def _restored(store: Store, name: str, confirm: bool, who: str, *, as_json: bool) -> int:
+    from harness.monitor.tokens import held_tokens
     from harness.rollout.backup import restore_backup
 
     done = restore_backup(store, name, confirmed=confirm, who=who, now=datetime.now(UTC), tell=tell)
@@ -101,6 +102,9 @@ def _restored(store: Store, name: str, confirm: bool, who: str, *, as_json: bool
                     "flipped": [pointer_facts(one) for one in done.flipped]})
     else:
         _tell(done)
+        if not held_tokens(store):
+            console().print("  the service has no tokens, which no backup keeps: signoff serve token create NAME",
+                            markup=False, soft_wrap=True)
     return int(Exit.PASSED)
 
 

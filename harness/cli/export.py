@@ -19,8 +19,8 @@ __all__ = ["Kind", "command"]
 
 _NEXT = {
     "prometheus": "promtool check rules {0}/signoff.rules.yml && promtool test rules {0}/signoff.rules.test.yml",
-    "grafana": "import {0}/dashboard.json and choose a data source", "argo": "kubectl apply -f {0}",
-    "flagger": "kubectl apply -f {0}", "k8s": "kubectl apply -f {0}"}
+    "grafana": "import {0}/dashboard.json and choose a data source", "argo": "kubectl apply {1}",
+    "flagger": "kubectl apply {1}", "k8s": "kubectl apply {1}"}
 
 
 class Kind(StrEnum):
@@ -88,4 +88,5 @@ def _tell(kind: Kind, made: Exports, out: Path | None) -> None:
         return
     for name in made:
         show.print(f"written: {out / name}", markup=False, soft_wrap=True)
-    show.print(f"next: {_NEXT[kind.value].format(out)}", markup=False, soft_wrap=True)
+    files = " ".join(f"-f {out / name}" for name in made)
+    show.print(f"next: {_NEXT[kind.value].format(out, files)}", markup=False, soft_wrap=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.common import console, print_json
 from harness.cli.rollout_common import pointer_facts, short, told_pointer
 from harness.errors import Exit, InputError
+from harness.rollout.flags import CANARY_PERCENT, KILL
 from harness.rollout.pointer import current
 from harness.rollout.ramp_moves import reconciled
 from harness.rollout.ramp_state import document_of
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from harness.rollout.shapes import Pointer
     from harness.rollout.store import Store
 
-__all__ = ["advanced", "agreement", "status"]
+__all__ = ["advanced", "agreement", "status", "switches"]
 
 
 def advanced(found: Advanced, *, as_json: bool, meant: bool = False) -> int:
@@ -57,12 +60,28 @@ def status(store: Store, env: str, *, as_json: bool) -> int:
         raise InputError("no ramp was begun there", where=env, expected="signoff rollout start RELEASE --env NAME")
     ramp = reconciled(ramp, pointer, datetime.now(UTC))  # as the next look would find it
     if as_json:
-        print_json(_facts(ramp, pointer))
+        print_json(_facts(ramp, pointer) | {"switches": switches(os.environ)})
     else:
-        _lines([f"{env}: {short(ramp.candidate)} is at {ramp.name}" if not ramp.over
-                else f"{env}: {short(ramp.candidate)} was {ramp.name}", *_pointer(pointer), *_stages(ramp),
-                _next(ramp, "")])
+        left = ramp.phase == "promoted" and pointer is not None and pointer.stable != ramp.candidate
+        head = f"{'was' if ramp.over else 'is at'} {ramp.name}" + ", and was taken back since" * left
+        said = [f"  {name}={value} counts here" for name, value in switches(os.environ).items()]
+        _lines([f"{env}: {short(ramp.candidate)} {head}", *_pointer(pointer), *said, *_stages(ramp),
+                _after_rollback(env) if left else _next(ramp, "")])
     return int(Exit.PASSED)
+
+
+def switches(environ: Mapping[str, str]) -> dict[str, str]:
+    """Switches of this shell's environment that take traffic away: those of the service may be others.
+
+    >>> switches({"SIGNOFF_KILL": "1", "HOME": "x"})
+    {'SIGNOFF_KILL': '1'}
+    """
+    return {name: environ[name] for name in (KILL, CANARY_PERCENT) if environ.get(name)}
+
+
+def _after_rollback(env: str) -> str:
+    return (f"next: signoff trail show says why; then mend the release, sign and admit it anew:\n"
+            f"  signoff admit MANIFEST --env {env} && signoff rollout start RELEASE --env {env}")
 
 
 def _facts(state: RampState, pointer: Pointer | None) -> dict[str, Any]:
@@ -91,10 +110,11 @@ def _next(state: RampState, action: str) -> str:
     if state.phase == "promoted":
         return "next: it serves; signoff rollback takes it back"
     if state.phase == "rolled_back":
-        return f"next: signoff trail show; then another release, admitted and started in {env}"
+        return _after_rollback(env)
     if action == "tune":
         return f"next: waiting cannot mend it: signoff rollout abort --env {env} --why …, and tune the release"
-    return f"next: signoff rollout step --env {env} (or signoff monitor run, each minute)"
+    return (f"next: signoff rollout step --env {env}\n"
+            "  or nothing: signoff serve and signoff monitor run look by themselves")
 
 
 def _lines(lines: list[str]) -> None:

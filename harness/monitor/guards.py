@@ -174,6 +174,8 @@ def _evidence(guard: Guarded, measure: Measure, scene: _Scene, alpha: float) -> 
     if measure.name == ESS:
         found = found._replace(value=1.0 / found.value, low=1.0 / max(found.high, 1e-300),
                                high=1.0 / found.low if found.low > 1.0 else 1.0)
+    if measure.waits and not measure.versus:  # a time, or a ratio of two, is no less than nothing
+        found = found._replace(low=max(found.low, 0.0))
     if measure.per_query and found.n < LEAST_QUERIES:
         found = found._replace(low=-math.inf)
     return seen, found
@@ -224,10 +226,14 @@ def _lately(guard: Guarded) -> str:
     return f" over the last {LOOKBACK} windows," if guard.limit.by == "value" else ""
 
 
+def _end(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else "–"
+
+
 def _reason(one: _Shown, state: State, now: datetime) -> str:
     guard, found = one.guard, one.evidence
     assert found is not None
-    ends = f"[{found.low:.6g}, {found.high:.6g}]" + (" since the start" if guard.limit.by == "value" else "")
+    ends = f"[{_end(found.low)}, {_end(found.high)}]" + (" since the start" if guard.limit.by == "value" else "")
     words = f"{guard.measure} on {guard.slice} {found.value:.6g}{_lately(guard)} {ends}, "
     words += f"limit {guard.limit}, n {found.n:,}"
     if found.baseline:

@@ -70,9 +70,12 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(app.state.service.stop)
 
 
-def _invalid(_: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    if first["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
+        told = "the body is not read as JSON: send the header content-type: application/json"
+        return JSONResponse({"error": told}, status_code=422)
     place = ".".join(str(one) for one in first["loc"])
     return JSONResponse({"error": f"{place}: {first['msg']}"}, status_code=422)
 

@@ -13,11 +13,13 @@ from harness.release.charter import Escalation
 from harness.release.derived import MONITORING
 from harness.release.manifest import parse_manifest
 from harness.release.monitoring import read_monitoring
+from harness.release.rollout_presets import expanded
+from harness.release.rollout_terms import Rollout
 from harness.rollout import tables
 from harness.rollout.released import admitted_of, files_of
 from harness.rollout.shapes import Guarded
 
-__all__ = ["called_by_release", "escalation_of_release", "guards_of_release", "manifest_text"]
+__all__ = ["called_by_release", "escalation_of_release", "guards_asked", "guards_of_release", "manifest_text"]
 
 
 def guards_of_release(connection: Connection, digest: str) -> tuple[Guarded, ...]:
@@ -36,6 +38,18 @@ def guards_of_release(connection: Connection, digest: str) -> tuple[Guarded, ...
     if raw and sha256_bytes(raw) == (files_of(connection, digest) or {}).get(f"artifacts/{MONITORING}"):
         return guards_of_monitoring(read_monitoring(raw, where=file))
     return guards_of_manifest(parse_manifest(manifest_text(connection, digest), where=found.manifest))
+
+
+def guards_asked(connection: Connection, digest: str, ramp: Rollout) -> None:
+    """Refuse a ramp whose stages ask for guards, of a release that has none: it would hold there for ever.
+
+    Raises: InputError naming the stage.
+    """
+    asked = [stage.name for stage in expanded(ramp).stages if any(one.guards is not None for one in stage.criteria)]
+    if asked and not guards_of_release(connection, digest):
+        found = admitted_of(connection, digest)
+        raise InputError("no guards: nothing could be shown", where=f"{found and found.release}, stage {asked[0]}",
+                         expected="guard: {…} at a row of the signed policy (docs/manifest.md)")
 
 
 def escalation_of_release(connection: Connection, digest: str) -> tuple[Escalation, ...]:

@@ -28,6 +28,9 @@ def admitted_here(connection: Connection, environment: str) -> list[Admitted]:
     return [one for one in found if one is not None]
 
 
+_SHOWN = 5  # names of releases that an error lists, the newest first
+
+
 def digest_called(connection: Connection, environment: str, said: str) -> str:
     """The digest that begins with `said` (8 letters or more), or of the newest release of that name, in an environment.
 
@@ -40,8 +43,10 @@ def digest_called(connection: Connection, environment: str, said: str) -> str:
     found = [one.digest for one in here if len(said) >= 8 and one.digest.startswith(said)]
     if len(found) != 1:
         known = [name for one in here for name in (one.release, one.digest[:max(8, len(said))])]
+        names = list(dict.fromkeys(one.release for one in here[::-1]))
+        listed = ", ".join(names[:_SHOWN]) + ", …" * (len(names) > _SHOWN) or "none is admitted yet"
         raise InputError("several releases begin so" if found else "not admitted", where=environment, found=said,
-                         expected="a digest, its first 8 letters or more, or a release's name",
+                         expected=f"a digest, its first 8 letters or more, or a release's name: {listed}",
                          hint=nearest(said, known))
     return found[0]
 

@@ -12,7 +12,7 @@ from fixtures.rollout import planted
 from harness.cli.app import main
 from harness.release.keys import keygen
 from harness.rollout.pointer import current, flip
-from harness.rollout.ramp_store import ramp_of
+from harness.rollout.ramp_store import advance, ramp_of
 from harness.rollout.store import open_store
 from harness.rollout.trail import append, entries, verify_trail
 
@@ -102,6 +102,42 @@ def test_status_tells_of_a_rollback_by_hand(store, capsys):
     assert (code, found["phase"], found["percent"]) == (0, "rolled_back", 0)
     with store.reading() as connection:
         assert ramp_of(connection, "prod").phase == "up"
+
+
+def test_status_tells_of_a_promotion_that_was_taken_back(store, capsys):
+    """It serves no longer, whatever the ramp came to; the next step is another release, not another rollback."""
+    run(capsys, "start", "new")
+    with store.writing() as connection:
+        pointer, state = current(connection, "prod"), ramp_of(connection, "prod")
+        flip(connection, "prod", stable=state.candidate, candidate=None, percent=0, stage=None, who="ada", why="x",
+             at=datetime.now(UTC))
+    assert "was promoted\n" in run(capsys, "status")[1]
+    advance(store, "prod", (), who="ada", now=datetime.now(UTC))
+    with store.writing() as connection:
+        flip(connection, "prod", stable=pointer.stable, candidate=None, percent=0, stage=None, who="ada", why="x",
+             at=datetime.now(UTC))
+    said = run(capsys, "status")[1]
+    assert "was promoted, and was taken back since" in said and "signoff rollback takes it back" not in said
+
+
+def test_a_ramp_that_asks_guards_of_a_release_without_any_is_not_begun(store, capsys):
+    """It would hold at that stage for ever, with nothing that could be shown."""
+    unguarded = (MANIFEST + SECTIONS).replace(", slices: [all, hard_nl],\n     guard: {for: 3m, severity: critical, "
+                                              "then: rollback}}", "}")
+    with store.writing() as connection:
+        planted(connection, "prod", "unguarded", manifest=unguarded.encode())
+    code, _, err = run(capsys, "start", "unguarded")
+    assert code == 2 and "no guards: nothing could be shown" in err and "stage 50 %" in err and not pointing(store)
+    _, _, err = run(capsys, "start", "smal-v1")
+    assert all(name in err for name in ("old", "bare", "unguarded", "new"))
+
+
+def test_status_names_the_switches_that_are_set(store, capsys, monkeypatch):
+    """A share that is not what the stage says has a reason that is looked for in vain elsewhere."""
+    run(capsys, "start", "new")
+    monkeypatch.setenv("CANARY_PERCENT", "1")
+    assert "CANARY_PERCENT=1 counts here" in run(capsys, "status")[1]
+    assert document(capsys, "status")[1]["switches"] == {"CANARY_PERCENT": "1"}
 
 
 @pytest.fixture

@@ -285,3 +285,10 @@ def test_a_percentile_of_little_traffic_does_not_come_and_go(rng):
     states = [read(P95, windows, minute).state for minute in range(1, 121)]
     assert sum(one != two for one, two in pairwise(states)) == 1 and states[-1] != "missing"
     assert read(P95, windows, 120 + LOOKBACK).state == "missing"
+
+
+def test_an_interval_is_told_as_far_as_it_means_anything(rng):
+    """No time is below nothing, and an end that the data do not bound is a dash."""
+    (only,) = (read(P95, minutes(rng, 1), 1),)
+    assert "[0, –]" in only.reason and only.low == 0.0
+    assert "[–, " in read(NDCG, minutes(rng, 10, delta=0.0), 10).reason

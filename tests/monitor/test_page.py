@@ -25,7 +25,7 @@ def test_the_page_says_who_serves_and_what_the_guards_show(tmp_path):
     minute(service, clock)
     page = live_page(service)
     for words in ("release-a", "release-b", "takes 50 %", "held", "all-p95 total_ms-ucb", "ucb ≤ 50", "By slice",
-                  "<code>aaaaaaaaaaaa</code>", "ramp 50 %: error rate (all)", "nothing was observed"):
+                  "<code>aaaaaaaaaaaa</code>", "ramp 50 %: error rate (all)", "windows, none that shows it"):
         assert words in page, words
     assert page.count("<svg") == page.count("</svg>") == 3
 

@@ -50,6 +50,12 @@ def test_a_wrong_request_is_told_in_one_line_that_repeats_nothing(client, body, 
     assert found.status_code == 422 and found.json() == {"error": said} and "secret" not in found.text
 
 
+def test_a_body_without_its_content_type_is_told_so(client):
+    """What was sent is JSON; the header that says so is what is missing."""
+    found = client.post("/search", content=b'{"query": "sort"}', headers={"content-type": "text/plain"})
+    assert found.status_code == 422 and "content-type: application/json" in found.json()["error"]
+
+
 @pytest.mark.parametrize("query", ["release=" + "x" * 5000, "release=%ff%00", "release=a&release=b", "bogus=1"])
 def test_a_verdict_is_an_answer_whatever_it_is_asked_about(client, query):
     """Always 200: what reads it takes another status for a service that is down."""

@@ -23,7 +23,7 @@ _BRACES = '{{"{{"}}'  # a template's way to say what begins one
 Case = dict[str, Any]
 
 
-def exported(loaded: Loaded, *, target: str = "localhost:8000") -> Exports:
+def exported(loaded: Loaded, *, target: str = "localhost:8080") -> Exports:
     """Rules, their tests, and a configuration that scrapes `target` (host:port) and reads the rules."""
     found = watches(loaded)
     config = {"global": {"scrape_interval": "15s", "evaluation_interval": "15s"}, "rule_files": [RULES],
