@@ -58,12 +58,12 @@ def _observation(row: Mapping[str, Any], place: int, base: Mapping[str, str], pa
         raise InputError("not an arm", where=path, row=place, column="assignment", expected="stable or candidate",
                          found=arm)
     rest: dict[str, Any] = {name: _number(there[name], name, place, path) for name in _NUMBERS if name in there}
-    rest |= {name: bool(there[name]) for name in _FLAGS if name in there}
+    rest |= {name: _flag(there[name], name, place, path) for name in _FLAGS if name in there}
     return Observation(
         moment if moment.utcoffset() is not None else moment.replace(tzinfo=UTC), base["environment"],
         str(there.get("release", base["release"] if arm == "candidate" else "stable")), arm,  # type: ignore[arg-type]
         {name[:-3]: _number(value, name, place, path) for name, value in there.items() if name.endswith("_ms")},
-        bool(there.get("error", False)), _slices(there), query=str(there["query_id"]) if "query_id" in there else None,
+        _flag(there.get("error", False), "error", place, path), _slices(there), query=str(there["query_id"]) if "query_id" in there else None,
         values={name: _number(value, name, place, path) for name, value in there.items()
                 if name not in _KNOWN and not name.endswith("_ms") and isinstance(value, int | float)}, **rest)
 
@@ -76,6 +76,14 @@ def _number(value: Any, name: str, place: int, path: Path) -> float:
     if isinstance(value, str) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InputError("not a number", where=path, row=place, column=name, expected="a finite number", found=value)
     return float(value)
+
+
+def _flag(value: Any, name: str, place: int, path: Path) -> bool:
+    """True or false; a text would be true whatever it says, `false` among others."""
+    if not isinstance(value, bool | int | float) or value not in {0, 1}:
+        raise InputError("not true or false", where=path, row=place, column=name, expected="a boolean, or 0 and 1",
+                         found=value)
+    return bool(value)
 
 
 def _slices(there: Mapping[str, Any]) -> tuple[str, ...]:

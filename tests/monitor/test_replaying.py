@@ -50,6 +50,7 @@ def test_a_trace_is_read_by_its_columns(tmp_path, rng):
 
 @pytest.mark.parametrize(("column", "value", "named"), [
     ("at", "noon", "not a moment"), ("assignment", "third", "not an arm"), ("total_ms", "fast", "not a number"),
+    ("error", "false", "not true or false"), ("covered", 0.5, "not true or false"),
 ])
 def test_a_bad_row_is_named(tmp_path, column, value, named):
     """File, row and column of what no observation can hold."""
