@@ -63,7 +63,8 @@ def _observation(row: Mapping[str, Any], place: int, base: Mapping[str, str], pa
         moment if moment.utcoffset() is not None else moment.replace(tzinfo=UTC), base["environment"],
         str(there.get("release", base["release"] if arm == "candidate" else "stable")), arm,  # type: ignore[arg-type]
         {name[:-3]: _number(value, name, place, path) for name, value in there.items() if name.endswith("_ms")},
-        _flag(there.get("error", False), "error", place, path), _slices(there), query=str(there["query_id"]) if "query_id" in there else None,
+        _flag(there.get("error", False), "error", place, path), _slices(there),
+        query=str(there["query_id"]) if "query_id" in there else None,
         values={name: _number(value, name, place, path) for name, value in there.items()
                 if name not in _KNOWN and not name.endswith("_ms") and isinstance(value, int | float)}, **rest)
 
