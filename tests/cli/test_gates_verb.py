@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.app import main
-from tests.release.small import DENSE, EASY, FULL, beir, small
+from tests.release.small import DENSE, EASY, FULL, beir, small, unrepeated
 
 ENGINE = '''
 import json
@@ -214,6 +214,7 @@ def release(tmp_path_factory) -> Path:
         patch.chdir(folder)
         for name in ("SIGNOFF_KEY", "RERANKER", "RETRIEVER_IMPL"):
             patch.delenv(name, raising=False)
+        unrepeated(patch)
         small(folder, FULL, "[{measure: RR, at_least: 0.1}, {measure: digest mismatches, at_most: 0}]")
         assert main(["gates", "small.yaml", "--sign"]) == 0
     return folder

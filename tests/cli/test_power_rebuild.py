@@ -16,7 +16,7 @@ from harness.release.judge import Verdict
 from harness.release.live import LiveRelease
 from harness.release.observing import frozen, observe
 from harness.release.policy import Check
-from tests.release.small import small
+from tests.release.small import small, unrepeated
 
 POLICY = ("[{measure: RR, at_least: 0.1}, {measure: ids missing, at_most: 0}, {measure: digest mismatches, at_most: 0},"
           " {measure: p95 total_ms, by: ucb, at_most: 500},"
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def release(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    unrepeated(monkeypatch)
     return small(tmp_path, policy=POLICY)
 
 

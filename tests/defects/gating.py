@@ -12,7 +12,7 @@ import pandas as pd
 from harness.defects.catalogue import Defect
 from harness.defects.owners import owner
 from harness.release.evidence import rounded
-from harness.release.judge import Control, Finding, judge
+from harness.release.judge import Control, Finding, Reading, judge
 from harness.release.measures import read
 from harness.release.observed import Trial
 from harness.release.policy import Check, Limit
@@ -98,9 +98,21 @@ def found(row: Check, trial: Trial, plant: Defect, severity: float | None = None
     """The row's finding on `now` (on the trial itself where None), with the plant in the trial for its control."""
     shown = plant.grades[-1] if severity is None else severity
     broken = read(plant.plant(trial, shown), row)
-    reading, twin = read(trial if now is None else now, row), broken.estimate
+    return _judged(row, read(trial if now is None else now, row), broken, plant.name, shown)
+
+
+def both(row: Check, trial: Trial, plant: Defect) -> tuple[Finding, Finding]:
+    """The row's findings on the trial and on the trial with the plant's last grade in it, each read once."""
+    shown = plant.grades[-1]
+    sound, broken = read(trial, row), read(plant.plant(trial, shown), row)
+    before, after = (_judged(row, reading, broken, plant.name, shown) for reading in (sound, broken))
+    return before, after
+
+
+def _judged(row: Check, reading: Reading, broken: Reading, name: str, shown: float) -> Finding:
+    twin = broken.estimate
     return judge(row, rounded(replace(
-        reading, control=Control(plant.name, shown, twin.value, twin.low, twin.high, twin.n),
+        reading, control=Control(name, shown, twin.value, twin.low, twin.high, twin.n),
         alternatives=tuple(one._replace(broken=other.estimate) for one, other
                            in zip(reading.alternatives, broken.alternatives, strict=True)))))
 

@@ -23,7 +23,7 @@ from harness.release.observing import observe, observe_release
 from harness.release.policy import Check, Limit
 from harness.release.replay import rankings_digest
 from tests.defects.gating import found
-from tests.release.small import DENSE, FULL, served, small
+from tests.release.small import DENSE, FULL, served, small, unrepeated
 
 POLICY = ("[{measure: nDCG@10, at_least: 0.1}, {measure: agreement@10, at_least: 0.5}]")
 # Live defect → the measure of the gate that must refuse it, and a limit that the sound release clears.
@@ -142,6 +142,7 @@ def test_a_run_manifest_of_another_run_is_seen_where_files_are_frozen(tmp_path, 
         if what.startswith("running"):
             path.write_text(json.dumps(json.loads(path.read_bytes()) | {"seed": 8}), encoding="utf-8")
 
+    unrepeated(monkeypatch)
     loaded = small(Path(), policy="[{measure: RR, at_least: 0.1}, {measure: config drift, at_most: 0}]")
     row, drifted = loaded.manifest.checks[1], observe(loaded, tell=meddle)
     facts = drifted.candidate.integrity

@@ -17,7 +17,7 @@ from harness.release.manifest import load_manifest
 from harness.release.measures import EXAMPLES, PROPERTIES, family_of
 from harness.release.observed import Trial
 from harness.release.policy import Check, Limit
-from tests.defects.gating import found
+from tests.defects.gating import both
 from tests.house.source import TOP
 
 MANIFESTS = [path for path in sorted((TOP / "manifests").rglob("*.yaml")) if path.name != "trust.yaml"]
@@ -45,11 +45,9 @@ def here(check: Check) -> Check:
     return replace(check, task=None, slice=check.slice if kept else "hard")
 
 
-def both(check: Check, fair: Trial) -> tuple[Finding, Finding]:
+def seen(check: Check, fair: Trial) -> tuple[Finding, Finding]:
     """What the gate says of the sound trial, and of the same with the owner's last grade planted."""
-    one = owner_of(check)
-    trial = sparing(fair) if check.measure == "rerank share" else fair
-    return found(check, trial, one), found(check, trial, one, now=one.plant(trial, one.grades[-1]))
+    return both(check, sparing(fair) if check.measure == "rerank share" else fair, owner_of(check))
 
 
 def sparing(trial: Trial) -> Trial:
@@ -68,7 +66,7 @@ def test_policies_are_shipped():
 def test_every_gate_of_every_policy_passes_what_is_sound_and_catches_its_defect(name, fair):
     """By the policy's own limit: PASS on the sound trial, and a catch, not merely a refusal, on the planted one."""
     check = here(CHECKS[name])
-    before, after = both(check, fair)
+    before, after = seen(check, fair)
     assert before.verdict is Verdict.PASS, before.reason
     assert caught(owner_of(check), after, sound=before), (after.verdict, after.reason)
 
@@ -82,14 +80,14 @@ def test_every_measure_that_is_offered_has_a_defect(measure):
 def test_a_gate_that_cannot_fail_would_be_seen(fair):
     """A row that everything passes: its defect is not caught, so the rule above has teeth."""
     blind = Check("blind", "R@5", None, "all", Limit("at_least", 0.0, "value"))
-    before, after = both(blind, fair)
+    before, after = seen(blind, fair)
     assert not caught(owner("R@5"), after, sound=before)
 
 
 def test_a_gate_that_cannot_pass_would_be_seen(fair):
     """A row that nothing passes refuses its defect too, and that is no catch."""
     wall = Check("wall", "R@5", None, "all", Limit("at_least", 1.1, "value"))
-    before, after = both(wall, fair)
+    before, after = seen(wall, fair)
     assert after.verdict is Verdict.REFUSE and not caught(owner("R@5"), after, sound=before)
 
 

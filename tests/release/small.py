@@ -13,6 +13,7 @@ from harness.release.cache import PartCache
 from harness.release.freeze import freeze
 from harness.release.live import LiveRelease
 from harness.release.manifest import Loaded, load_manifest
+from harness.release.replay import Replay
 
 DENSE = "{encoder: {dims: 48}, index: {nlist: 3}}"
 FULL = "{encoder: {dims: 48}, index: {nlist: 3}, reranker: {impl: mlp, depth: 20}}"
@@ -53,6 +54,11 @@ def served(loaded: Loaded, folder: Path) -> tuple[Built, LiveRelease]:
     frozen = freeze(loaded, built, root=folder / "artifacts")
     built = Built(built.world, {name: frozen / name for name in built.folders})
     return built, LiveRelease.load(loaded.manifest, built.world, built.folders)
+
+
+def unrepeated(patch: pytest.MonkeyPatch) -> None:
+    """No second process and no second build, for rows of integrity that neither decides: `test_replay` holds those."""
+    patch.setattr(Replay, "begin", classmethod(lambda cls, loaded, *, wanted, cache: cls(loaded, wanted=False)))
 
 
 def library(folder: Path, patch: pytest.MonkeyPatch, text: str = LIBRARY) -> Loaded:

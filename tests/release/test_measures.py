@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -31,6 +32,12 @@ def small(**changes) -> Trial:
     task = {"before": BEFORE, "slices": {"first": np.array([True, False, False, False])},
             "best": np.array([0.9, 0.5, 0.49, np.nan]), "references": {"popularity": BASELINE}} | changes  # fmt: skip
     return trial_of(RUN, QRELS, baseline=BASELINE, **task)
+
+
+@cache
+def fair() -> Trial:
+    """The sound trial, built once: nothing here writes into it."""
+    return sound()
 
 
 def check(measure: str, *, by: str = "value", slice_: str = "all", at_least: bool = True, any_with=()) -> Check:
@@ -83,7 +90,7 @@ def test_an_empty_slice_measures_nothing():
 
 def test_clusters_widen_the_interval_and_are_counted():
     """Queries of one module stand together: the interval knows, and so does the reader."""
-    trial = sound()
+    trial = fair()
     alone = replace(trial, candidate=replace(trial.candidate, tasks={
         TASK: replace(trial.candidate.task(None), clusters=None)}))
     together, apart = read(trial, check("cosine>=0.7")), read(alone, check("cosine>=0.7"))
@@ -98,7 +105,7 @@ def test_clusters_widen_the_interval_and_are_counted():
 ])  # fmt: skip
 def test_a_bound_of_a_difference_needs_its_least_n_and_a_cross_check(measure, by, min_n, crossed):
     """The least n holds for lower bounds of paired differences; every bound has a resampled one beside it."""
-    reading = read(sound(), check(measure, by=by))
+    reading = read(fair(), check(measure, by=by))
     assert reading.min_n == min_n
     assert (reading.cross is not None) == crossed
 
@@ -107,7 +114,7 @@ def test_a_bound_of_a_difference_needs_its_least_n_and_a_cross_check(measure, by
 def test_the_verifier_demands_the_least_n_that_was_measured_with(measure):
     """What reads a bound and what checks its signature name the same least n, so that neither can be lowered."""
     limit = Limit("at_least", 0.0, "lcb")
-    measured = read(sound(), replace(check(measure), limit=limit))
+    measured = read(fair(), replace(check(measure), limit=limit))
     assert least_n(measure, limit) == measured.min_n
     assert least_n(measure, replace(limit, by="value")) == 0
 
@@ -115,12 +122,12 @@ def test_the_verifier_demands_the_least_n_that_was_measured_with(measure):
 def test_an_alternative_that_is_a_difference_brings_its_least_n():
     """A row whose alternative is a paired difference inherits that measure's least n."""
     row = check("RR", by="lcb", any_with=(("delta RR", Limit("at_least", 0.0, "lcb")),))
-    assert read(sound(), row).min_n == MIN_N
+    assert read(fair(), row).min_n == MIN_N
 
 
 def test_the_cross_check_is_seeded_by_the_trial():
     """The same trial gives the same resampled bound; another seed another one, near it."""
-    trial, one = sound(), check("delta nDCG@10", by="lcb")
+    trial, one = fair(), check("delta nDCG@10", by="lcb")
     first, again, other = (read(each, one).cross for each in (trial, trial, replace(trial, seed=8)))
     assert first == again and first != other
     assert first is not None and other is not None
@@ -196,7 +203,7 @@ def test_a_row_without_a_task_needs_a_release_of_one():
 
 def test_a_percentile_is_the_order_statistic_of_its_stage():
     """1 … 500 ms: the p95 is numpy's linear quantile, in ms, over all requests, with p50 and max beside."""
-    trial = replace(sound(), details={"threads": 1.0})
+    trial = replace(fair(), details={"threads": 1.0})
     trial = replace(trial, candidate=replace(trial.candidate, trace=trace_of(total=np.arange(1.0, 501.0))))
     reading = read(trial, check("p95 total_ms", by="ucb", at_least=False))
     assert reading.estimate.value == pytest.approx(np.quantile(np.arange(1.0, 501.0), 0.95))
@@ -207,7 +214,7 @@ def test_a_percentile_is_the_order_statistic_of_its_stage():
 
 def test_retrieval_is_encoding_plus_search_request_by_request():
     """Where the two were timed apart they are added before the quantile; a column of that name is taken as it is."""
-    trial = sound()
+    trial = fair()
     apart = replace(trial, candidate=replace(trial.candidate, trace=trace_of(encode=[1.0, 9.0], search=[8.0, 2.0])))
     assert read(apart, check("p50 retrieval_ms")).estimate.value == 10.0
     given = replace(trial, candidate=replace(trial.candidate, trace=trace_of(retrieval=[3.0, 3.0], encode=[1.0, 1.0])))
@@ -216,7 +223,7 @@ def test_retrieval_is_encoding_plus_search_request_by_request():
 
 def test_too_few_requests_leave_an_open_end():
     """58 requests cannot bound a p95 from above: the end is infinite, and the gate inconclusive."""
-    trial = sound()
+    trial = fair()
     for n, verdict in ((58, Verdict.INCONCLUSIVE), (59, Verdict.PASS)):
         short = replace(trial, candidate=replace(trial.candidate, trace=trace_of(total=np.full(n, 2.0))))
         row = replace(check("p95 total_ms", by="ucb", at_least=False), limit=Limit("at_most", 8.0, "ucb"))
@@ -239,14 +246,14 @@ def _control(row):
 ])  # fmt: skip
 def test_latency_that_was_not_recorded_is_said(trace, measure, slice_, words):
     """No trace, no such stage, a slice of requests: one line each."""
-    trial = sound()
+    trial = fair()
     with pytest.raises(InputError, match=words):
         read(replace(trial, candidate=replace(trial.candidate, trace=trace)), check(measure, slice_=slice_))
 
 
 def test_a_trace_without_requests_passes_nothing():
     """An empty trace is an error or NaN, never a fast release."""
-    trial = sound()
+    trial = fair()
     empty = replace(trial, candidate=replace(trial.candidate, trace=trace_of(total=[])))
     with pytest.raises(InputError):
         read(empty, check("p95 total_ms"))
@@ -256,7 +263,7 @@ def test_a_trace_without_requests_passes_nothing():
 
 
 def with_index(**changes) -> Trial:
-    trial = sound()
+    trial = fair()
     return replace(trial, candidate=replace(trial.candidate, index=replace(index_of(docs=10, cells=2), **changes)))
 
 
@@ -312,7 +319,7 @@ def test_no_index_is_an_error():
 
 
 def with_integrity(**changes) -> Trial:
-    trial = sound()
+    trial = fair()
     return replace(trial, candidate=replace(trial.candidate, integrity=replace(integrity_of(), **changes)))
 
 
@@ -359,12 +366,13 @@ def test_no_integrity_facts_is_an_error():
 
 def test_every_example_has_a_family_that_reads_it():
     """Each spelling that the documentation offers is read off a sound trial; properties are tried elsewhere."""
+    studied = with_studies(fair())
     for measure in EXAMPLES:
         if family_of(measure) == PROPERTIES:
             with pytest.raises(InputError, match="tried, not read"):
-                read(sound(), check(measure))
+                read(fair(), check(measure))
         else:
-            assert read(with_studies(sound()), check(measure)).estimate.n > 0
+            assert read(studied, check(measure)).estimate.n > 0
 
 
 @pytest.mark.parametrize("measure", ["delta acceptance", "lift unanswered", "p42 total_ms", "R", "cosine>=1.5",
@@ -385,4 +393,4 @@ def test_a_policy_row_reads_through_to_a_finding():
     """Row → check → reading → finding, at the row's own confidence."""
     row = Row(measure="delta nDCG@10", by="lcb", at_least=0.0, slices=("all", "hard"), confidence=0.8)
     for one in checks_of([row]):
-        assert read(sound(), one).estimate.confidence == 0.8
+        assert read(fair(), one).estimate.confidence == 0.8
