@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
+from fixtures import openai_server
 from fixtures.answers import answers_world
 from fixtures.readiness import lines_of, repeated_of
 from fixtures.trials import sound
@@ -164,3 +166,20 @@ def test_a_line_that_is_none_is_an_error(bad):
     """Torn lines, lines without a question, a question twice."""
     with pytest.raises(InputError, match="row"):
         differing(bad, lines_of(questions=1))
+
+
+@pytest.mark.worlds
+@pytest.mark.parametrize("samples", [False, True])
+def test_a_model_over_http_repeats_itself_or_is_caught(folder, tmp_path, monkeypatch, samples):
+    """One process asks after the other, at temperature 0 with the seed; a server that samples all the same is seen."""
+    drawn = count()
+    if samples:
+        sound_text = openai_server._extracted
+        monkeypatch.setattr(openai_server, "_extracted", lambda asked: f"{next(drawn)} {sound_text(asked)}")
+    with openai_server.model_server() as server:
+        reader = f"{{impl: http, model: tiny, url: '{server.url}', documents: 5, passages: 3, limits: {{retries: 0}}}}"
+        record = repeated(answering(tmp_path, reader=reader, rows=ROW), folder)
+        assert {(one.sent["temperature"], one.sent["seed"]) for one in server.seen} == {(0, 42)}
+        assert max(one.under_way for one in server.seen) == 1
+    assert len(differing(record.first, record.second)) == (len(record.first) if samples else 0)
+    assert all(differing(*record.spoilt[name]) for name in SPOILT)
