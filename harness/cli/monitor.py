@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.common import JsonFlag, console, print_json
-from harness.cli.rollout_common import DatabaseOption
+from harness.cli.monitor_replay import code_of, replayed
+from harness.cli.rollout_common import DatabaseOption, smoke_later
 from harness.errors import Exit, SignoffError, UsageError
 
 if TYPE_CHECKING:
     from harness.monitor.alerts import Alerts
-    from harness.monitor.replaying import Replayed
     from harness.monitor.running import Scene, Ticked
-    from harness.rollout.shapes import Guarded, Reading
+    from harness.rollout.shapes import Reading
     from harness.rollout.store import Store
 
 __all__ = ["Action", "command"]
@@ -45,7 +45,7 @@ def command(
     speed: Annotated[str, typer.Option(metavar="X", help="replay: max, or so many times as fast as time.")] = "max",
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="replay: guards of a preset (t1, rag, …).")] = None,
     manifest: Annotated[Path | None, typer.Option(metavar="FILE", help="replay: guards of a manifest.")] = None,
-    ramp: Annotated[str | None, typer.Option(metavar="NAME", help="replay: a ramp preset, 5-25-50-100 ….")] = None,
+    ramp: Annotated[str | None, typer.Option(metavar="NAME", help="replay: a ramp preset, canary-48h ….")] = None,
     every: Annotated[int | None, typer.Option(metavar="S", help="replay: seconds from look to look.")] = None,
     db: DatabaseOption = None,
     as_json: JsonFlag = False,
@@ -56,66 +56,10 @@ def command(
     if (action is Action.REPLAY) != (trace is not None) or (action is not Action.REPLAY and env is None):
         raise UsageError("monitor: replay takes a trace, run and show take --env NAME (see signoff monitor --help)")
     if trace is not None:
-        options = {"rollout": ramp, "speed": _speed(speed), "every_s": every}
-        return _show_replay(_replayed(trace, _guards(preset, manifest), **options), as_json=as_json)
+        return replayed(trace, preset, manifest, {"rollout": ramp, "speed": speed, "every_s": every, "db": db},
+                        as_json=as_json)
     assert env is not None
     return _watch(env, db, once=once, acting=action is Action.RUN, as_json=as_json)
-
-
-def _guards(preset: str | None, manifest: Path | None) -> tuple[Guarded, ...]:
-    from harness.monitor import presets
-
-    if (preset is None) == (manifest is None):
-        raise UsageError("monitor replay: guards come from --preset NAME or --manifest FILE, one of them")
-    if manifest is not None:
-        from harness.release.manifest import load_manifest
-
-        return presets.guards_of_manifest(load_manifest(manifest).manifest)
-    return presets.preset(preset or "")
-
-
-def _speed(said: str) -> float | None:
-    if said == "max":
-        return None
-    try:
-        speed = float(said)
-    except ValueError:
-        speed = 0.0
-    if not 0.0 < speed < 1e9:
-        raise UsageError(f"monitor replay: --speed is max or a number above 0, not {said!r}")
-    return speed
-
-
-def _replayed(trace: Path, guards: Sequence[Guarded], *, rollout: Any, speed: Any, every_s: Any) -> Replayed:
-    from rich.progress import Progress
-
-    from harness.cli.common import console as words
-    from harness.monitor.replaying import replay
-    from harness.monitor.running import arms_together, resolution_of
-    from harness.monitor.trace import read_observations
-    from harness.release.rollout_terms import Rollout
-
-    observations = read_observations(trace)
-    first = observations[0].at if observations else datetime.now(UTC)
-    whole = (observations[-1].at - first).total_seconds() if observations else 0.0
-    with Progress(console=words(as_json=True), transient=True) as progress:
-        task = progress.add_task("replaying", total=whole)
-        return replay(observations, guards, rollout=rollout and Rollout.model_validate({"preset": rollout}),
-                      resolution_s=resolution_of(), every_s=every_s, together=arms_together(),
-                      pace=_pace(speed, lambda at: progress.update(task, completed=(at - first).total_seconds())))
-
-
-def _pace(speed: float | None, tell: Callable[[datetime], object]) -> Callable[[datetime], None]:
-    from time import sleep
-
-    last: list[datetime] = []
-
-    def pace(at: datetime) -> None:
-        if speed is not None and last:
-            sleep((at - last[-1]).total_seconds() / speed)
-        last[:] = [at]
-        tell(at)
-    return pace
 
 
 def _watch(env: str, db: str | None, *, once: bool, acting: bool, as_json: bool) -> int:
@@ -168,10 +112,11 @@ def _ticked(store: Store, env: str, alerts: Alerts, resolution_s: int) -> Ticked
     import os
 
     from harness.monitor.running import arms_together, tick
+    from harness.rollout.caches import caches_of
     from harness.rollout.flags import killed
 
     return tick(store, env, datetime.now(UTC), resolution_s=resolution_s, together=arms_together(),
-                killed=killed(os.environ), tell=alerts)
+                killed=killed(os.environ), caches=caches_of(store.home), smoke=smoke_later(store), tell=alerts)
 
 
 def _forever(look: Callable[[], int], resolution_s: int) -> int:
@@ -203,35 +148,10 @@ def _show(scene: Scene, ticked: Ticked | None, as_json: bool) -> int:
         if advanced is not None:
             decision = advanced.decision
             out.print(f"→ {decision.action} at {decision.percent:g} %: {decision.reason}", soft_wrap=True)
-    return _code(scene.readings)
+    return code_of(scene.readings)
 
 
 def _lines(readings: Sequence[Reading]) -> None:
     out = console()
     for one in readings:
         out.print(f"{_MARKS[one.state]:<6}{one.guard.name}\n      {one.reason}", soft_wrap=True)
-
-
-def _show_replay(found: Replayed, *, as_json: bool) -> int:
-    if as_json:
-        print_json({"observations": found.observations, "looks": found.looks, "rolled_back": _iso(found.rolled_back),
-                    "by": found.by, "stage": None if found.ramp is None else found.ramp.name,
-                    "events": [{**one._asdict(), "at": one.at.isoformat()} for one in found.events]})
-    else:
-        out = console()
-        for one in found.events:
-            out.print(f"{one.at:%Y-%m-%d %H:%M} {one.what}: {one.state}\n      {one.reason}", soft_wrap=True)
-        end = "never rolled back" if found.rolled_back is None else f"rolled back at {found.rolled_back} by {found.by}"
-        out.print(f"{found.observations:,} observations, {found.looks:,} looks: {end}", soft_wrap=True)
-    return int(Exit.REFUSED) if found.rolled_back is not None else _code(found.readings)
-
-
-def _iso(at: datetime | None) -> Any:
-    return None if at is None else at.isoformat()
-
-
-def _code(readings: Sequence[Reading]) -> int:
-    states = {one.state for one in readings}
-    if states & {"critical", "emergency"}:
-        return int(Exit.REFUSED)
-    return int(Exit.INCONCLUSIVE) if "missing" in states or not readings else int(Exit.PASSED)

@@ -18,11 +18,13 @@ from harness.cli.rollout_common import (
     told_pointer,
 )
 from harness.errors import Exit
+from harness.rollout.incidents import INCIDENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from harness.rollout.going_back import Checked
+    from harness.rollout.incidents import Seen
     from harness.rollout.shapes import Pointer
     from harness.rollout.store import Store
 
@@ -64,10 +66,11 @@ def command(
 
 
 def _gone_back(store: Store, env: str, said: dict[str, Any]) -> Pointer:
+    from harness.rollout.caches import caches_of
     from harness.rollout.going_back import leaves, rollback
 
     said["leaving"] = said["leaving"] or leaves(store, env)
-    return rollback(store, env, **said, now=datetime.now(UTC))
+    return rollback(store, env, **said, now=datetime.now(UTC), caches=caches_of(store.home), seen=_seen(store, env))
 
 
 def _facts(made: Pointer, checks: Sequence[Checked]) -> dict[str, Any]:
@@ -80,16 +83,28 @@ def _looked_at(store: Store, made: Pointer) -> tuple[Checked, ...]:
     from harness.rollout.smoke import smoke_of  # loads indexes and models: not before the flip
 
     own_code()
-    found = after_rollback(store, made, who=made.who, now=datetime.now(UTC), smoke=smoke_of(store, tell=tell))
+    found = after_rollback(store, made, who=made.who, now=datetime.now(UTC), smoke=smoke_of(store, tell=tell),
+                           seen=_seen(store, made.environment))
     tell("")
     return found
+
+
+def _seen(store: Store, env: str) -> Seen:
+    """The windows before the flip, for the incident file: read after it."""
+    def seen() -> Mapping[str, Any]:
+        from harness.monitor.incidents import seen_before
+        from harness.monitor.running import resolution_of
+
+        return seen_before(store, env, resolution_s=resolution_of())()
+    return seen
 
 
 def tell_checks(what: str, checks: Sequence[Checked]) -> None:
     """What was looked at, a line each, the verdict first."""
     out = console()
-    bad = [one for one in checks if not one.good]
-    verdict = "not looked at" if not checks else f"{len(checks) - len(bad)} of {len(checks)} smoke gates passed"
+    gates = [one for one in checks if one.name != INCIDENT]
+    passed = sum(one.good for one in gates)
+    verdict = f"{passed} of {len(gates)} smoke gates passed" if gates else "not looked at"
     out.print(f"  {what}: {verdict}", markup=False, soft_wrap=True)
     for one in checks:
         out.print(f"    {'ok  ' if one.good else 'FAIL'} {one.name}: {one.told}", markup=False, soft_wrap=True)

@@ -29,7 +29,7 @@ _Release = Annotated[str | None, typer.Argument(
     metavar="[RELEASE|NAME=VALUE|NUMBER]", help="start: the candidate, an admitted release: name, digest or its "
     "first 8 letters. propose: a live setting. approve: a proposal.")]
 _Preset = Annotated[str | None, typer.Option(
-    metavar="NAME", help="start: 5-25-50-100 or 1-5-10-25-50, where the manifest has no ramp.")]
+    metavar="NAME", help="start: 5-25-50-100, 1-5-10-25-50 or canary-48h, where the manifest has no ramp.")]
 _Hold = Annotated[str | None, typer.Option(
     metavar="GUARD", help="override: hold this guard's rollback. Default: go on by one stage.")]
 _Span = Annotated[str | None, typer.Option("--for", metavar="2h", help="override --hold: for how long.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +13,12 @@ import typer
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.rollout.shapes import Pointer
+    from harness.rollout.going_back import Checked, Smoke
+    from harness.rollout.shapes import Admitted, Pointer
+    from harness.rollout.store import Store
 
 __all__ = ["WHO", "DatabaseOption", "EnvironmentOption", "WhoOption", "caller", "pointer_facts", "short",
-           "told_pointer"]
+           "smoke_later", "told_pointer"]
 
 WHO = "SIGNOFF_WHO"
 DatabaseOption = Annotated[str | None, typer.Option(
@@ -68,6 +70,15 @@ def told_pointer(one: Pointer) -> str:
     candidate = "" if one.candidate is None else f", candidate {short(one.candidate)} at {one.percent:g} %"
     serves = "nothing" if one.stable is None else short(one.stable)
     return f"{one.environment} serves {serves}{candidate} (row {one.seq}, {_utc(one.at)}, by {one.who})"
+
+
+def smoke_later(store: Store) -> Smoke:
+    """The smoke gates, which load indexes and models, and so nothing before a release was taken back."""
+    def smoke(release: Admitted) -> Sequence[Checked]:
+        from harness.rollout.smoke import smoke_of
+
+        return smoke_of(store)(release)
+    return smoke
 
 
 def _utc(moment: datetime) -> str:

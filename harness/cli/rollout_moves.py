@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli.rollout_common import smoke_later
 from harness.errors import InputError, UsageError, nearest
 from harness.release.rollout_presets import PRESETS, ramp_demands_less
 from harness.release.rollout_terms import Rollout
@@ -33,13 +34,16 @@ def started(store: Store, env: str, release: str, said: Mapping[str, Any], *, wh
 
     Raises InputError where the kill switch is set, the release is unknown, or there is no such ramp.
     """
+    from harness.monitor.terms import guards_asked
+
     if killed(environ):
         raise InputError("the kill switch is set", where=KILL, expected="unset, for a rollout to begin",
                          found=environ.get(KILL))
     with store.reading() as connection:
         digest = digest_called(connection, env, release)
         signed = manifest_of(connection, digest)
-    rollout = _ramp(signed.rollout, said.get("preset"), signed.release)
+        rollout = _ramp(signed.rollout, said.get("preset"), signed.release)
+        guards_asked(connection, digest, rollout)
     return begin(store, env, digest, rollout, who=who, why=said.get("why") or f"rollout of {signed.release}",
                  now=datetime.now(UTC))
 
@@ -63,6 +67,7 @@ def _ramp(signed: Rollout | None, preset: str | None, release: str) -> Rollout:
 def stepped(store: Store, env: str) -> Advanced:
     """One look, as the monitor's. Raises InputError where no ramp is under way."""
     from harness.monitor.running import arms_together, resolution_of, tick
+    from harness.rollout.caches import caches_of
 
     with store.reading() as connection:
         ramp = ramp_of(connection, env)
@@ -70,7 +75,7 @@ def stepped(store: Store, env: str) -> Advanced:
         raise InputError("no ramp is under way", where=env, expected="signoff rollout start RELEASE --env NAME",
                          found=None if ramp is None else ramp.name)
     found = tick(store, env, datetime.now(UTC), resolution_s=resolution_of(), together=arms_together(),
-                 killed=killed()).advanced
+                 killed=killed(), caches=caches_of(store.home), smoke=smoke_later(store)).advanced
     if found is None:
         raise InputError("the ramp ended while it was looked at", where=env, expected="signoff rollout status")
     return found
@@ -78,7 +83,13 @@ def stepped(store: Store, env: str) -> Advanced:
 
 def ended(store: Store, env: str, said: Mapping[str, Any], *, who: str) -> Advanced:
     """Take the candidate back by hand, at once or down the reverse ladder."""
-    return abort(store, env, who=who, why=said["why"], now=datetime.now(UTC), gradual=bool(said.get("gradual")))
+    from harness.monitor.incidents import seen_before
+    from harness.monitor.running import resolution_of
+    from harness.rollout.caches import caches_of
+
+    return abort(store, env, who=who, why=said["why"], now=datetime.now(UTC), gradual=bool(said.get("gradual")),
+                 caches=caches_of(store.home), smoke=smoke_later(store),
+                 seen=seen_before(store, env, resolution_s=resolution_of()))
 
 
 def overridden(store: Store, env: str, said: Mapping[str, Any]) -> Agreement:

@@ -48,6 +48,13 @@ class ReplyCache:
         unlisted(self.folder)
         atomic_write_text(self._path(url, sent), json.dumps(list(found), ensure_ascii=False) + "\n")
 
+    def clear(self) -> int:
+        """Forget every completion; how many there were. Raises OSError where one cannot be removed."""
+        kept = sorted(self.folder.glob("*.json"))
+        for path in kept:
+            path.unlink(missing_ok=True)
+        return len(kept)
+
     def _path(self, url: str, sent: Mapping[str, Any]) -> Path:
         return self.folder / f"{digest_of({'url': url, 'sent': dict(sent)})}.json"
 

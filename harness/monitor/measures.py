@@ -2,9 +2,9 @@
 
 `error rate`, `rerank share`, `conformal coverage` are shares; `p95 total_ms` a percentile of a stage and
 `p99/p95 total_ms` their ratio; `delta nDCG@10`, `delta RR@10` and `Jaccard@10` come from shadow replay, query by query;
-`ESS/N` from the weights of logged decisions, `AECE` from stated probabilities. Any other name is the mean of what is
-observed under it. `delta X` is the candidate's less the stable release's in the same minute, `rise X` that over the
-stable level.
+so do `delta answer F1` and the like; `answers a minute` is what a minute of work gives; `ESS/N` comes from the weights
+of logged decisions, `AECE` from stated probabilities. Any other name is the mean of what is observed under it.
+`delta X` is the candidate's less the stable release's in the same minute, `rise X` that over the stable level.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.errors import InputError
 from harness.estimators.sketch import RELATIVE_ERROR
+from harness.monitor.answered import ANSWER_DELTAS, ANSWERS, RATE, rate_of
 from harness.monitor.windows import COVERED, ERRORS, HIT, JACCARD, NDCG, RERANKED, RR, Window
 
 __all__ = ["AECE", "ESS", "Measure", "Minute", "measure_of", "observed_as"]
@@ -72,7 +73,7 @@ def measure_of(spelling: str) -> Measure:
     """
     name = " ".join(spelling.split())
     name = _ALIASES.get(name.lower(), name)
-    if name in {NDCG, RR}:
+    if name in {NDCG, RR} or name in ANSWER_DELTAS:
         return Measure(name, _mean(name), (-1.0, 1.0), per_query=True)
     for word in ("delta", "rise"):
         if name.startswith(f"{word} "):
@@ -93,9 +94,13 @@ def observed_as(spelling: str) -> tuple[Literal["stage", "value"], str]:
     (('stage', 'total'), ('value', 'memory_mb'))
     """
     name = " ".join(spelling.split())
+    if name in ANSWER_DELTAS:
+        return "value", name  # a number of its own, not two arms' to be subtracted
     while name.startswith(("delta ", "rise ")):
         name = name.partition(" ")[2]
     name = _ALIASES.get(name.lower(), name)
+    if name == RATE:
+        return "stage", "total"
     found = _RATIO.fullmatch(name) or _QUANTILE.fullmatch(name)
     return ("value", name) if found is None else ("stage", found[found.lastindex or 0])
 
@@ -109,7 +114,7 @@ def _single(name: str) -> Measure:
         RERANKED: Measure(RERANKED, _counted(RERANKED), (0.0, 1.0)),
         COVERED: Measure(COVERED, _counted(COVERED), (0.0, 1.0)),
         JACCARD: Measure(JACCARD, _mean(JACCARD), (0.0, 1.0), per_query=True),
-        HIT: Measure(HIT, _mean(HIT), (-1.0, 1.0)), ESS: Measure(ESS, _spread)}
+        HIT: Measure(HIT, _mean(HIT), (-1.0, 1.0)), ESS: Measure(ESS, _spread), RATE: Measure(RATE, _rate)}
     if name in known:
         return known[name]
     if (found := _RATIO.fullmatch(name)) is not None:
@@ -121,8 +126,8 @@ def _single(name: str) -> Measure:
 
 
 def _support(name: str) -> tuple[float, float] | None:
-    """Measures of rankings lie in [0, 1]; of anything else nothing is known."""
-    return (0.0, 1.0) if re.fullmatch(r"(R|P|RR|AP|nDCG|Success|Recall|Hit)@?\d*", name) else None
+    """Measures of rankings and of answers lie in [0, 1]; of anything else nothing is known."""
+    return (0.0, 1.0) if name in ANSWERS or re.fullmatch(r"(R|P|RR|AP|nDCG|Success|Recall|Hit)@?\d*", name) else None
 
 
 def _share(hits: int, n: int) -> Minute | None:
@@ -141,6 +146,11 @@ def _mean(name: str) -> Callable[[Window], Minute | None]:
         found = one.means.get(name)
         return Minute(found.mean, found.n) if found is not None and found.n else None
     return read
+
+
+def _rate(one: Window) -> Minute | None:
+    found = rate_of(one)
+    return None if found is None else Minute(*found)
 
 
 def _tail(percent: float) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from harness.errors import InputError, nearest
+from harness.monitor.answered import F1, ORACLE, PRECISION, RATE, USED_GOLD
 from harness.monitor.windows import COVERED, ERRORS, JACCARD, NDCG, RERANKED
 from harness.release.charter import seconds_of
 from harness.release.contract import guards_of
@@ -104,24 +105,33 @@ def ra_guard() -> tuple[Guarded, ...]:
         _most("ra-guard", "rise complaints", 0.20, by="value"), _least("ra-guard", "power", 0.80, by="value"))
 
 
-RAG_RISING = (_P95, ERRORS)  # more of it is worse
-RAG_FALLING = ("nDCG@10", "answer score")
+RAG_RISING = (_P95,)  # more of it is worse
+RAG_FALLING = (ORACLE, PRECISION, F1, USED_GOLD, RATE)
 
 
 def rag(*, rising: Sequence[str] = RAG_RISING, falling: Sequence[str] = RAG_FALLING, share: float = 0.15
         ) -> tuple[Guarded, ...]:
-    """Anything worse by more than a share of the stable release's level: the ramp holds, people consider a rollback.
+    """Anything worse by more than a share of the stable release's level: a rollback is considered, then done.
+
+    At once the ramp holds and people are called; where it is so for two hours without a break and nobody has held it
+    (`signoff rollout override --hold`), the release goes back. Errors are held by points, since a release that hardly
+    fails has no level to take a share of. More found than `ORACLE` can be expected to gain is told: questions may have
+    leaked. It never holds a ramp, and never takes it back.
 
     Args:
         rising: Measures of which more is worse.
         falling: Measures of which less is worse.
         share: Of the stable level.
 
-    >>> [one.limit.bound for one in rag()]
-    [0.15, 0.15, -0.15, -0.15]
+    >>> sorted({one.limit.bound for one in rag()}), [one.then for one in rag()].count("rollback")
+    ([-0.15, 0.02, 0.15], 7)
     """
-    return (*(_most("rag", f"rise {one}", share, severity="critical", then="hold") for one in rising),
-            *(_least("rag", f"rise {one}", -share, severity="critical", then="hold") for one in falling))
+    def bounded(of: str, then: Then, for_s: int) -> tuple[Guarded, ...]:
+        return (*(_most(of, f"rise {one}", share, for_s=for_s, severity="critical", then=then) for one in rising),
+                _most(of, f"delta {ERRORS}", 0.02, for_s=for_s, severity="critical", then=then),
+                *(_least(of, f"rise {one}", -share, for_s=for_s, severity="critical", then=then) for one in falling))
+    return (*bounded("rag", "hold", 0), *bounded("rag 2h", "rollback", 2 * _HOUR),
+            _most("rag", f"delta {ORACLE}", 0.15, by="value"))
 
 
 PRESETS: Mapping[str, Callable[[], tuple[Guarded, ...]]] = {
@@ -132,7 +142,7 @@ def preset(name: str) -> tuple[Guarded, ...]:
     """The guards of a preset. Raises InputError for an unknown name, with the nearest.
 
     >>> len(preset("rag"))
-    4
+    15
     """
     if name not in PRESETS:
         raise InputError("no such preset", where="guards", expected=", ".join(PRESETS), found=name,

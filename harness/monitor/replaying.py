@@ -6,7 +6,7 @@ recorded split of traffic cannot be changed by what the ramp decides; after a ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -46,6 +46,7 @@ class Replayed:
         ramp: The ramp at its end; None where there was none.
         rolled_back: When a guard that rolls back first fired; None where none did.
         by: That guard.
+        windows: Everything that was seen.
     """
 
     observations: int
@@ -55,6 +56,7 @@ class Replayed:
     ramp: RampState | None = None
     rolled_back: datetime | None = None
     by: str | None = None
+    windows: Mapping[Key, Window] = field(default_factory=dict, repr=False)
 
 
 @dataclass
@@ -143,8 +145,8 @@ def _run(run: _Run, observations: Sequence[Observation], every: timedelta, pace:
         fired = run.look(now)
         if fired is not None or (run.ramp is not None and run.ramp.over):
             return Replayed(done, run.looks, tuple(run.events), run.found, run.ramp, None if fired is None else now,
-                            None if fired is None else fired.guard.name)
-    return Replayed(done, run.looks, tuple(run.events), run.found, run.ramp)
+                            None if fired is None else fired.guard.name, run.windows)
+    return Replayed(done, run.looks, tuple(run.events), run.found, run.ramp, windows=run.windows)
 
 
 def _every(start: datetime, end: datetime, resolution_s: int) -> int:

@@ -14,9 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.errors import InputError
 from harness.monitor.access import Approver, Operator, ServiceOf, Viewer
 from harness.monitor.context import Service
+from harness.monitor.incidents import seen_before
+from harness.monitor.terms import guards_asked
 from harness.monitor.tokens import held_tokens
+from harness.rollout.caches import caches_of
 from harness.rollout.flags import KILL, killed
 from harness.rollout.going_back import after_rollback, leaves, rollback
+from harness.rollout.incidents import Seen
 from harness.rollout.overrides import Person, Request, manifest_of, override
 from harness.rollout.ramp_store import Advanced, abort, begin, ramp_of
 from harness.rollout.released import digest_called
@@ -71,11 +75,14 @@ def _ramp(service: ServiceOf, _: Viewer) -> dict[str, Any]:
 
 
 @router.post("/v1/ramp")
-def _move(asked: RampRequest, service: ServiceOf, who: Operator) -> dict[str, Any]:
+def _move(asked: RampRequest, service: ServiceOf, who: Operator, after: BackgroundTasks) -> dict[str, Any]:
     """Begin or end a ramp."""
     if asked.action == "abort":
-        return _done(service, abort(service.store, service.environment, who=who.name, why=asked.why,
-                                    now=service.now(), gradual=asked.gradual))
+        found = abort(service.store, service.environment, who=who.name, why=asked.why, now=service.now(),
+                      gradual=asked.gradual, caches=caches_of(service.store.home), seen=_seen(service))
+        if found.flipped and found.state.phase == "rolled_back" and found.pointer is not None:
+            after.add_task(_look_after, service, found.pointer, who.name)
+        return _done(service, found)
     if killed(service.environ):
         raise InputError("the kill switch is set", where=KILL, expected="unset, for a rollout to begin")
     if asked.candidate is None:
@@ -83,9 +90,10 @@ def _move(asked: RampRequest, service: ServiceOf, who: Operator) -> dict[str, An
     with service.store.reading() as connection:
         digest = digest_called(connection, service.environment, asked.candidate)
         rollout = manifest_of(connection, digest).rollout
-    if rollout is None:
-        raise InputError("its signed manifest has no section rollout", where=asked.candidate,
-                         expected="rollout: {preset: …} or stages")
+        if rollout is None:
+            raise InputError("its signed manifest has no section rollout", where=asked.candidate,
+                             expected="rollout: {preset: …} or stages")
+        guards_asked(connection, digest, rollout)
     return _done(service, begin(service.store, service.environment, digest, rollout, who=who.name, why=asked.why,
                                 now=service.now()))
 
@@ -95,10 +103,9 @@ def _back(asked: RollbackRequest, service: ServiceOf, who: Operator, after: Back
     """Flip back at once; the smoke gates look at it after the answer has gone, and enter the trail."""
     leaving = asked.leaving or leaves(service.store, service.environment)
     made = rollback(service.store, service.environment, to=asked.to, leaving=leaving, who=who.name, why=asked.why,
-                    now=service.now())
+                    now=service.now(), caches=caches_of(service.store.home), seen=_seen(service))
     service.arms.look()
-    after.add_task(after_rollback, service.store, made, who=who.name, now=service.now(),
-                   smoke=smoke_of(service.store))
+    after.add_task(_look_after, service, made, who.name)
     return {"rolled_back": True, "pointer": _facts(made)}
 
 
@@ -120,6 +127,15 @@ def _done(service: Service, found: Advanced) -> dict[str, Any]:
     service.arms.look()
     return {"decision": vars(found.decision), "phase": found.state.phase,
             "pointer": found.pointer and _facts(found.pointer)}
+
+
+def _look_after(service: Service, made: Pointer, who: str) -> None:
+    """The smoke gates, once the answer has gone; what they find is in the trail and in the incident file."""
+    after_rollback(service.store, made, who=who, now=service.now(), smoke=smoke_of(service.store), seen=_seen(service))
+
+
+def _seen(service: Service) -> Seen:
+    return seen_before(service.store, service.environment, resolution_s=service.resolution_s)
 
 
 def _facts(pointer: Pointer) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from harness.data.store import sha256_bytes
 from harness.errors import InputError, nearest
 from harness.monitor.guards import ALPHA, readings, watching
+from harness.monitor.incidents import seen_before, seen_of
 from harness.monitor.ledger import write_states
 from harness.monitor.series import Watch, spans_of
 from harness.monitor.terms import called_by_release, guards_of_release
@@ -108,9 +109,8 @@ def tick(store: Store, environment: str, now: datetime, *, guards: Sequence[Guar
     with store.reading() as connection:
         ramp, killed = ramp_of(connection, environment), killed or kept_off(connection, environment)
     look = _Look(store, environment, now, caches, smoke)
-    gone = None
-    if killed and ramp is not None and not ramp.over:  # before anything can go wrong
-        gone = advance(store, environment, (), who=_WHO, now=now, killed=True, caches=caches, smoke=smoke)
+    under_way = ramp is not None and not ramp.over
+    gone = look.kill(resolution_s) if killed and under_way else None  # before anything can go wrong
     for _ in range(_TURNS):
         with store.reading() as connection:
             scene = scene_of(connection, environment, now, guards=guards, resolution_s=resolution_s, alpha=alpha,
@@ -137,13 +137,19 @@ class _Look(NamedTuple):
     caches: Sequence[Cache]
     smoke: Smoke | None
 
+    def kill(self, resolution_s: int) -> Advanced:
+        """Take the candidate back, whatever was seen."""
+        return advance(self.store, self.environment, (), who=_WHO, now=self.now, killed=True, caches=self.caches,
+                       smoke=self.smoke, seen=seen_before(self.store, self.environment, resolution_s=resolution_s))
+
     def step(self, scene: Scene) -> Advanced:
         """Step the ramp by what was read of it. Raises _OvertakenError where it is not where it was read any more."""
         def unmoved(connection: Connection, _: RampState) -> None:
             if ramp_of(connection, self.environment) != scene.ramp:
                 raise _OvertakenError
         return moved(self.store, self.environment, lambda state: step(state, scene.readings, self.now), who=_WHO,
-                     now=self.now, caches=self.caches, smoke=self.smoke, note=unmoved)
+                     now=self.now, caches=self.caches, smoke=self.smoke, note=unmoved,
+                     seen=seen_of(scene.readings, scene.windows))
 
 
 def scene_of(connection: Connection, environment: str, now: datetime, *, guards: Sequence[Guarded] | None = None,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import SignoffError
 from harness.monitor.running import Scene, arms_together, scene_of, tick
 from harness.monitor.windows import RESOLUTION_S
+from harness.rollout.caches import caches_of
 from harness.rollout.flags import killed
 from harness.rollout.ramp_store import Advanced
 from harness.rollout.shapes import Decision, Reading
@@ -116,8 +117,8 @@ class Watching:
                 return Look(now, scene_of(connection, service.environment, now, resolution_s=self.resolution_s,
                                           together=self._together))
         found = tick(service.store, service.environment, now, resolution_s=self.resolution_s, together=self._together,
-                     killed=killed(service.environ), caches=(service.arms.look,), smoke=smoke_of(service.store),
-                     tell=self._tell)
+                     killed=killed(service.environ), caches=(service.arms.look, *caches_of(service.store.home)),
+                     smoke=smoke_of(service.store), tell=self._tell)
         return Look(now, found.scene, None if found.advanced is None else found.advanced.decision)
 
     def _show(self, look: Look) -> None:

@@ -1,7 +1,9 @@
-"""The two ramps that release checklists ask for, as data, and what a manifest's section comes to with them.
+"""The ramps that release checklists ask for, as data, and what a manifest's section comes to with them.
 
 `5-25-50-100` is quick and watches errors and latency: 30 minutes, 2, 6 and 24 hours, and the candidate becomes the
 stable release no sooner than 48 hours after the start. `1-5-10-25-50` takes a day a stage and asks more at each.
+`canary-48h` is for releases that answer: a tenth of the traffic for two days, and then all of it, by proof that more is
+found, that answers are no worse and that none of them is slower or rarer than a stated share.
 """
 
 from __future__ import annotations
@@ -26,6 +28,13 @@ PRESETS: Mapping[str, Rollout] = {
             (10.0, Criterion(measure="delta error rate", at_most=0.01)),
             (25.0, Criterion(measure="delta nDCG@10", at_least=0.0)),
             (50.0, Criterion(guards="all"))))),
+    "canary-48h": Rollout(validate_="48h", stages=(Stage(percent=10.0, hold="48h", criteria=(
+        Criterion(measure="delta oracle_retrieval_hit_prefilter", at_least=0.05),
+        Criterion(measure="delta answer F1", at_least=0.0),
+        Criterion(measure="delta reader_used_gold", at_least=0.0),
+        Criterion(measure="delta answer precision", at_least=-0.02),
+        Criterion(measure="rise p95 total_ms", at_most=0.15),
+        Criterion(measure="rise answers a minute", at_least=-0.05))),)),
 }
 
 

@@ -123,7 +123,7 @@ class Rollout(Model):
     `validate` is the least age of a ramp, counted from its start, at which its candidate may become the stable release.
     """
 
-    preset: Literal["5-25-50-100", "1-5-10-25-50"] | None = None
+    preset: Literal["5-25-50-100", "1-5-10-25-50", "canary-48h"] | None = None
     stages: tuple[Stage, ...] = ()
     reverse: tuple[Rung, ...] = Field(REVERSE, min_length=1)
     validate_: _Span = Field("0m", alias="validate")

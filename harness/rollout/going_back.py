@@ -8,16 +8,19 @@ after it, and whatever fails there is told and kept in the trail: it never keeps
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from time import perf_counter
 
 from sqlalchemy import Connection
 
 from harness.errors import EvidenceError, InputError, SignoffError
 from harness.release.judge import Finding
 from harness.rollout.files import environment_named
+from harness.rollout.incidents import INCIDENT, Seen, written
 from harness.rollout.pointer import DEGRADED, current, flip
 from harness.rollout.released import admitted_of, digest_called
 from harness.rollout.shapes import Admitted, Pointer
@@ -28,6 +31,7 @@ from harness.rollout.ways import Way, way_back
 __all__ = ["Back", "Cache", "Checked", "Smoke", "after_rollback", "check_rollback", "leaves", "rollback"]
 
 Cache = Callable[[], object]
+_LOG = logging.getLogger("signoff.rollout")
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ Smoke = Callable[[Admitted], Sequence[Checked]]
 
 
 def rollback(store: Store, environment: str, *, to: str | None = None, leaving: str | None = None, who: str, why: str,
-             now: datetime, caches: Sequence[Cache] = (), smoke: Smoke | None = None) -> Pointer:
+             now: datetime, caches: Sequence[Cache] = (), smoke: Smoke | None = None, seen: Seen | None = None
+             ) -> Pointer:
     """Take a candidate back, or go back to the release that served before; then clear caches and run the smoke gates.
 
     Args:
@@ -70,6 +75,7 @@ def rollback(store: Store, environment: str, *, to: str | None = None, leaving: 
         now: The moment.
         caches: Called one after the other once the pointer is flipped.
         smoke: What looks at the release that serves again; its findings are added to the trail.
+        seen: What the incident file tells of readings and windows (`incidents.written`).
 
     Returns: The pointer's new row. Raises InputError where nothing serves, nothing is there to go back to, or it would
     not leave `leaving`: then nothing has changed. Raises EvidenceError where `to` is damaged (nothing has changed), or
@@ -85,10 +91,11 @@ def rollback(store: Store, environment: str, *, to: str | None = None, leaving: 
                 _meant(connection, before, way, leaving)
                 made = _flipped(connection, before, way, who=who, why=why, at=now)
     if way.target is None:
+        _noted(store, made, seen, None)
         raise EvidenceError("nothing whole to go back to: what serves stays, and nothing new may start",
                             where=environment, found=way.told,
                             expected="files as they were admitted (signoff backup restore brings them back)")
-    after_rollback(store, made, who=who, now=now, caches=caches, smoke=smoke)
+    after_rollback(store, made, who=who, now=now, caches=caches, smoke=smoke, seen=seen)
     return made
 
 
@@ -124,10 +131,16 @@ def _flipped(connection: Connection, before: Pointer, way: Way, *, who: str, why
 
 
 def after_rollback(store: Store, made: Pointer, *, who: str, now: datetime, caches: Sequence[Cache] = (),
-                   smoke: Smoke | None = None) -> tuple[Checked, ...]:
-    """Clear caches, run the smoke gates, and enter what they found in the trail; nothing that fails is raised."""
+                   smoke: Smoke | None = None, seen: Seen | None = None) -> tuple[Checked, ...]:
+    """Clear caches, run the smoke gates, enter what they found in the trail, and write the incident's files.
+
+    Nothing that fails is raised. Returns what was looked at, and last whether the incident file could be written.
+    The files are written before the smoke gates, too: those may take minutes, or not come back.
+    """
+    early = _noted(store, made, seen, None)
     if not caches and smoke is None:
-        return ()
+        return (early,)
+    began = perf_counter()
     found = [_cleared(place, cache) for place, cache in enumerate(caches, start=1)]
     if smoke is not None and made.stable is not None:
         with store.reading() as connection:
@@ -137,7 +150,7 @@ def after_rollback(store: Store, made: Pointer, *, who: str, now: datetime, cach
         append(connection, "checked", {"environment": made.environment, "digest": made.stable, "pointer": made.seq,
                                        "good": all(one.good for one in found),
                                        "checks": [asdict(one) for one in found]}, who=who, at=now)
-    return tuple(found)
+    return (*found, _noted(store, made, seen, round(perf_counter() - began, 3)))
 
 
 def check_rollback(recorded: Sequence[Finding], measured: Mapping[str, float]) -> tuple[Back, ...]:
@@ -169,13 +182,22 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def _noted(store: Store, made: Pointer, seen: Seen | None, took_s: float | None) -> Checked:
+    try:
+        place = written(store, made, seen=seen, took_s=took_s)
+    except Exception as error:  # no disk, no folder: the release that is gone back to serves all the same
+        _LOG.error("the incident of pointer row %d is not written: %s", made.seq, type(error).__name__)
+        return Checked(INCIDENT, False, f"not written: {type(error).__name__}")
+    return Checked(INCIDENT, True, str(place))
+
+
 def _cleared(place: int, cache: Cache) -> Checked:
     name = f"cache {place}"
     try:
-        cache()
+        told = cache()
     except Exception as error:  # whatever a user's hook raises: the release serves already
         return Checked(name, False, f"{type(error).__name__}: {error}")
-    return Checked(name, True, "cleared")
+    return Checked(name, True, told if isinstance(told, str) else "cleared")
 
 
 def _smoked(smoke: Smoke, release: Admitted | None) -> list[Checked]:

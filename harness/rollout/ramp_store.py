@@ -19,6 +19,7 @@ from harness.rollout import tables
 from harness.rollout.files import environment_named
 from harness.rollout.flags import KILL
 from harness.rollout.going_back import Cache, Smoke, after_rollback
+from harness.rollout.incidents import Seen
 from harness.rollout.pointer import DEGRADED, current, flip
 from harness.rollout.ramp import step
 from harness.rollout.ramp_moves import aborted, reconciled
@@ -91,7 +92,8 @@ def begin(store: Store, environment: str, candidate: str, rollout: Rollout, *, w
 
 
 def advance(store: Store, environment: str, readings: Sequence[Reading], *, who: str, now: datetime,
-            killed: bool = False, caches: Sequence[Cache] = (), smoke: Smoke | None = None) -> Advanced:
+            killed: bool = False, caches: Sequence[Cache] = (), smoke: Smoke | None = None, seen: Seen | None = None
+            ) -> Advanced:
     """One look at the ramp of an environment, and what follows: flip, rollback, trail.
 
     Args:
@@ -103,6 +105,7 @@ def advance(store: Store, environment: str, readings: Sequence[Reading], *, who:
         killed: Whether the kill switch is set; the store's own one counts as well.
         caches: Cleared after a rollback.
         smoke: What looks at the stable release after a rollback.
+        seen: What the incident file tells of readings and windows (`incidents.written`).
 
     Raises: InputError where the environment has no ramp.
     """
@@ -112,18 +115,19 @@ def advance(store: Store, environment: str, readings: Sequence[Reading], *, who:
         off.append(kept_off(connection, environment))
 
     return moved(store, environment, lambda state: step(state, readings, now, killed=any(off)), who=who, now=now,
-                 caches=caches, smoke=smoke, note=note)
+                 caches=caches, smoke=smoke, seen=seen, note=note)
 
 
 def abort(store: Store, environment: str, *, who: str, why: str, now: datetime, gradual: bool = False,
-          caches: Sequence[Cache] = (), smoke: Smoke | None = None) -> Advanced:
+          caches: Sequence[Cache] = (), smoke: Smoke | None = None, seen: Seen | None = None) -> Advanced:
     """End a ramp by hand: at once, or down the reverse ladder. Raises InputError where none is under way."""
     return moved(store, environment, lambda state: aborted(state, now, why, gradual=gradual), who=who, now=now,
-                 caches=caches, smoke=smoke)
+                 caches=caches, smoke=smoke, seen=seen)
 
 
 def moved(store: Store, environment: str, move: Move, *, who: str, now: datetime, caches: Sequence[Cache] = (),
-          smoke: Smoke | None = None, note: Callable[[Connection, RampState], None] | None = None) -> Advanced:
+          smoke: Smoke | None = None, seen: Seen | None = None,
+          note: Callable[[Connection, RampState], None] | None = None) -> Advanced:
     """Apply a move to a ramp in one transaction: state, pointer where the share changes, trail where anything is new.
 
     `note` is called with the state before the move, in the same transaction, and may refuse it by raising.
@@ -143,7 +147,7 @@ def moved(store: Store, environment: str, move: Move, *, who: str, now: datetime
         made = pointer and _flipped(connection, pointer, after, who=who, why=decision.reason, now=now)
         flipped = made is not None and pointer is not None and made.seq != pointer.seq
     if flipped and made is not None and after.phase == "rolled_back":
-        after_rollback(store, made, who=who, now=now, caches=caches, smoke=smoke)
+        after_rollback(store, made, who=who, now=now, caches=caches, smoke=smoke, seen=seen)
     return Advanced(after, decision, made, flipped)
 
 

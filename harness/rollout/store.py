@@ -22,7 +22,7 @@ from harness.data.store import unlisted
 from harness.errors import InputError
 from harness.rollout.migrating import migrated
 
-__all__ = ["DEFAULT_URL", "HOME", "URL_VARIABLE", "Store", "open_store", "shown_url"]
+__all__ = ["DEFAULT_URL", "HOME", "URL_VARIABLE", "Store", "home_of", "open_store", "shown_url"]
 
 DEFAULT_URL = "sqlite:///.signoff/rollout.db"
 URL_VARIABLE, HOME = "SIGNOFF_DB", "SIGNOFF_HOME"
@@ -103,7 +103,7 @@ def open_store(url: str | None = None, *, environ: Mapping[str, str] = os.enviro
     """
     named = _url(url or environ.get(URL_VARIABLE) or DEFAULT_URL)
     file = Path(named.database or "") if named.get_backend_name() == "sqlite" else None
-    place = home or (Path(environ[HOME]) if environ.get(HOME) else file.parent if file else Path(".signoff"))
+    place = home or home_of(url, environ=environ)
     for folder in {place, file.parent if file else place}:
         _made(folder)
     store = Store(_engine(named, place.resolve()), place.resolve())
@@ -113,6 +113,18 @@ def open_store(url: str | None = None, *, environ: Mapping[str, str] = os.enviro
         store.close()
         raise
     return replace(store, file=_file_of(named))
+
+
+def home_of(url: str | None = None, *, environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of a store's files, as `open_store` finds it; nothing is opened or made. Raises as `open_store`.
+
+    >>> home_of("sqlite:///ops/rollout.db", environ={}), home_of(environ={"SIGNOFF_HOME": "shared"})
+    (PosixPath('ops'), PosixPath('shared'))
+    """
+    if environ.get(HOME):
+        return Path(environ[HOME])
+    named = _url(url or environ.get(URL_VARIABLE) or DEFAULT_URL)
+    return Path(named.database or "").parent if named.get_backend_name() == "sqlite" else Path(".signoff")
 
 
 def shown_url(url: URL | str) -> str:

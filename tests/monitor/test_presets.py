@@ -10,11 +10,13 @@ import pytest
 from harness.errors import InputError
 from harness.estimators.tally import Tally
 from harness.estimators.weights import TopWeights
+from harness.monitor.answered import RATE
 from harness.monitor.guards import readings
+from harness.monitor.measures import measure_of
 from harness.monitor.presets import PRESETS, guards_of_manifest, guards_of_monitoring, preset
 from harness.monitor.reliability import Reliabilities
 from harness.monitor.series import Watch
-from harness.monitor.windows import COVERED, ERRORS, JACCARD, NDCG, RERANKED, Key, Window
+from harness.monitor.windows import COVERED, ERRORS, JACCARD, RERANKED, Key, Window
 from harness.release.contract import ReleaseContract
 from harness.release.manifest import parse_manifest
 from harness.release.monitoring import monitoring_of
@@ -56,6 +58,8 @@ def window(measure: str, value: float) -> Window:
     if measure.startswith(QUANTILE):
         stage = measure.removeprefix(QUANTILE).removesuffix("_ms")
         return replace(served([1.0]), latency={stage: served([value] * 50).latency["total"]})
+    if measure == RATE:
+        return served([60_000.0 / value] * 50)
     return served([5.0] * 20, **{measure: [value] * 50})
 
 
@@ -65,7 +69,7 @@ def world(guard: Guarded, value: float, minutes: int, rng, resolution_s: int) ->
     for minute in range(minutes):
         place = minute * resolution_s / 60
         shift = 0.002 * abs(value) * rng.normal()
-        if guard.measure.startswith(("delta ", "rise ")) and guard.measure != NDCG:
+        if guard.measure.startswith(("delta ", "rise ")) and not measure_of(guard.measure).per_query:
             word, _, inner = guard.measure.partition(" ")
             level = 0.4 if inner in SHARES or "@" in inner else LEVEL
             windows[key(place, "stable")] = window(inner, level)
