@@ -117,8 +117,8 @@ class GateSession:
         if self._writer is None:
             header = {"run_id": str(uuid.uuid4()), "started": self._started, "plugin_version": __version__,
                       **planned_header(self.loaded, self.trial)}
-            self._writer = EvidenceWriter(self.evidence, header)
             self._note()
+            self._writer = EvidenceWriter(self.evidence, header)
         self._writer.add(finding, test=test)
         self._found += 1
 
@@ -127,7 +127,10 @@ class GateSession:
         folder = ARTIFACTS / self.trial.candidate.release
         if self.loaded.manifest.recorded is None and folder.is_dir():
             command = ["signoff", "gates", self.loaded.path.as_posix()]
-            record(folder, who=whoever(), when=datetime.fromisoformat(self._started), command=command)
+            try:
+                record(folder, who=whoever(), when=datetime.fromisoformat(self._started), command=command)
+            except SignoffError as error:  # a trail that was changed: what it says of this run would be worth nothing
+                self.stop(error)
 
     def close(self, exit_status: int) -> None:
         """Write the closing line; a run that made no finding leaves no evidence at all."""

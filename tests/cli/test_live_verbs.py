@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from harness.cli.app import main
-from harness.data.store import sha256_tree
 from harness.metrics.evaluate import per_query
+from harness.release.audit_trail import TRAIL, read_trail
+from harness.release.derived import measured_files
 from harness.release.freeze import artifact_sums
 from tests.gates.recorded import PASSING, checkout
 from tests.release.small import small
@@ -92,14 +93,15 @@ def test_the_reranker_is_switched_off_by_the_environment(here, capfd, monkeypatc
 
 
 def test_freeze_leaves_a_folder_that_sums_up(here, capfd):
-    """Every file is stated with its digest; freezing again changes no byte."""
+    """Every file is stated with its digest; freezing again changes no byte of it, and is noted in its trail."""
     told = document(capfd, "freeze", "small.yaml")
     folder = Path(told["folder"])
     stated, found = artifact_sums(folder)
     assert stated == found == told["artifacts"] and told["tag"] is None
-    before = sha256_tree(folder)
+    before = measured_files(folder)
     assert main(["freeze", "small.yaml"]) == 0
-    assert "git tag small" in capfd.readouterr().out and sha256_tree(folder) == before
+    assert "git tag small" in capfd.readouterr().out and measured_files(folder) == before
+    assert [row["command"] for row in read_trail(folder / TRAIL)] == ["signoff freeze small.yaml"] * 2
 
 
 def test_tune_finds_the_smallest_nprobe_that_loses_nothing(here, capfd):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from gates.session import GateSession
 from harness.errors import Exit
 from harness.generation.choosing import word_index
 from harness.generation.passages import Passages
+from harness.release.audit_trail import TRAIL, read_trail
 from harness.release.cache import write_sums
 from harness.release.freeze import IN_YAML, RUN_MANIFEST
 from harness.release.health import (
@@ -233,6 +235,28 @@ def test_nothing_looked_at_is_not_healthy():
     required(HealthObserved((HealthCheck("data", True, "there"),)), release="r")
     with pytest.raises(UnhealthyError, match="nothing was looked at"):
         required(HealthObserved(()), release="r")
+
+
+def test_a_run_is_noted_before_its_evidence_begins(here):
+    """The trail has who ran the gates; one that was changed ends the run with exit 12 and no evidence."""
+    session = GateSession.open(_written(here), evidence=here / "out" / "evidence.jsonl")
+    row, trail = session.checks[0], here / "artifacts" / "bakery" / TRAIL
+    gate = session.gate(SimpleNamespace(node=SimpleNamespace(nodeid="a test", user_properties=[])))
+    gate.judge(row, gate.measure(row, session.trial))
+    session.close(0)
+    assert [one["command"] for one in read_trail(trail)] == [f"signoff gates {here.as_posix()}/bakery.yaml"]
+    trail.write_text(trail.read_text().replace("gates", "freeze").replace('"number": 1', '"number": 2'))
+    session = GateSession.open(here / "bakery.yaml", evidence=here / "out" / "evidence.jsonl")
+    gate = session.gate(SimpleNamespace(node=SimpleNamespace(nodeid="a test", user_properties=[])))
+    with pytest.raises(pytest.exit.Exception, match="the audit trail was changed"):
+        gate.judge(row, gate.measure(row, session.trial))
+    session.close(1)
+    assert not (here / "out" / "evidence.jsonl").exists()
+    assert json.loads((here / "out" / "error.json").read_text())["code"] == 12
+
+
+def _written(here: Path) -> Path:
+    return answering(here, rows=ROW).path
 
 
 # the verb
