@@ -6,7 +6,7 @@ import json
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,15 +39,19 @@ def command(
                     "ingest_run_id": facts["INGEST_RUN_ID"], "prompt_hash": facts["prompt_hash"],
                     "tag": name if tag else None})
         return
+    _tell(name, folder, found, facts, tagged=tag)
+
+
+def _tell(name: str, folder: Path, found: dict[str, str], facts: dict[str, Any], *, tagged: bool) -> None:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    lines = (f"{name} frozen: {len(found)} files, {size / 2**20:.1f} MiB, in {folder}",
+             f"  CONFIG_HASH {facts['CONFIG_HASH']}", f"  INGEST_RUN_ID {facts['INGEST_RUN_ID']}",
+             f"  check the bytes: cd {folder} && sha256sum -c SHA256SUMS; what went in: {RUN_MANIFEST}, {IN_YAML};",
+             f"  who froze it, when: {TRAIL}",
+             f"  tagged {name}" if tagged else f"  to tag this commit: git tag {name}")
     out = console()
-    out.print(f"{name} frozen: {len(found)} files, {size / 2**20:.1f} MiB, in {folder}", soft_wrap=True)
-    out.print(f"  CONFIG_HASH {loaded.manifest.config_hash}", soft_wrap=True)
-    out.print(f"  INGEST_RUN_ID {facts['INGEST_RUN_ID']}", soft_wrap=True)
-    out.print(f"  check the bytes: cd {folder} && sha256sum -c SHA256SUMS; what went in: {RUN_MANIFEST}, {IN_YAML};",
-              soft_wrap=True)
-    out.print(f"  who froze it, when: {TRAIL}", soft_wrap=True)
-    out.print(f"  tagged {name}" if tag else f"  to tag this commit: git tag {name}", soft_wrap=True)
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def _tag(name: str, folder: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.common import JsonFlag, console, own_code, print_json, tell
 from harness.errors import Exit, InputError
+
+if TYPE_CHECKING:
+    from harness.release.health import HealthObserved
 
 __all__ = ["command"]
 
@@ -23,7 +26,27 @@ def command(
 
     0 where all is well, 12 where bytes are not those that were frozen, else 2.
     """
-    from harness.release.health import HealthObserved, UnhealthyError, healthy, reads, ready
+    from harness.release.health import UnhealthyError
+
+    name, record = _looked_at(manifest)
+    code = UnhealthyError(record.faults, release=name).exit_code if record.faults else Exit.PASSED
+    if as_json:
+        print_json({"release": name, "healthy": not record.faults, "exit_code": int(code),
+                    "checks": [one._asdict() for one in record.checks]})
+        return int(code)
+    out = console()
+    passed = len(record.checks) - len(record.faults)
+    out.print(f"{name}: {passed} of {len(record.checks)} checks passed", markup=False, soft_wrap=True)
+    for one in record.checks:
+        out.print(f"  {'ok  ' if one.good else 'FAIL'} {one.line}", markup=False, soft_wrap=True)
+    if record.faults:
+        out.print("  nothing is evaluated until each of these is mended", markup=False, soft_wrap=True)
+    return int(code)
+
+
+def _looked_at(manifest: Path) -> tuple[str, HealthObserved]:
+    """The release's name and all its checks. Raises InputError for a release that does not answer."""
+    from harness.release.health import HealthObserved, healthy, reads, ready
     from harness.release.manifest import load_manifest
     from harness.release.observing import ARTIFACTS
     from harness.release.overrides import overridden
@@ -36,18 +59,7 @@ def command(
                          expected="a release with a reader; signoff diagnose looks into others")
     own_code()
     tell(f"looking after the health of {name}")
-    found = HealthObserved((*ready(loaded, DEFAULTS | os.environ).checks, *healthy(loaded, ARTIFACTS / name).checks))
+    before = ready(loaded, DEFAULTS | os.environ).checks
+    found = HealthObserved((*before, *healthy(loaded, ARTIFACTS / name).checks))
     tell("")
-    code = UnhealthyError(found.faults, release=name).exit_code if found.faults else Exit.PASSED
-    if as_json:
-        print_json({"release": name, "healthy": not found.faults, "exit_code": int(code),
-                    "checks": [one._asdict() for one in found.checks]})
-        return int(code)
-    out = console()
-    passed = len(found.checks) - len(found.faults)
-    out.print(f"{name}: {passed} of {len(found.checks)} checks passed", markup=False, soft_wrap=True)
-    for one in found.checks:
-        out.print(f"  {'ok  ' if one.good else 'FAIL'} {one.line}", markup=False, soft_wrap=True)
-    if found.faults:
-        out.print("  nothing is evaluated until each of these is mended", markup=False, soft_wrap=True)
-    return int(code)
+    return name, found
