@@ -169,6 +169,7 @@ class AnsweredStudy(Model):
 
     Attributes:
         questions: Judged questions that are asked, in a drawn order; all of them where None.
+        repeats: How often each is asked where no model is called; the fastest time counts.
         table: The candidate's answers, a row a question (docs/answers.md).
         baseline: The baseline's, on the same questions.
         written_by: Whose files these are: tables of one's own, or another evaluator's results (under `jsonl` where
@@ -177,6 +178,7 @@ class AnsweredStudy(Model):
     """
 
     questions: int | None = Field(None, ge=59, strict=True)
+    repeats: int = Field(5, ge=1, le=100, strict=True)
     table: Source | None = None
     baseline: Source | None = None
     written_by: Literal["table", "ragchecker", "ragas", "deepeval"] = "table"

@@ -92,6 +92,26 @@ def test_asked_twice_it_answers_the_same(asking):
     assert equal(one, replace(two, **now))
 
 
+def test_a_stall_of_the_machine_is_nobodys_latency(asking):
+    """Of repeated passes each question's fastest counts; asked once, one that stalled would."""
+
+    class Stalls:
+        asked = 0
+
+        def __getattr__(self, name):
+            return getattr(asking, name)
+
+        def ask(self, text, *, own):
+            self.asked += 1
+            found = asking.ask(text, own=own)
+            return found._replace(total_ms=found.total_ms + 1e6 * (self.asked == 3))
+
+    task = WORLD.task("answers")
+    once, thrice = (asked_in_turns([Stalls()], task, WORLD, repeats=n)[0] for n in (1, 3))
+    assert max(row.total_ms for row in once) > 1e6 > max(row.total_ms for row in thrice)
+    assert [row.answer for row in once] == [row.answer for row in thrice]
+
+
 def test_an_extractive_reader_is_faithful_and_uses_what_it_finds(asking):
     """Sentences that are copied are supported; nothing is called, repeated or cut."""
     record = asked_of(asking)

@@ -54,7 +54,7 @@ def observe(loaded: Loaded, built: Built, candidate: Observed, baseline: Observe
     if compares(loaded.manifest):
         sides.append(baseline_asking(loaded, built, baseline))
     tell(f"asking {loaded.manifest.release} {len(task):,} questions")
-    rows, *other = asked_in_turns(sides, task, built.world)
+    rows, *other = asked_in_turns(sides, task, built.world, repeats=loaded.manifest.studies.answered.repeats)
     write_answers(built.folders["world"].parent, rows)
     return beside(rows, other[0] if other else None)
 
