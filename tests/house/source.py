@@ -34,9 +34,15 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Every module that a file imports, wherever in the file, as (dotted name, line)."""
-    return imports_of(tree(path), dotted(path), is_package=path.name == "__init__.py")
+@cache
+def imports(path: Path) -> tuple[tuple[str, int], ...]:
+    """Every module that a file imports, wherever in the file, as (dotted name, line); looked for once."""
+    return tuple(imports_of(tree(path), dotted(path), is_package=path.name == "__init__.py"))
+
+
+def called(node: ast.Call) -> str:
+    """The last word of what is called, `a.b.c()` by `c`; empty where it has no name."""
+    return getattr(node.func, "attr", "") or getattr(node.func, "id", "")
 
 
 def imports_of(source: ast.AST, module: str, *, is_package: bool = False) -> Iterator[tuple[str, int]]:
@@ -48,7 +54,7 @@ def imports_of(source: ast.AST, module: str, *, is_package: bool = False) -> Ite
             above = module.split(".")[: -(node.level - is_package) or None] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             yield from ((f"{base}.{alias.name}", node.lineno) for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        elif isinstance(node, ast.Call) and called(node).endswith("import_module"):
             yield from ((str(arg.value), node.lineno) for arg in node.args[:1] if isinstance(arg, ast.Constant))
 
 

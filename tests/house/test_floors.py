@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tests.house.source import HARNESS, TOP, dotted, imports, imports_of, short
+from tests.house.source import HARNESS, TOP, dotted, imports, imports_of, short, tree
 
 FLOORS = {
     "core": 0,
@@ -51,7 +51,7 @@ def upward(source: ast.Module, module: str) -> list[str]:
 @pytest.mark.parametrize("path", HARNESS, ids=short)
 def test_imports_point_downwards(path):
     """A room leans only on lower floors: the neighbours that the design names apart."""
-    found = upward(ast.parse(path.read_text(encoding="utf-8")), dotted(path))
+    found = upward(tree(path), dotted(path))
     assert not found
 
 

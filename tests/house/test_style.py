@@ -125,7 +125,8 @@ _FREE = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64", "P
 def shared_randomness(source: ast.Module) -> list[str]:
     """Uses of a random state that all callers share: numpy's legacy functions, and the module `random`."""
     found = [f"{node.lineno} {ast.unparse(node)}" for node in ast.walk(source) if isinstance(node, ast.Attribute)
-             and ast.unparse(node.value) in {"np.random", "numpy.random"} and node.attr not in _FREE]
+             and node.attr not in _FREE and isinstance(node.value, ast.Attribute) and node.value.attr == "random"
+             and ast.unparse(node.value) in {"np.random", "numpy.random"}]
     for node in ast.walk(source):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {alias.name for alias in node.names} if isinstance(node, ast.Import) else {node.module or ""}

@@ -173,13 +173,13 @@ def test_a_release_without_a_router_has_no_teacher_to_try(dense):
         property_reading(check("teacher_monotone"), observed(dense))
 
 
-def test_a_teacher_that_promises_nothing_is_caught(live):
+def test_a_teacher_that_promises_nothing_is_caught(dense):
     """Fitted without constraints to a spend that falls with entropy, it is found, and told with its draws."""
     rng = np.random.default_rng(3)
     rows = rng.random((400, 3))
     free = {output: {} for output in ("tau", "spend", "gain")}
     teacher = RouterTeacher(trees=20, monotone=free).fit(rows, SIGNALS, 0.5 - rows[:, 0], np.full(400, 1.0))
-    own = replace(surface(live), router=RouterSurface(
+    own = replace(surface(dense), router=RouterSurface(
         SIGNALS, rows.min(axis=0), rows.max(axis=0), lambda asked: np.column_stack(teacher.predict(asked))))
     tried = try_property("teacher_monotone", own)
     assert tried.counterexample is not None and "entropy" in tried.counterexample
