@@ -131,7 +131,7 @@ def rag(*, rising: Sequence[str] = RAG_RISING, falling: Sequence[str] = RAG_FALL
                 _most(of, f"delta {ERRORS}", 0.02, for_s=for_s, severity="critical", then=then),
                 *(_least(of, f"rise {one}", -share, for_s=for_s, severity="critical", then=then) for one in falling))
     return (*bounded("rag", "hold", 0), *bounded("rag 2h", "rollback", 2 * _HOUR),
-            _most("rag", f"delta {ORACLE}", 0.15, by="value"))
+            _most("rag", f"delta {ORACLE}", 0.15))
 
 
 PRESETS: Mapping[str, Callable[[], tuple[Guarded, ...]]] = {
