@@ -10,8 +10,10 @@ from typing import Protocol
 from harness.errors import EvidenceError
 from harness.metrics.spec import MetricSpec
 from harness.monitor.judged import Judged, judged_of, scored
+from harness.monitor.questions import Questions, questions_in
 from harness.release.contract import guards_of
 from harness.release.live import Answer
+from harness.rollout.caches import REPLIES
 from harness.rollout.frozen import folder_of
 from harness.rollout.released import files_of
 from harness.rollout.shapes import Admitted
@@ -44,6 +46,7 @@ class Arm:
         indexed: Whether it has an index of its own, of vectors or words.
         slices: Names of slices that its policy knows: no other name is counted apart.
         measures: Measures of its policy that one judged query has a value of.
+        questions: Judged questions and what answers them; None for a release that only finds.
     """
 
     digest: str
@@ -55,6 +58,7 @@ class Arm:
     indexed: bool = False
     slices: frozenset[str] = frozenset()
     measures: Mapping[str, MetricSpec] = field(default_factory=dict)
+    questions: Questions | None = None
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -80,7 +84,8 @@ def load_arm(store: Store, release: Admitted) -> Arm:
     tasks = {check.task for check in checks if check.task is not None and check.id in guards_of(loaded.manifest.policy)}
     return Arm(release.digest, release.release, live, live.world.corpus.ids, judged_of(live.world, tasks),
                live.first.part.impl == "dense", live.first.index is not None or live.first.lexical is not None,
-               frozenset(check.slice for check in checks), scored(check.measure for check in checks))
+               frozenset(check.slice for check in checks), scored(check.measure for check in checks),
+               questions_in(loaded, live, release.artifacts, replies=store.home / REPLIES))
 
 
 def damage_here(store: Store, digest: str) -> str:

@@ -1,8 +1,8 @@
 """Shadow replay: of the judged queries that are asked, a share is answered by both arms in the background.
 
 Only they can tell live whether the candidate finds better or worse, by the judgements that the gates judge on: paired
-differences, and each arm's own value of the measures of its policy. Whoever asked waits for nothing of it. Where no
-judged query is asked nothing is known, and the ramp holds.
+differences, and each arm's own value of the measures of its policy; of releases that answer, of their answers too.
+Whoever asked waits for nothing of it. Where no judged query is asked nothing is known, and the ramp holds.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING
 
 from harness.monitor.judged import Judged, plain_text, scored, values_of
-from harness.rollout.shapes import Observation
+from harness.rollout.shapes import Assignment, Observation
 
 if TYPE_CHECKING:
     from harness.monitor.arms import Arm, Serving
     from harness.monitor.context import Service
 
-__all__ = ["DEPTH", "SHARE", "Shadow", "overlap"]
+__all__ = ["ANSWER_S", "DEPTH", "SHARE", "Shadow", "overlap"]
 
 SHARE = 0.01
 DEPTH = 10
+ANSWER_S = 60.0  # a model has limits of its own, and nobody waits for this
 _PAIRED = scored(["nDCG@10", "RR@10"])
 _WAITING = 100  # what comes faster than it can be replayed is left out: a sample of a sample
 
@@ -93,6 +94,7 @@ class Shadow:
             self._observe(stable, judged, one)
         if candidate is not None and two is not None:
             self._compare(candidate, judged, one, two)
+        self._answered(stable, candidate, judged)
         service.metrics.replayed()
         return True
 
@@ -100,6 +102,21 @@ class Shadow:
         self._service.batches.observe(Observation(
             self._service.now(), self._service.environment, stable.digest, "stable", slices=judged.slices,
             query=judged.query, values=values_of(judged, answer, stable.measures)))
+
+    def _answered(self, stable: Arm, candidate: Arm | None, judged: Judged) -> None:
+        """What both arms answer to a judged question is worth, and the candidate's beside the stable release's."""
+        service = self._service
+        old, new = stable.questions, None if candidate is None else candidate.questions
+        before = {} if old is None else old.values(judged.query)
+        after = {} if new is None else service.workers.call(lambda: new.values(judged.query), timeout_s=ANSWER_S)
+        after |= {f"delta {name}": after[name] - before[name] for name in after.keys() & before.keys()}
+        sides: list[tuple[Arm | None, Assignment, dict[str, float]]] = [
+            (stable, "stable", before), (candidate, "candidate", after)]
+        for arm, assignment, values in sides:
+            if arm is not None and values:
+                service.batches.observe(Observation(
+                    service.now(), service.environment, arm.digest, assignment, slices=judged.slices,
+                    query=judged.query, values=values))
 
     def _compare(self, candidate: Arm, judged: Judged, one: Sequence[str], two: Sequence[str]) -> None:
         before, after = values_of(judged, one, _PAIRED), values_of(judged, two, _PAIRED)

@@ -97,8 +97,11 @@ class Asking:
                      found.encode_ms + found.search_ms + found.rerank_ms + chosen_ms + reply.total_ms)
 
 
-def reader_of(part: ReaderPart, *, seed: int, environ: Mapping[str, str] | None = None) -> Reader:
+def reader_of(part: ReaderPart, *, seed: int, environ: Mapping[str, str] | None = None, cache: Path | None = None
+              ) -> Reader:
     """The reader that a manifest names; a model's endpoint and key are the environment's (docs/rag-models.md).
+
+    `cache` is a folder where a model's completions are kept; by default none are: an evaluation asks again.
 
     Raises:
         InputError: The environment, the address or the model's name cannot be used.
@@ -112,4 +115,4 @@ def reader_of(part: ReaderPart, *, seed: int, environ: Mapping[str, str] | None 
     from harness.generation.http_reader import http_reader  # loads httpx
 
     return http_reader(os.environ if environ is None else environ, model=str(part.model), url=part.url, seed=seed,
-                       cot=part.cot, budget=part.budget, limits=part.limits, fallback=ExtractiveReader())
+                       cot=part.cot, budget=part.budget, limits=part.limits, fallback=ExtractiveReader(), cache=cache)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.release.manifest import Loaded, Manifest
     from harness.release.observed import Observed
 
-__all__ = ["asked_in_turns", "asking_of", "baseline_asking", "compares", "questions_of"]
+__all__ = ["answered_row", "asked_in_turns", "asking_of", "baseline_asking", "compares", "questions_of"]
 
 
 def compares(manifest: Manifest) -> bool:
@@ -106,8 +106,8 @@ def asked_in_turns(sides: Sequence[Asking], task: Task, world: World, *, repeats
     """
     for one in sides:
         one.ask(task.texts[0], own=int(task.own[0]))
-    rows = [[_row(asked, task, place, world, sides[side].chooser.passages) for place, asked in enumerate(answered)]
-            for side, answered in enumerate(_pass(sides, task))]
+    rows = [[answered_row(asked, task, place, world, sides[side].chooser.passages)
+             for place, asked in enumerate(answered)] for side, answered in enumerate(_pass(sides, task))]
     if all(one.part.impl == "extractive" for one in sides):
         for _ in range(repeats - 1):
             rows = [[_faster(row, asked) for row, asked in zip(mine, answered, strict=True)]
@@ -129,7 +129,8 @@ def _faster(row: AnsweredRow, again: Asked) -> AnsweredRow:
     return row.model_copy(update={name: min(getattr(row, name), ms) for name, ms in fastest.items()})
 
 
-def _row(asked: Asked, task: Task, place: int, world: World, every: Passages) -> AnsweredRow:
+def answered_row(asked: Asked, task: Task, place: int, world: World, every: Passages) -> AnsweredRow:
+    """The row of one answered question: the `place`-th of a task, `every` passage of its release at hand."""
     query, reply = task.query_ids[place], asked.reply
     gold, read = _gold(task, query), {world.corpus.ids[code] for code in asked.documents}
     assert world.answers is not None
