@@ -23,25 +23,34 @@ from harness.rollout.shapes import Assignment, Observation
 if TYPE_CHECKING:
     from harness.monitor.arms import Arm, Serving
     from harness.monitor.context import Service
+    from harness.release.asking import Asked as Read
 
-__all__ = ["MOST_HITS", "Asked", "Served", "UnansweredError", "answer"]
+__all__ = ["MOST_HITS", "READ_S", "Asked", "Served", "UnansweredError", "answer"]
 
 MOST_HITS = 100
+READ_S = 60.0  # how long a candidate's answer in words is waited for: a model has limits of its own below it
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A query: its text, how many hits, whose it is (a session, a pseudonym; nobody's: drawn anew), its slices."""
+    """A query: its text, how many hits, whose it is (a session, a pseudonym; nobody's: drawn anew), its slices.
+
+    With `reads` it is a question, to be answered in words from passages of what was found.
+    """
 
     text: str
     k: int = 10
     unit: str = ""
     slices: tuple[str, ...] = ()
+    reads: bool = False
 
 
 @dataclass(frozen=True)
 class Served:
-    """An answer: document ids, best first, and who gave it. `fallback` where it was the candidate's to give."""
+    """An answer: document ids, best first, and who gave it. `fallback` where it was the candidate's to give.
+
+    `read` is what was read and said, where the query was a question.
+    """
 
     digest: str
     release: str
@@ -49,6 +58,7 @@ class Served:
     hits: Sequence[str]
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     fallback: bool = False
+    read: Read | None = None
 
 
 class _Found(NamedTuple):
@@ -58,6 +68,7 @@ class _Found(NamedTuple):
     latency_ms: Mapping[str, float]
     best: float | None
     reranked: bool
+    read: Read | None = None
 
 
 class UnansweredError(SignoffError):
@@ -97,7 +108,8 @@ def _candidate(service: Service, serving: Serving, asked: Asked) -> Served | Non
         _failed(service, serving.pointer.candidate, "candidate", (), {}, fallback=True)
         return None
     try:
-        found = service.workers.call(lambda: _found(arm, asked), timeout_s=service.timeout_s)
+        found = service.workers.call(lambda: _found(arm, asked),
+                                     timeout_s=max(service.timeout_s, READ_S * asked.reads))
     except TimeoutError:
         took = {"total": 1e3 * (perf_counter() - start)}
         _failed(service, arm.digest, "candidate", _slices(arm, asked), took, fallback=True)
@@ -117,12 +129,14 @@ def _stable(service: Service, arm: Arm, asked: Asked, *, fallback: bool) -> Serv
         _failed(service, arm.digest, "stable", _slices(arm, asked), {}, fallback=False)
         raise UnansweredError(f"{arm.release} did not answer: {type(error).__name__}") from None
     if fallback:
-        return Served(arm.digest, arm.release, "stable", found.hits, found.latency_ms, fallback=True)
+        return Served(arm.digest, arm.release, "stable", found.hits, found.latency_ms, fallback=True, read=found.read)
     return _seen(service, arm, "stable", asked, found)
 
 
 def _found(arm: Arm, asked: Asked) -> _Found:
     """What an arm answers, read whole: an answer that cannot be read is a failure like any other."""
+    if asked.reads:
+        return _read(arm, asked)
     found = arm.live.search(asked.text)
     stages = {"encode": found.encode_ms, "search": found.search_ms, "rerank": found.rerank_ms}
     sums = {"retrieval": found.encode_ms + found.search_ms, "total": sum(stages.values())}
@@ -133,12 +147,23 @@ def _found(arm: Arm, asked: Asked) -> _Found:
     return _Found(hits, stages | sums, best, found.spend > 0)
 
 
+def _read(arm: Arm, asked: Asked) -> _Found:
+    """What an arm says to a question; an answer that did not come in time is none."""
+    if arm.questions is None:
+        raise ValueError("answers no questions")
+    found = arm.questions.ask(asked.text)
+    if found.reply.timed_out:
+        raise TimeoutError
+    stages = {"encode": found.embedding_ms, "total": found.total_ms}
+    return _Found([arm.ids[code] for code in found.documents], stages, None, reranked=False, read=found)
+
+
 def _seen(service: Service, arm: Arm, assignment: Assignment, asked: Asked, found: _Found) -> Served:
     one = Observation(service.now(), service.environment, arm.digest, assignment, found.latency_ms,
                       slices=_slices(arm, asked), hit=found.best, reranked=found.reranked)
     service.batches.observe(one)
     service.metrics.count(one)
-    return Served(arm.digest, arm.release, assignment, found.hits, found.latency_ms)
+    return Served(arm.digest, arm.release, assignment, found.hits, found.latency_ms, read=found.read)
 
 
 def _failed(service: Service, digest: str, assignment: Assignment, slices: tuple[str, ...],

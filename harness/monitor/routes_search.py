@@ -1,4 +1,4 @@
-"""The routes that whoever searches and whoever watches machines use: search, health, metrics."""
+"""The routes that whoever searches or asks and whoever watches machines use: search, health, metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from harness.monitor.access import ServiceOf, Viewer
 from harness.monitor.answering import MOST_HITS, Asked, UnansweredError, answer
 
-__all__ = ["SearchRequest", "router"]
+__all__ = ["AskRequest", "SearchRequest", "router"]
 
 router = APIRouter()
 
@@ -38,6 +38,33 @@ def _search(asked: SearchRequest, service: ServiceOf, _: Viewer) -> dict[str, An
     return {"release": found.release, "digest": found.digest, "assignment": found.assignment,
             "fallback": found.fallback, "latency_ms": found.latency_ms,
             "hits": [{"rank": rank, "id": name} for rank, name in enumerate(found.hits, start=1)]}
+
+
+class AskRequest(BaseModel):
+    """What `POST /ask` takes; `unit` as in `SearchRequest`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str = Field(min_length=1, max_length=4096)
+    unit: str = Field(default="", max_length=256)
+    slices: list[str] = Field(default_factory=list, max_length=20)
+
+
+@router.post("/ask")
+def _ask(asked: AskRequest, service: ServiceOf, _: Viewer) -> dict[str, Any]:
+    """Answer one question in words, with the passages that the answer rests on, and which release gave it."""
+    stable = service.arms.serving.stable
+    if stable is not None and stable.questions is None:
+        raise HTTPException(404, f"{stable.release} finds documents and answers no questions: POST /search")
+    try:
+        found = answer(service, Asked(asked.question, unit=asked.unit, slices=tuple(asked.slices), reads=True))
+    except UnansweredError as error:
+        raise HTTPException(503, str(error)) from None
+    assert found.read is not None
+    reply, shown = found.read.reply, {one.id: one for one in found.read.passages}
+    return {"release": found.release, "digest": found.digest, "assignment": found.assignment,
+            "fallback": found.fallback, "latency_ms": found.latency_ms, "answer": reply.text, "model": reply.model,
+            "citations": [{"passage": name, "document": shown[name].doc} for name in reply.cited if name in shown]}
 
 
 @router.get("/health")

@@ -1,4 +1,4 @@
-"""Answers in shadow replay: both arms answer one judged question, and numbers by the gates' names are all that is kept."""
+"""Answers in shadow replay and to whoever asks: numbers by the gates' names are all that is kept of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from fixtures.answers import answers_world
 from harness.generation.passages import passages_of
 from harness.monitor.answered import ANSWERS
+from harness.monitor.answering import Asked, answer
 from harness.monitor.judged import judged_of, plain_text
 from harness.monitor.questions import Questions, questions_in
 from harness.monitor.shadow import Shadow
@@ -21,7 +22,7 @@ from harness.release.measures.answered import COLUMNS
 from harness.release.studied.answers_live import asked_in_turns
 from harness.release.studied.answers_table import record_of
 from harness.retrieval.bm25 import Bm25
-from tests.monitor.serving import CANDIDATE, DAY, STABLE, Fake, service_of
+from tests.monitor.serving import CANDIDATE, DAY, STABLE, Fake, client_of, http, service_of
 from tests.monitor.test_shadow import windows
 
 WORLD = answers_world()
@@ -76,7 +77,8 @@ def shadowed(tmp_path, questions, other):
     service = service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Fake(shift=1)}, candidate=CANDIDATE, percent=50.0)
     judged = judged_of(WORLD)
     for digest, arm in service.arms._loaded.items():
-        service.arms._loaded[digest] = replace(arm, judged=judged, questions=other if digest == CANDIDATE else questions)
+        answers = other if digest == CANDIDATE else questions
+        service.arms._loaded[digest] = replace(arm, judged=judged, questions=answers)
     service.arms.look()
     shadow = Shadow(service, share=1.0, draw=lambda: 0.5)
     text = questions.task.texts[0]
@@ -107,3 +109,53 @@ def test_the_same_release_twice_differs_by_nothing(tmp_path, questions):
     service, _ = shadowed(tmp_path, questions, questions)
     seen = windows(service, "candidate")
     assert np.all([seen.means[f"delta {name}"].mean == 0.0 for name in ANSWERS])
+
+
+def served(tmp_path, questions, other=None):
+    """A service whose arms answer; without `other` the stable release alone."""
+    service = service_of(tmp_path, {STABLE: Fake(), CANDIDATE: Fake()}, candidate=other and CANDIDATE,
+                         percent=100.0 if other else 0.0)
+    for digest, arm in service.arms._loaded.items():
+        service.arms._loaded[digest] = replace(arm, ids=WORLD.corpus.ids, questions=other if digest == CANDIDATE
+                                               else questions)
+    service.arms._mark(STABLE, "")
+    return service
+
+
+def test_a_question_is_answered_with_what_it_rests_on(tmp_path, questions, caplog):
+    """In words, each citation a passage of a document of the release; to nobody without a token; nothing is logged."""
+    service, text = served(tmp_path, questions), questions.task.texts[0]
+    with http(service) as address, client_of(service, address) as client, \
+            client_of(service, address, role=None) as stranger:
+        told = client.post("/ask", json={"question": text, "unit": "user-4711"}).json()
+        assert stranger.post("/ask", json={"question": text}).status_code == 401
+        heard = caplog.text + client.get("/metrics").text
+    reply = questions.ask(text).reply
+    assert (told["answer"], told["model"], told["assignment"]) == (reply.text, "extractive", "stable")
+    assert [one["passage"] for one in told["citations"]] == list(reply.cited)
+    assert {one["document"] for one in told["citations"]} <= set(WORLD.corpus.ids)
+    assert reply.text and reply.text not in heard and text not in heard and "user-4711" not in heard
+
+
+class Broken:
+    """Fails at every question."""
+
+    def ask(self, text: str, *, own: int = -1) -> object:
+        raise RuntimeError(text)
+
+
+def test_where_the_candidate_says_nothing_the_stable_release_answers(tmp_path, questions):
+    """Its failure is its own: counted against it, and whoever asked has an answer."""
+    service = served(tmp_path, questions, Broken())
+    found = answer(service, Asked(questions.task.texts[0], unit="u", reads=True))
+    assert found.fallback and found.assignment == "stable" and found.read is not None and found.read.reply.text
+    seen = windows(service, "candidate")
+    assert (seen.requests.hits, seen.requests.n) == (1, 1)
+
+
+def test_a_release_that_only_finds_answers_no_questions(tmp_path):
+    """404, and the way to what it does."""
+    service = served(tmp_path, None)
+    with http(service) as address, client_of(service, address) as client:
+        found = client.post("/ask", json={"question": "what is sorted?"})
+    assert found.status_code == 404 and "POST /search" in found.json()["error"]

@@ -130,7 +130,8 @@ def test_no_query_and_no_unit_is_told_elsewhere(served, client, caplog):
 
 
 OPEN = {("GET", "/health"), ("GET", "/metrics"), ("POST", "/login"), ("POST", "/logout")}
-NEEDS = {("POST", "/search"): "viewer", ("GET", "/"): "viewer", ("GET", "/v1/verdict"): "viewer",
+NEEDS = {("POST", "/search"): "viewer", ("POST", "/ask"): "viewer", ("GET", "/"): "viewer",
+         ("GET", "/v1/verdict"): "viewer",
          ("GET", "/v1/config"): "viewer", ("POST", "/v1/config"): "operator",
          ("POST", "/v1/config/approve"): "approver", ("GET", "/v1/ramp"): "viewer",
          ("POST", "/v1/ramp"): "operator", ("POST", "/v1/rollback"): "operator",
