@@ -1,9 +1,9 @@
-"""`signoff init [DIR]`: a commented manifest, tox.ini and a CI workflow, written all or not at all."""
+"""`signoff init [DIR]`: a commented manifest, tox.ini and a CI workflow, written all or not at all; or a demo."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,13 +24,22 @@ def command(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The repository to begin in.")] = Path(),
     *,
     release: Annotated[str, typer.Option(metavar="NAME", help="Name of the release.")] = "my-release",
+    demo_rollout: Annotated[bool, typer.Option(
+        "--demo-rollout", help="Instead: two small releases, signed and admitted, one of which turns bad.")] = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Write a commented manifest, tox.ini and a CI workflow; an existing file is never overwritten."""
+    if demo_rollout:
+        return _demo(folder, release, as_json=as_json)
     written = _write_all(folder, starter_files(release))
     if as_json:
         print_json({"release": release, "written": written})
         return int(Exit.PASSED)
+    _told(folder, written)
+    return int(Exit.PASSED)
+
+
+def _told(folder: Path, written: Sequence[Path]) -> None:
     out = console()
     for path in written:
         out.print(f"wrote {path}", markup=False, soft_wrap=True)
@@ -42,7 +51,18 @@ def command(
     out.print(f"{entered}  signoff gates {inside}", markup=False, soft_wrap=True)  # whole, to be copied
     prose(out, "Before CI can sign: `signoff keygen`, its public half in manifests/trust.yaml, the key as the secret "
                "SIGNOFF_KEY of an environment named release.")
-    return int(Exit.PASSED)
+
+
+def _demo(folder: Path, release: str, *, as_json: bool) -> int:
+    from harness.cli import init_rollout
+
+    if release != "my-release":
+        raise UsageError("init --demo-rollout names its releases itself: leave --release out")
+    init_rollout.own_store()
+    for made in (folder / name for name in init_rollout.MADE):
+        _unused(made)
+    _write_all(folder, init_rollout.demo_files())
+    return init_rollout.demo_rollout(folder, as_json=as_json)
 
 
 def starter_files(release: str) -> Mapping[str, bytes]:
@@ -55,12 +75,16 @@ def starter_files(release: str) -> Mapping[str, bytes]:
             ".github/workflows/signoff.yml": (_STARTER / "signoff.yml").read_bytes()}
 
 
+def _unused(target: Path) -> None:
+    if target.exists() or target.is_symlink():
+        raise InputError("exists already, so nothing was written; move it away or name another DIR", where=target)
+
+
 def _write_all(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
     """Write every file, or leave the folder as it was."""
     targets = {folder / name: content for name, content in files.items()}
     for target in targets:
-        if target.exists() or target.is_symlink():
-            raise InputError("exists already, so nothing was written; move it away or name another DIR", where=target)
+        _unused(target)
     missing = [parent for target in targets for parent in target.parents if not parent.exists()]
     written: list[Path] = []
     try:

@@ -92,3 +92,31 @@ def test_a_skipped_job_does_not_read_as_passed() -> None:
     assert verify["needs"] == ["gate", "sign"]
     assert "needs.gate.result" in verify["steps"][0]["run"]
     assert "if" not in verify["steps"][0]
+
+
+def test_the_demo_writes_nothing_over_and_uses_nobody_elses_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither a file that is there nor a store that the environment names is touched: one line, and nothing written."""
+    monkeypatch.setenv("SIGNOFF_DB", "sqlite:///mine.db")
+    assert main(["init", str(tmp_path), "--demo-rollout"]) == 2
+    assert "unset SIGNOFF_DB first" in capsys.readouterr().err
+    monkeypatch.delenv("SIGNOFF_DB")
+    (tmp_path / ".signoff").mkdir()
+    assert main(["init", str(tmp_path), "--demo-rollout"]) == 2
+    assert ".signoff: exists already" in capsys.readouterr().err
+    (tmp_path / ".signoff").rmdir()
+    assert main(["init", str(tmp_path), "--demo-rollout", "--release", "mine"]) == 2
+    assert files_in(tmp_path) == set()
+
+
+def test_a_step_of_the_demo_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a release does not pass its gates, the command that failed is told, and what it said last."""
+    from harness.cli import init_rollout
+
+    files = init_rollout.demo_files()
+    spoilt = files["manifests/steady.yaml"].replace(b"release: steady", b"relaese: steady")
+    monkeypatch.setattr(init_rollout, "demo_files", lambda: files | {"manifests/steady.yaml": spoilt})
+    assert main(["init", str(tmp_path), "--demo-rollout"]) == 2
+    told = capsys.readouterr().err
+    assert "signoff gates --sign manifests/steady.yaml ended with 2" in told and "relaese" in told
