@@ -21,7 +21,7 @@ from harness.release.tool_traces import DRY_RUN, ToolTrace, conforms, tools_of, 
 
 __all__ = ["Outcome", "Registry", "Tool"]
 
-_PERSON = re.compile(r"[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+|\+\d[\d ()/-]{7,}\d")
+_PERSON = re.compile(r"(?<![^\s@\"])[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+|\+\d[\d ()/-]{7,}\d")
 Run = Callable[[Mapping[str, Any], bool], Mapping[str, Any]]
 
 
@@ -114,7 +114,7 @@ class Registry:
         fault = conforms(self.functions, tool, arguments)
         if fault is not None or arguments is None:
             return Outcome(False, why=fault or "arguments are no JSON object")
-        if not intent.strip():
+        if not any(sign.isalnum() for sign in intent):
             return Outcome(False, why="no line of intent")
         if _PERSON.search(text):
             return Outcome(False, why="arguments look like an address of a person")

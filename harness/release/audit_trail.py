@@ -54,7 +54,7 @@ def record(folder: Path, *, who: str, when: datetime, command: Sequence[str]) ->
     row = {"number": len(rows) + 1, "when": when.isoformat(timespec="seconds"), "who": who,
            "command": " ".join(command), "git_commit": facts.get("git_commit"), "CONFIG_HASH": facts.get("CONFIG_HASH"),
            "run_manifest_sha256": sha256_bytes(run.encode("utf-8")), "before": sha256_bytes(before.encode("utf-8"))}
-    return atomic_write_text(file, before + json.dumps(row, ensure_ascii=False) + "\n")
+    return atomic_write_text(file, before + json.dumps(row) + "\n")
 
 
 def read_trail(file: Path) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ __all__ = ["DRY_RUN", "FILE", "Call", "ToolTrace", "conforms", "read_tools", "re
 
 FILE = "tool_trace.jsonl"
 DRY_RUN = "dry_run"  # the argument by which a mutating call asks what it would do
-_INTENT = re.compile(r"^\s*(?:tool[ -])?intent\s*:\s*\S+", re.IGNORECASE | re.MULTILINE)
+_INTENT = re.compile(r"^[^\S\n]*(?:tool[ -])?intent[^\S\n]*:[^\n]*?[^\W_]", re.IGNORECASE | re.MULTILINE)
 _FAILED = ("error", "refused")
 Tools = Mapping[str, Mapping[str, Any]]
 
@@ -42,6 +42,8 @@ class Call:
         intent: Whether the message says why.
         probe: Whether it is wrong on purpose.
         outcome: `answered`, `failed` (an answer that is an object with `error` or `refused`), or `unknown`.
+        answered_at: Number of the message that holds the answer; None where nobody answered.
+        at: Number of its own message.
     """
 
     id: str
@@ -51,6 +53,8 @@ class Call:
     intent: bool
     probe: bool
     outcome: str
+    answered_at: int | None = field(default=None, compare=False)
+    at: int = field(default=0, compare=False)
 
     @property
     def dry(self) -> bool:
@@ -67,8 +71,13 @@ class ToolTrace:
     messages: tuple[Mapping[str, Any], ...]
 
     def mutating(self, call: Call) -> bool:
-        """Whether a call changes something; one of an unknown tool may."""
-        return not call.dry and bool(self.tools.get(call.tool, {"mutating": True}).get("mutating", False))
+        """Whether a call changes something; one of an unknown tool may, and one that is dry off its schema."""
+        return not self.tries(call) and bool(self.tools.get(call.tool, {"mutating": True}).get("mutating", False))
+
+    def tries(self, call: Call) -> bool:
+        """Whether a call is a dry run: a tool that names its arguments, and not this one, would overlook it."""
+        named = self.tools.get(call.tool, {}).get("parameters", {}).get("properties", {DRY_RUN: {}})
+        return call.dry and DRY_RUN in named and conforms(self.tools, call.tool, call.arguments) is None
 
 
 def read_trace(path: Path | str, *, tools: Path | str | None = None) -> ToolTrace:
@@ -78,7 +87,7 @@ def read_trace(path: Path | str, *, tools: Path | str | None = None) -> ToolTrac
         InputError: By file and line: not JSON, no message, a call without an id or with one twice, an answer to no
             call, no call at all, no tools, other tools than the named ones, a body that is not of its digest.
     """
-    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    lines = [line for line in read_text(path).split("\n") if line.strip()]  # a text may hold U+2028
     rows = [strict_json(line, where=f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
     head = rows[0] if rows and isinstance(rows[0], dict) and "tools" in rows[0] else None
     if head is not None and "sha256" in head and head["sha256"] != (found := _digest(head["tools"], lines[1:])):
@@ -120,7 +129,7 @@ def trace_of(messages: Sequence[Any], tools: Tools, *, where: object = "trace", 
 
 def read_tools(path: Path | str) -> dict[str, Mapping[str, Any]]:
     """Tools from JSON lines, a tool each as a request names it. Raises InputError where one is none."""
-    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    lines = [line for line in read_text(path).split("\n") if line.strip()]
     return tools_of([strict_json(line, where=f"{path}, line {number}") for number, line in enumerate(lines, start=1)],
                     where=path)
 
@@ -177,14 +186,16 @@ def conforms(tools: Tools, tool: str, arguments: Mapping[str, Any] | None) -> st
         fault = best_match(checker.iter_errors(dict(arguments)))
     except Unresolvable as error:
         return f"its schema leads nowhere: {error.ref}"
+    except (RecursionError, ArithmeticError, ValueError) as error:  # it never ends, or counts past all bounds
+        return f"cannot be held to its schema: {type(error).__name__}"
     return None if fault is None else fault.message.splitlines()[0][:200]
 
 
 def write_trace(path: Path, tools: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]]) -> Path:
     """Write tools and messages as a trace, whole or not at all, under the body's digest. Returns the path."""
-    lines = [json.dumps(one, ensure_ascii=False) for one in messages]
+    lines = [json.dumps(one) for one in messages]  # ASCII: half a pair of surrogates is no UTF-8
     listed = [{"type": "function", "function": dict(one)} for one in tools]
-    head = json.dumps({"tools": listed, "sha256": _digest(listed, lines)}, ensure_ascii=False)
+    head = json.dumps({"tools": listed, "sha256": _digest(listed, lines)})
     return atomic_write_text(path, "\n".join([head, *lines]) + "\n")
 
 
@@ -192,35 +203,41 @@ def _digest(tools: object, lines: Sequence[str]) -> str:
     return sha256_bytes("\n".join([json.dumps(tools, sort_keys=True), *lines]).encode("utf-8"))
 
 
-def _outcomes(messages: Sequence[Any], where: object, first: int) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _outcomes(messages: Sequence[Any], where: object, first: int) -> dict[str, tuple[str, int]]:
+    found: dict[str, tuple[str, int]] = {}
     for row, message in enumerate(messages, start=first):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InputError("not a message", where=where, row=row, expected='{"role": …}', found=str(message)[:80])
+        if not isinstance(message.get("tool_calls") or (), list | tuple):
+            raise InputError("not calls", where=where, row=row, column="tool_calls", expected="a list",
+                             found=str(message["tool_calls"])[:80])
         if message["role"] == "tool":
             name = message.get("tool_call_id")
             if not isinstance(name, str) or name in found:
                 raise InputError("not an answer to a call", where=where, row=row, column="tool_call_id",
                                  expected="the id of a call, each once", found=name)
-            found[name] = "failed" if _failed(message.get("content")) else "answered"
+            found[name] = ("failed" if _failed(message.get("content")) else "answered"), row
     return found
 
 
 def _failed(content: Any) -> bool:
+    """Whether an answer says that nothing was done: `"error": null` beside a result says the contrary."""
     told = _object(content)
-    return told is not None and any(key in told for key in _FAILED)
+    return told is not None and any(told.get(key) not in (None, False, "") for key in _FAILED)
 
 
-def _call(call: Any, message: Mapping[str, Any], outcomes: Mapping[str, str], where: object, row: int) -> Call:
+def _call(call: Any, message: Mapping[str, Any], outcomes: Mapping[str, tuple[str, int]], where: object,
+          row: int) -> Call:
     function = call.get("function") if isinstance(call, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
     if not isinstance(function, dict) or not isinstance(name, str) or not isinstance(call.get("id"), str):
         raise InputError("not a call", where=where, row=row, column="tool_calls", found=str(call)[:80],
                          expected='{"id", "type": "function", "function": {"name", "arguments"}}')
-    said = message.get("content")
+    after: int | None
+    said, (outcome, after) = message.get("content"), outcomes.get(call["id"], ("unknown", None))
     return Call(call["id"], str(message.get("session", "")), name, _object(function.get("arguments")),
                 isinstance(said, str) and _INTENT.search(said) is not None, message.get("probe") is True,
-                outcomes.get(call["id"], "unknown"))
+                outcome, after, row)
 
 
 def _object(text: Any) -> dict[str, Any] | None:

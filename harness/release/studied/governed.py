@@ -124,14 +124,15 @@ def governed_of(trace: ToolTrace) -> GovernedObserved:
 
 
 def _dry_first(trace: ToolTrace) -> Bools:
-    tried: dict[tuple[str, str, str], int] = {}
+    tried: dict[tuple[str, str, str], int] = {}  # to the message that answered the dry run
     found = np.zeros(len(trace.calls), dtype=np.bool_)
     for row, call in enumerate(trace.calls):
         key = _key(call)
-        if call.dry and call.outcome == "answered":
-            tried[key] = 1
-        elif trace.mutating(call) and tried.pop(key, 0):
-            found[row] = True
+        if trace.tries(call):
+            if call.outcome == "answered" and call.answered_at is not None:
+                tried[key] = min(call.answered_at, tried.get(key, call.answered_at))
+        elif trace.mutating(call) and call.arguments is not None and key in tried:
+            found[row] = tried.pop(key) < call.at  # who did not wait for the answer did not look at it
     return found
 
 
