@@ -51,13 +51,15 @@ def _ragchecker(path: Path | str) -> list[Record]:
     """`metrics` of a row are shares; `retrieved_context` is a list of `{doc_id, text}`."""
     rows = []
     for at, one in enumerate(_list(_document(path), "results", path), start=1):
-        passages = [_object(each, path, at, "retrieved_context") for each in one.get("retrieved_context") or ()]
+        passages = [_object(each, path, at, "retrieved_context") for each in
+                    _items(one, "retrieved_context", path, at)]
         docs = [each.get("doc_id") for each in passages]
         rows.append({"query_id": str(_needed(one, "query_id", path, at)), "question": one.get("query"),
                      "answer": _needed(one, "response", path, at), "gold_answers": _needed(one, "gt_answer", path, at),
                      "passages": [_needed(each, "text", path, at) for each in passages],
                      "passage_docs": docs if passages and all(doc is not None for doc in docs) else None,
-                     **_scored(one.get("metrics") or {}, {name: name for name in _SCORES})})
+                     **_scored(_object(one.get("metrics") or {}, path, at, "metrics"),
+                               {name: name for name in _SCORES})})
     return rows
 
 
@@ -88,8 +90,12 @@ def _deepeval(path: Path | str) -> list[Record]:
     names = [str(case.get("name") or at) for at, case in enumerate(cases, start=1)]
     rows = []
     for at, (name, case) in enumerate(zip(names, cases, strict=True), start=1):
-        metrics = {str(each.get("name", "")).lower(): each.get("score") for each in case.get("metricsData") or ()}
+        metrics = {str(each.get("name", "")).lower(): each.get("score") for each in
+                   (_object(one, path, at, "metricsData") for one in _items(case, "metricsData", path, at))}
         seconds = case.get("completionTime")
+        if seconds is not None and type(seconds) not in (int, float):
+            raise InputError("not a number", where=path, row=at, column="completionTime", expected="seconds",
+                             found=seconds)
         rows.append({"query_id": name if names.count(name) == 1 else f"{name} {at}", "question": case.get("input"),
                      "answer": _needed(case, "actualOutput", path, at),
                      "gold_answers": _needed(case, "expectedOutput", path, at),
@@ -120,6 +126,13 @@ def _list(value: Any, key: str, path: Path | str) -> Sequence[Record]:
         raise InputError("no rows", where=path, column=key, expected="a list of at least one",
                          found=", ".join(map(str, value)), hint=nearest(key, map(str, value)))
     return [_object(one, path, at, key) for at, one in enumerate(found, start=1)]
+
+
+def _items(one: Record, key: str, path: Path | str, row: int) -> Sequence[Any]:
+    found = one.get(key) or []
+    if not isinstance(found, list):
+        raise InputError("not a list", where=path, row=row, column=key, expected="a list", found=found)
+    return found
 
 
 def _needed(one: Record, key: str, path: Path | str, row: int) -> Any:

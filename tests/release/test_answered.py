@@ -227,9 +227,11 @@ def test_three_columns_are_enough_for_token_measures():
 
 
 def test_scores_measured_elsewhere_are_taken_as_they_are():
-    """In the place of token counts, row by row."""
+    """In the place of token counts; a row without one is a gap, since a judge's share and tokens have no mean."""
     rows = [{**row, "faithfulness": 0.25} for row in answers_table(2)]
-    assert record_of(rows_of([*rows, answers_table(3)[2]])).faithfulness.tolist() == [0.25, 0.25, 1.0]
+    assert record_of(rows_of(rows)).faithfulness.tolist() == [0.25, 0.25]
+    with pytest.raises(InputError, match=r"column faithfulness: was not measured; .* found '?1 of 3 without one"):
+        record_of(rows_of([*rows, answers_table(3)[2]])).column("faithfulness")
 
 
 @pytest.mark.parametrize(("change", "line"), [

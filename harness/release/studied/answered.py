@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from harness.data.rag_results import read_results
 from harness.errors import InputError
@@ -22,7 +24,7 @@ from harness.release.studied.answers_live import (
     compares,
     questions_of,
 )
-from harness.release.studied.answers_rows import AnswersObserved
+from harness.release.studied.answers_rows import SHARES, AnswersObserved
 from harness.release.studied.answers_table import AnsweredRow, record_of, rows_of
 from harness.release.studied.slices import require_slices
 
@@ -78,7 +80,8 @@ def beside(rows: list[AnsweredRow], other: list[AnsweredRow] | None) -> AnswersO
     """The candidate's record with the baseline's in the candidate's order.
 
     Raises:
-        InputError: Questions that only one of them answered: a difference is between answers to the same question.
+        InputError: Questions that only one of them answered, or with another gold answer: a difference is between
+            answers to the same question, beside the same.
 
     >>> one = rows_of([{"query_id": "q", "answer": "rows", "gold_answers": "rows"}])
     >>> record = beside(one, one)
@@ -93,7 +96,20 @@ def beside(rows: list[AnsweredRow], other: list[AnsweredRow] | None) -> AnswersO
     if alone := asked ^ set(places):
         raise InputError("a question that only one side answered", where="answers", column="query_id",
                          expected="the same questions of candidate and baseline", found=min(alone))
-    return replace(record, baseline=record_of([other[places[row.query_id]] for row in rows]))
+    before = [other[places[row.query_id]] for row in rows]
+    for one, two in zip(rows, before, strict=True):
+        if set(one.gold_answers) != set(two.gold_answers):
+            raise InputError("another gold answer on either side", where="answers", column="gold_answers",
+                             expected="the same of candidate and baseline", found=one.query_id)
+    return replace(record, baseline=_alike(record_of(before), rows, before))
+
+
+def _alike(baseline: AnswersObserved, rows: list[AnsweredRow], before: list[AnsweredRow]) -> AnswersObserved:
+    """The baseline without what one side counted and the other was given: two measures have no difference."""
+    given = [{name for name in SHARES[:4] if any(getattr(row, name) is not None for row in side)}
+             for side in (rows, before)]
+    unlike: dict[str, Any] = {name: np.full(len(baseline), np.nan) for name in given[0] ^ given[1]}
+    return replace(baseline, **unlike)
 
 
 def _rows(loaded: Loaded, source: Source) -> list[AnsweredRow]:

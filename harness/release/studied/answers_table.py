@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from harness.errors import InputError
-from harness.metrics.answers import faithfulness, overlaps
+from harness.metrics.answers import faithfulness, normal_tokens, overlaps
 from harness.records import Floats, Ids
 from harness.release.schema import Model
 from harness.release.studied.answers_rows import COUNTS, TIMES, AnswersObserved
@@ -85,10 +85,11 @@ class AnsweredRow(Model):
 
     @model_validator(mode="after")
     def _passages_agree(self) -> AnsweredRow:
-        shown = None if self.passages is None else len(self.passages)
+        named = [held for held in (self.passages, self.passage_ids, self.passage_docs) if held is not None]
+        shown = len(named[0]) if named else 0
         for name in ("passage_ids", "passage_docs"):
             held = getattr(self, name)
-            if held is not None and len(held) != (len(held) if shown is None else shown):
+            if held is not None and len(held) != shown:
                 raise ValueError(f"{name} holds {len(held)} of {shown} passages")
         if len(set(self.ids)) < len(self.ids):
             raise ValueError("a passage id stands twice")
@@ -104,7 +105,7 @@ class AnsweredRow(Model):
         """Ids of the passages shown."""
         if self.passage_ids is not None:
             return self.passage_ids
-        return tuple(str(place) for place in range(1, len(self.passages or ()) + 1))
+        return tuple(str(place) for place in range(1, len(self.passages or self.passage_docs or ()) + 1))
 
     def cited_of(self, held: Sequence[str] | None) -> list[str] | None:
         """Of one value a passage, those of the cited passages; None where there are no values."""
@@ -115,11 +116,14 @@ class AnsweredRow(Model):
 
     @property
     def used_gold(self) -> float:
-        """1 where a cited passage is of a gold document, else 0; NaN where documents or gold ones are not known."""
+        """1 where a cited passage is of a gold document, else 0; NaN where documents or gold ones are not known.
+
+        Who says nothing has used nothing: an answer without a token is 0, whatever it cites.
+        """
         cited = self.cited_of(self.passage_docs)
         if cited is None or self.gold_docs is None:
             return np.nan
-        return float(bool(set(cited) & set(self.gold_docs)))
+        return float(bool(normal_tokens(self.answer)) and bool(set(cited) & set(self.gold_docs)))
 
     @property
     def hit(self) -> float:
@@ -151,8 +155,9 @@ def rows_of(records: Sequence[Mapping[str, Any]], *, where: object = "answers") 
 
 
 def record_of(rows: Sequence[AnsweredRow]) -> AnswersObserved:
-    """What measures read, of checked rows. Precision, recall, F1 and faithfulness are counted here, unless a row has
-    them: what was measured elsewhere is taken as it is.
+    """What measures read, of checked rows. Precision, recall, F1 and faithfulness are counted here, unless rows have
+    them: what was measured elsewhere is taken as it is, and a row without it is then a gap, since tokens in the place
+    of a judge's share would be another measure.
 
     Raises:
         InputError: As `overlaps`: a gold answer without a word.
@@ -165,7 +170,7 @@ def record_of(rows: Sequence[AnsweredRow]) -> AnswersObserved:
     faithful = faithfulness([row.answer for row in rows], [text or () for text in texts])
     counted: dict[str, Any] = {"precision": found.precision, "recall": found.recall, "f1": found.f1,
                                "faithfulness": np.where([text is None for text in texts], np.nan, faithful)}
-    shares: dict[str, Any] = {name: np.where(np.isnan(given := _column(rows, name)), values, given)
+    shares: dict[str, Any] = {name: values if np.isnan(given := _column(rows, name)).all() else given
                               for name, values in counted.items()}
     taken: dict[str, Any] = {name: _column(rows, name) for name in (*TIMES, *COUNTS)}
     names = dict.fromkeys(name for row in rows for name in row.slices)
