@@ -94,7 +94,8 @@ class Client:
         """Names of the models that the server lists, none where it lists none. Raises as `complete` does."""
         found = self._json("GET", "models", None, within_s)
         data = found.get("data") if isinstance(found, dict) else None
-        return [str(one["id"]) for one in data or [] if isinstance(one, dict) and "id" in one]
+        listed = data if isinstance(data, list) else []
+        return [str(one["id"]) for one in listed if isinstance(one, dict) and "id" in one]
 
     @property
     def _where(self) -> str:
@@ -117,6 +118,8 @@ class Client:
         try:
             async with (asyncio.timeout(within_s), self._session() as session,
                         session.stream(method, self.endpoint.at(path), json=sent) as answer):
+                if "," in answer.headers.get("content-encoding", ""):  # a thousandfold of a thousandfold is no answer
+                    raise RefusedError("answer is packed twice", where=self._where, expected="plain or gzip")
                 async for piece in answer.aiter_bytes():
                     body += piece
                     if len(body) > _MOST_BYTES:
@@ -125,7 +128,7 @@ class Client:
                 return answer.status_code, answer.headers, bytes(body)
         except TimeoutError:
             raise LateError("no answer in time", where=self._where, expected=f"within {within_s:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             unreached = isinstance(error, httpx.ConnectError)
             why = f"{type(error).__name__}: {error}" if unreached else type(error).__name__  # a name, a certificate
             told = TransientError("cannot be reached" if unreached else "broke off its answer", where=self._where,
@@ -198,7 +201,12 @@ def _completion(found: Any, where: str) -> Completion:
         raise TransientError("not a completion", where=where, expected="text in choices[0].message.content")
     prompt, answer = (one if type(one) is int and one >= 0 else None for one in counted)
     served = " ".join(str(found[name])[:80] for name in ("model", "system_fingerprint") if found.get(name))
-    return Completion(text, prompt, answer, served)
+    return Completion(_whole(text), prompt, answer, _whole(served))
+
+
+def _whole(text: str) -> str:
+    """Half a pair of surrogates, left where an answer is cut off, can be written in no file: U+FFFD stands for it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _after(headers: Mapping[str, str]) -> float:
@@ -215,7 +223,7 @@ def _between(now: str, then: str) -> float:
     try:
         moments: list[datetime] = [parsedate_to_datetime(then), parsedate_to_datetime(now)]
         return (moments[0] - moments[1]).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
 
 

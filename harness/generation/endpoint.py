@@ -32,7 +32,12 @@ class Endpoint:
     key: SecretStr | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+            parts.port  # noqa: B018  is only read here, and raises where it is none
+        except ValueError as error:
+            raise InputError(f"not the address of a model server: {error}", where="reader.url",
+                             expected="http:// or https://, usually ending in /v1", found=_bare(self.url)) from None
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise InputError("not the address of a model server", where="reader.url", found=_bare(self.url),
                              expected="http:// or https://, usually ending in /v1")

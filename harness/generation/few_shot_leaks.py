@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
+from unicodedata import category
 
 import numpy as np
 
@@ -49,7 +50,8 @@ def plain(text: str) -> str:
     >>> plain("The `axis`, along  which\u2026")
     'the axis along which'
     """
-    return " ".join(_WORD.findall(folded(text)))
+    shown = "".join(sign for sign in text if category(sign) != "Cf")  # soft hyphens, zero widths: nobody sees them
+    return " ".join(_WORD.findall(folded(shown)))
 
 
 def leaks(items: Sequence[Shot], held: Sequence[Shot]) -> list[Leak]:

@@ -111,7 +111,7 @@ class Turns:
         with self._free:
             with self._start:  # one at a time: who waits here holds no start that others could crowd
                 while (left := self._next - self._clock()) > 0.0:
-                    self._sleep(left)
+                    self._sleep(min(left, 3600.0))  # no clock sleeps for ages
                 self._no_start_before(self._clock() + self._gap)
             yield
 

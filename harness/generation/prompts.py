@@ -25,7 +25,7 @@ _FRAME = 4
 _WORD = re.compile(r"\w+|[^\w\s]")
 _MARK = re.compile(r"(?<![\w\])}])((?:\[\d{1,3}(?:\s*,\s*\d{1,3})*\]\s?)+)")  # `x[1]` is an index, not a citation
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)  # cut off in thought is no answer
-_ANSWER = re.compile(r"^\W*answer\W*:", re.IGNORECASE | re.MULTILINE)
+_ANSWER = re.compile(r"^[^\w\n]*answer[^\w\n]*:", re.IGNORECASE | re.MULTILINE)
 _SYSTEM = (
     "Answer the question from the numbered passages alone, in one or two short sentences that keep their words. "
     "After each statement put the number of the passage that it rests on, like [2]. "

@@ -77,7 +77,7 @@ def database(environ: Mapping[str, str]) -> Found:
     engine = create_engine(named, connect_args=waits)
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+            connection.execute(text("SELECT count(*) FROM sqlite_master" if sqlite else "SELECT 1"))  # reads the file
     finally:
         engine.dispose()
     yield HealthCheck("database", True, f"{named.render_as_string(hide_password=True)} answers")

@@ -96,6 +96,13 @@ def test_the_environment_is_as_it_must_be(here, environ, fault):
     assert faults(ready(answering(here), environ)) == fault
 
 
+def test_a_file_that_is_no_database_does_not_answer(here):
+    """SQLite answers what needs no file without a look at it; the check reads it."""
+    (here / "rollout.db").write_text("no database\n" * 100, encoding="utf-8")
+    found = ready(answering(here), DEFAULTS | {"SIGNOFF_DB": f"sqlite:///{here}/rollout.db"})
+    assert [one.name for one in found.faults] == ["database"] and "not a database" in found.faults[0].line
+
+
 def test_a_database_that_is_there_answers(here):
     """A store that can be asked is healthy, and no password is told."""
     (here / "rollout.db").touch()
