@@ -63,15 +63,17 @@ def command(
 
 
 def _watch(env: str, db: str | None, *, once: bool, acting: bool, as_json: bool) -> int:
-    from harness.monitor.running import arms_together, resolution_of, scene_of
+    from harness.monitor.resolutions import known_resolution, settled_resolution
+    from harness.monitor.running import arms_together, scene_of
     from harness.rollout.store import open_store
 
-    resolution_s = resolution_of()
     with open_store(db) as store:
         if not acting:
+            resolution_s = known_resolution(store, env)
             with store.reading() as connection:
                 return _show(scene_of(connection, env, datetime.now(UTC), resolution_s=resolution_s,
                                       together=arms_together()), None, as_json)
+        resolution_s = settled_resolution(store, env, datetime.now(UTC))
         alerts = _alerts(store)
         last: list[Ticked] = []  # windows that it read are not parsed again
 

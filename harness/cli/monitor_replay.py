@@ -65,7 +65,8 @@ def _replayed(trace: Path, guards: Sequence[Guarded], *, rollout: Any, speed: An
 
     from harness.cli.common import console as words
     from harness.monitor.replaying import replay
-    from harness.monitor.running import arms_together, resolution_of
+    from harness.monitor.resolutions import resolution_of
+    from harness.monitor.running import arms_together
     from harness.monitor.trace import read_observations
 
     observations = read_observations(trace)

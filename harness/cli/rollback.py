@@ -93,9 +93,8 @@ def _seen(store: Store, env: str) -> Seen:
     """The windows before the flip, for the incident file: read after it."""
     def seen() -> Mapping[str, Any]:
         from harness.monitor.incidents import seen_before
-        from harness.monitor.running import resolution_of
 
-        return seen_before(store, env, resolution_s=resolution_of())()
+        return seen_before(store, env)()
     return seen
 
 

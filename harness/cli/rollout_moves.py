@@ -66,7 +66,8 @@ def _ramp(signed: Rollout | None, preset: str | None, release: str) -> Rollout:
 
 def stepped(store: Store, env: str) -> Advanced:
     """One look, as the monitor's. Raises InputError where no ramp is under way."""
-    from harness.monitor.running import arms_together, resolution_of, tick
+    from harness.monitor.resolutions import known_resolution
+    from harness.monitor.running import arms_together, tick
     from harness.rollout.caches import caches_of
 
     with store.reading() as connection:
@@ -74,8 +75,9 @@ def stepped(store: Store, env: str) -> Advanced:
     if ramp is None or ramp.over:
         raise InputError("no ramp is under way", where=env, expected="signoff rollout start RELEASE --env NAME",
                          found=None if ramp is None else ramp.name)
-    found = tick(store, env, datetime.now(UTC), resolution_s=resolution_of(), together=arms_together(),
-                 killed=killed(), caches=caches_of(store.home), smoke=smoke_later(store)).advanced
+    found = tick(store, env, datetime.now(UTC), resolution_s=known_resolution(store, env),
+                 together=arms_together(), killed=killed(), caches=caches_of(store.home),
+                 smoke=smoke_later(store)).advanced
     if found is None:
         raise InputError("the ramp ended while it was looked at", where=env, expected="signoff rollout status")
     return found
@@ -84,12 +86,11 @@ def stepped(store: Store, env: str) -> Advanced:
 def ended(store: Store, env: str, said: Mapping[str, Any], *, who: str) -> Advanced:
     """Take the candidate back by hand, at once or down the reverse ladder."""
     from harness.monitor.incidents import seen_before
-    from harness.monitor.running import resolution_of
     from harness.rollout.caches import caches_of
 
     return abort(store, env, who=who, why=said["why"], now=datetime.now(UTC), gradual=bool(said.get("gradual")),
                  caches=caches_of(store.home), smoke=smoke_later(store),
-                 seen=seen_before(store, env, resolution_s=resolution_of()))
+                 seen=seen_before(store, env))
 
 
 def overridden(store: Store, env: str, said: Mapping[str, Any]) -> Agreement:

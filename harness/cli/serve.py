@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -89,11 +90,11 @@ def _service(store: Store, env: str, *, timeout_ms: float, shadow: float, monito
     from harness.monitor.batching import Batches
     from harness.monitor.context import Service
     from harness.monitor.delivery import channels_of, checked, names_of
-    from harness.monitor.running import resolution_of
+    from harness.monitor.resolutions import settled_resolution
     from harness.rollout.files import environment_named
 
     environment_named(env)
-    resolution_s = resolution_of(os.environ)
+    resolution_s = settled_resolution(store, env, datetime.now(UTC))
     checked(os.environ)
     alerts = Alerts(channels_of(os.environ), names=names_of(os.environ), folder=store.home / "alerts", store=store)
     return Service(store, env, Arms(store, env), Batches(store, resolution_s=resolution_s), timeout_ms=timeout_ms,

@@ -12,6 +12,7 @@ from harness.errors import InputError
 from harness.monitor.answered import ANSWERS, ORACLE, RATE
 from harness.monitor.measures import measure_of
 from harness.monitor.replaying import Replayed
+from harness.monitor.resolutions import kept_resolution
 from harness.monitor.window_store import read_windows
 from harness.monitor.windows import ALL, RESOLUTION_S, Key, Window
 from harness.rollout.incidents import Seen, facts_of, next_steps, written_to
@@ -31,11 +32,14 @@ def seen_of(readings: Sequence[Reading], windows: Mapping[Key, Window]) -> Seen:
     return lambda: {"readings": [facts_of(one) for one in readings], "windows": course_of(windows)}
 
 
-def seen_before(store: Store, environment: str, *, resolution_s: int = RESOLUTION_S) -> Seen:
-    """What an incident tells where a person decided: the last windows before the flip, and no readings."""
+def seen_before(store: Store, environment: str, *, resolution_s: int | None = None) -> Seen:
+    """What an incident tells where a person decided: the last windows before the flip, and no readings.
+
+    Windows are as long as is said, else as the store says: nobody's setting stands in the way of a rollback.
+    """
     def seen() -> dict[str, Any]:
-        step = timedelta(seconds=resolution_s)
         with store.reading() as connection:
+            step = timedelta(seconds=resolution_s or kept_resolution(connection, environment) or RESOLUTION_S)
             last = current(connection, environment)
             found = {} if last is None else read_windows(connection, environment, since=last.at - LATELY * step,
                                                          until=last.at)

@@ -33,9 +33,9 @@ from harness.rollout.shapes import Guarded, Pointer, Reading
 from harness.rollout.store import Store
 from harness.rollout.switches import kept_off
 
-__all__ = ["ARMS", "KEEP", "RESOLUTION", "Scene", "Ticked", "arms_together", "resolution_of", "scene_of", "tick"]
+__all__ = ["ARMS", "KEEP", "Scene", "Ticked", "arms_together", "scene_of", "tick"]
 
-RESOLUTION, ARMS = "MONITORING_RESOLUTION", "MONITORING_ARMS"
+ARMS = "MONITORING_ARMS"
 _ARMS = ("together", "apart")
 KEEP = timedelta(days=8)
 _TURNS = 3  # looks that are taken anew where another monitor moved the ramp meanwhile
@@ -174,22 +174,6 @@ def scene_of(connection: Connection, environment: str, now: datetime, *, guards:
         windows = rolled_up(windows, seconds=resolution_s)  # of a service whose windows are shorter
     return Scene(pointer, ramp, watch, windows, tuple(readings(asked, windows, now, watch=watch, alpha=alpha)), ended,
                  called_by_release(connection, watch.release))
-
-
-def resolution_of(environ: Mapping[str, str] = os.environ) -> int:
-    """Seconds of a window by `MONITORING_RESOLUTION`, such as 60, 60s, 1m; a minute where it is not set.
-
-    Raises: InputError for what is no whole number of seconds from 1 to 3,600.
-
-    >>> resolution_of({}), resolution_of({"MONITORING_RESOLUTION": "1s"}), resolution_of({RESOLUTION: "5m"})
-    (60, 1, 300)
-    """
-    said = environ.get(RESOLUTION, "").strip() or str(RESOLUTION_S)
-    number, unit = (said[:-1], said[-1]) if said[-1:] in {"s", "m", "h"} else (said, "s")
-    seconds = int(number) * {"s": 1, "m": 60, "h": 3600}[unit] if number.isascii() and number.isdigit() else 0
-    if not 1 <= seconds <= 3600 or 3600 % seconds:
-        raise InputError("not a resolution", where=RESOLUTION, expected="1s to 1h, a whole part of an hour", found=said)
-    return seconds
 
 
 def arms_together(environ: Mapping[str, str] = os.environ, *, default: bool = False) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NEWEST", "migrated", "steps"]
 
-NEWEST = "0002"  # said here too, so that opening a store that is up to date need not load Alembic
+NEWEST = "0003"  # said here too, so that opening a store that is up to date need not load Alembic
 _Block = Callable[[], AbstractContextManager[Connection]]
 
 

@@ -30,7 +30,7 @@ from harness.data.canonical import strict_json
 from harness.errors import EvidenceError, InputError
 
 __all__ = ["METADATA", "Document", "Moment", "acknowledged", "admissions", "alerts", "backups", "json_text",
-           "moment_of", "moment_text", "pointer", "ramp", "releases", "tokens", "trail", "windows"]
+           "moment_of", "moment_text", "pointer", "ramp", "releases", "resolutions", "tokens", "trail", "windows"]
 
 _DIGEST = 64
 
@@ -177,6 +177,13 @@ windows = Table(
     Column("state", LargeBinary, nullable=False),
     Column("sha256", String(_DIGEST), nullable=False),
     Index(None, "environment", "minute"),
+)
+
+resolutions = Table(  # how long an environment's windows are: read as another length, they would tell another story
+    "resolutions", METADATA,
+    Column("environment", Text, primary_key=True),
+    Column("seconds", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 acknowledged = Table(  # ids of batches of observations: each is counted once

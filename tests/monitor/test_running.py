@@ -10,7 +10,8 @@ from sqlalchemy import insert, select, update
 from fixtures.rollout import planted
 from harness.data.store import sha256_bytes
 from harness.errors import EvidenceError, InputError
-from harness.monitor.running import resolution_of, tick
+from harness.monitor.resolutions import resolution_of
+from harness.monitor.running import tick
 from harness.monitor.terms import guards_of_release
 from harness.monitor.windows import Key, Window
 from harness.release.policy import Limit
