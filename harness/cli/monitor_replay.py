@@ -24,7 +24,9 @@ def replayed(trace: Path, preset: str | None, manifest: Path | None, said: Mappi
     """
     speed, ramp = _speed(said["speed"]), _ramp(said["rollout"])
     found = _replayed(trace, _guards(preset, manifest), rollout=ramp, speed=speed, every_s=said["every_s"])
-    return _show_replay(found, _incident(found, said["db"]), as_json=as_json)
+    from harness.monitor.trace import names_arms
+
+    return _show_replay(found, _incident(found, said["db"]), as_json=as_json, arms=names_arms(trace))
 
 
 def _guards(preset: str | None, manifest: Path | None) -> tuple[Guarded, ...]:
@@ -103,9 +105,10 @@ def _incident(found: Replayed, db: str | None) -> Path | None:
     return replayed_incident(found, home_of(db) / FOLDER)
 
 
-def _show_replay(found: Replayed, incident: Path | None, *, as_json: bool) -> int:
+def _show_replay(found: Replayed, incident: Path | None, *, as_json: bool, arms: bool) -> int:
     if as_json:
         print_json({"incident": incident and str(incident), "observations": found.observations, "looks": found.looks,
+                    "unseen": found.unseen, "arms": arms,
                     "rolled_back": _iso(found.rolled_back), "by": found.by,
                     "stage": None if found.ramp is None else found.ramp.name,
                     "events": [{**one._asdict(), "at": one.at.isoformat()} for one in found.events]})
@@ -115,8 +118,22 @@ def _show_replay(found: Replayed, incident: Path | None, *, as_json: bool) -> in
             out.print(f"{one.at:%Y-%m-%d %H:%M} {one.what}: {one.state}\n      {one.reason}", soft_wrap=True)
         end = "never rolled back" if found.rolled_back is None else f"rolled back at {found.rolled_back} by {found.by}"
         out.print(f"{found.observations:,} observations, {found.looks:,} looks: {end}", soft_wrap=True)
+        for line in _limits(found, arms):
+            out.print(line, soft_wrap=True, highlight=False)
         _ended(found, incident)
     return int(Exit.REFUSED) if found.rolled_back is not None else code_of(found.readings)
+
+
+def _limits(found: Replayed, arms: bool) -> list[str]:
+    """What the figures do not rest on: rows after the end, a stable arm that was not recorded."""
+    told = []
+    if found.unseen:
+        why = "rollback" if found.rolled_back is not None else "end of the ramp"
+        told.append(f"stopped at the {why}: {found.unseen:,} later observations were not looked at")
+    if not arms:
+        told.append("no column `assignment`: every row counts as the candidate's, and nothing is compared with a "
+                    "stable release")
+    return told
 
 
 def _ended(found: Replayed, incident: Path | None) -> None:

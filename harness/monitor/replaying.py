@@ -47,6 +47,7 @@ class Replayed:
         rolled_back: When a guard that rolls back first fired; None where none did.
         by: That guard.
         windows: Everything that was seen.
+        unseen: Rows after the rollback, or the ramp's end: the replay stops there.
     """
 
     observations: int
@@ -57,6 +58,7 @@ class Replayed:
     rolled_back: datetime | None = None
     by: str | None = None
     windows: Mapping[Key, Window] = field(default_factory=dict, repr=False)
+    unseen: int = 0
 
 
 @dataclass
@@ -145,7 +147,7 @@ def _run(run: _Run, observations: Sequence[Observation], every: timedelta, pace:
         fired = run.look(now)
         if fired is not None or (run.ramp is not None and run.ramp.over):
             return Replayed(done, run.looks, tuple(run.events), run.found, run.ramp, None if fired is None else now,
-                            None if fired is None else fired.guard.name, run.windows)
+                            None if fired is None else fired.guard.name, run.windows, len(observations) - done)
     return Replayed(done, run.looks, tuple(run.events), run.found, run.ramp, windows=run.windows)
 
 

@@ -18,8 +18,8 @@ from harness.data.store import sha256_bytes
 from harness.errors import InputError, nearest
 from harness.monitor.guards import ALPHA, readings, watching
 from harness.monitor.incidents import seen_before, seen_of
-from harness.monitor.ledger import write_states
-from harness.monitor.series import Watch, spans_of
+from harness.monitor.ledger import forget_alerts, write_states
+from harness.monitor.series import Span, Watch, spans_of
 from harness.monitor.terms import called_by_release, guards_of_release
 from harness.monitor.window_store import newest, read_windows, rolled_up, trim
 from harness.monitor.windows import RESOLUTION_S, Key, Window, minute_of
@@ -123,8 +123,7 @@ def tick(store: Store, environment: str, now: datetime, *, guards: Sequence[Guar
     release = "" if scene.watch is None else scene.watch.release
     with store.writing() as connection:
         write_states(connection, environment, scene.readings, now, release=release)
-        needed = () if scene.watch is None else spans_of(scene.watch, now)
-        trim(connection, environment, before=min(now, newest(connection, environment) or now) - KEEP, keep=needed)
+        _forget(connection, environment, now, keep=() if scene.watch is None else spans_of(scene.watch, now))
     return Ticked(scene, advanced, _told(tell, scene, advanced, now))
 
 
@@ -150,6 +149,15 @@ class _Look(NamedTuple):
         return moved(self.store, self.environment, lambda state: step(state, scene.readings, self.now), who=_WHO,
                      now=self.now, caches=self.caches, smoke=self.smoke, note=unmoved,
                      seen=seen_of(scene.readings, scene.windows))
+
+
+def _forget(connection: Connection, environment: str, now: datetime, *, keep: Sequence[Span]) -> None:
+    """Windows that are older than `KEEP`, and the alerts of their time; by their own clock where ours is ahead."""
+    last = newest(connection, environment)
+    before = min(now, last or now) - KEEP
+    trim(connection, environment, before=before, keep=keep)
+    if last is not None:  # without a window there is no second clock, and nobody's silence makes an alert old
+        forget_alerts(connection, environment, before=before)
 
 
 def scene_of(connection: Connection, environment: str, now: datetime, *, guards: Sequence[Guarded] | None = None,

@@ -16,7 +16,7 @@ from typing import Any
 from harness.errors import InputError
 from harness.rollout.shapes import Observation
 
-__all__ = ["read_observations"]
+__all__ = ["names_arms", "read_observations"]
 
 _NUMBERS = ("hit", "ndcg_delta", "rr_delta", "jaccard", "weight")
 _FLAGS = ("reranked", "covered")
@@ -41,6 +41,13 @@ def read_observations(path: Path, *, release: str = "candidate", environment: st
     base = {"release": release, "environment": environment, "assignment": "candidate"}
     found = [_observation(row, place, base, path) for place, row in enumerate(_rows(table), start=1)]
     return sorted(found, key=lambda one: one.at)
+
+
+def names_arms(path: Path) -> bool:
+    """Whether a trace, one that could be read, says whose each row is; without that all are the candidate's."""
+    import pyarrow.parquet as pq
+
+    return "assignment" in pq.read_schema(path).names
 
 
 def _rows(table: Any) -> Iterator[dict[str, Any]]:

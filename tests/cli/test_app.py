@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import types
@@ -13,6 +14,7 @@ import pytest
 from harness.cli import app
 from harness.cli.app import VERBS, Verb, main
 from harness.errors import EvidenceError, InputError
+from tests.house.source import TOP
 
 
 @pytest.fixture
@@ -120,3 +122,11 @@ def test_a_reader_that_leaves_is_met_in_silence() -> None:
     assert child.stderr.read() == b""
     child.stderr.close()
     assert child.wait() == 1
+
+
+def test_the_manifest_page_names_what_watches_a_guard() -> None:
+    """The row of `guard` names commands, each of which there is; among them the service and the monitor."""
+    (row,) = [line for line in (TOP / "docs" / "manifest.md").read_text(encoding="utf-8").splitlines()
+              if line.startswith("| `guard` |")]
+    named = re.findall(r"`signoff (\w+)", row)
+    assert {"serve", "monitor", "export"} == set(named) <= VERBS.keys()

@@ -245,3 +245,39 @@ def test_old_rows_are_forgotten_and_what_is_open_is_not(serving, rng):
         gone = forget_alerts(connection, "prod", before=at(20) + timedelta(days=400))
         assert gone == rows - len(before) and book_of(connection, "prod") == before
     assert GUARD.name in before
+
+
+def test_a_look_forgets_alerts_with_the_windows_of_their_time(serving, rng):
+    """Alerts of nine days ago go with their windows, but for each guard's last row; those of this week stay."""
+    course, week = Course(serving, TEAM), 7 * 1440
+    bad(serving, rng, range(30))
+    course.look(8)
+    course.look(20)
+    with serving.reading() as connection:
+        first = len(connection.execute(select(tables.alerts)).all())
+        open_still = len(book_of(connection, "prod"))
+    assert first > open_still > 0
+    good(serving, rng, range(week, week + 2))
+    tick(serving, "prod", at(week + 2), guards=())
+    with serving.reading() as connection:
+        assert len(connection.execute(select(tables.alerts)).all()) == first
+    good(serving, rng, range(week + 2880, week + 2882))
+    tick(serving, "prod", at(week + 2882), guards=())
+    with serving.reading() as connection:
+        assert len(connection.execute(select(tables.alerts)).all()) == open_still
+
+
+def test_a_clock_far_ahead_makes_no_alert_old(serving, rng):
+    """Without a window, or with those of today alone, a host that shows 2099 for once forgets nothing."""
+    course = Course(serving, TEAM)
+    bad(serving, rng, range(30))
+    course.look(8)
+    course.look(20)
+    with serving.reading() as connection:
+        rows = len(connection.execute(select(tables.alerts)).all())
+    tick(serving, "prod", at(74 * 365 * 1440), guards=())
+    with serving.writing() as connection:
+        connection.execute(tables.windows.delete())
+    tick(serving, "prod", at(74 * 365 * 1440), guards=())
+    with serving.reading() as connection:
+        assert len(connection.execute(select(tables.alerts)).all()) == rows

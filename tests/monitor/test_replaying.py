@@ -98,6 +98,26 @@ def test_the_verb_tells_what_happened(tmp_path, rng, capsys):
     assert "rolled back at" in capsys.readouterr().out
 
 
+def test_the_verb_says_what_its_figures_do_not_rest_on(tmp_path, rng, capsys):
+    """A replay that stops at the rollback says how many rows it left, and without a column of arms that there is none;
+    where neither is so, neither is said.
+    """
+    whole = trace(tmp_path / "whole.parquet", rng, 240, bad_from=60)
+    table = pq.read_table(whole)
+    pq.write_table(table.drop_columns(["assignment"]), tmp_path / "bare.parquet")
+    assert main(["monitor", "replay", str(whole), "--preset", "ra-guard", "--json"]) == 10
+    told = json.loads(capsys.readouterr().out)
+    assert told["arms"] is True and 0 < told["unseen"] == table.num_rows - told["observations"]
+    assert main(["monitor", "replay", str(whole), "--preset", "ra-guard"]) == 10
+    said = capsys.readouterr().out
+    assert f"stopped at the rollback: {told['unseen']:,} later observations" in said and "no column" not in said
+    main(["monitor", "replay", str(tmp_path / "bare.parquet"), "--preset", "ra-guard"])
+    assert "no column `assignment`: every row counts as the candidate's" in capsys.readouterr().out
+    main(["monitor", "replay", str(trace(tmp_path / "sound.parquet", rng, 30)), "--preset", "ra-guard"])
+    said = capsys.readouterr().out
+    assert "stopped at" not in said and "no column" not in said
+
+
 @pytest.mark.parametrize("words", [
     ["replay"], ["run"], ["show"], ["replay", "t.parquet"], ["replay", "t.parquet", "--preset", "t3"],
     ["replay", "t.parquet", "--preset", "t1", "--speed", "fast"], ["replay", "none.parquet", "--preset", "t1"],
