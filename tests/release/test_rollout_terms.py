@@ -52,11 +52,9 @@ def test_a_preset_is_a_section():
 
 
 def test_a_manifest_without_the_section_keeps_its_digest():
-    """What was signed before there were ramps is still what was signed; a ramp changes the digest."""
-    from harness.data.canonical import digest_of
-
+    """What was signed before there were ramps and readers is still what was signed; a ramp changes the digest."""
     bare, with_ramp = (parse_manifest((MANIFEST + text).encode(), where="x") for text in ("", OWN))
-    assert bare.config_hash == digest_of(bare.model_dump(mode="json", by_alias=True, exclude={"checklist", "rollout"}))
+    assert bare.config_hash == "29dd42d9b37191f3774cca7fff2e83cb8cf9eb8826e88c8fa0f06a054ef03e27"
     assert bare.config_hash != with_ramp.config_hash
 
 
