@@ -323,11 +323,14 @@ def with_integrity(**changes) -> Trial:
     return replace(trial, candidate=replace(trial.candidate, integrity=replace(integrity_of(), **changes)))
 
 
+_KEYS = len(RUN_MANIFEST_KEYS)
+
+
 @pytest.mark.parametrize(("measure", "changes", "faults", "n", "note"), [
-    ("run manifest gaps", {}, 0, len(RUN_MANIFEST_KEYS), ""),
-    ("run manifest gaps", {"run_manifest": {key: 1 for key in RUN_MANIFEST_KEYS if key != "seed"}}, 1, len(RUN_MANIFEST_KEYS), "seed"),
-    ("run manifest gaps", {"run_manifest": dict.fromkeys(RUN_MANIFEST_KEYS, 1) | {"data": {}}}, 1, len(RUN_MANIFEST_KEYS), "data"),
-    ("run manifest gaps", {"run_manifest": {}}, len(RUN_MANIFEST_KEYS), len(RUN_MANIFEST_KEYS), "release, CONFIG_HASH, seed"),
+    ("run manifest gaps", {}, 0, _KEYS, ""),
+    ("run manifest gaps", {"run_manifest": {key: 1 for key in RUN_MANIFEST_KEYS if key != "seed"}}, 1, _KEYS, "seed"),
+    ("run manifest gaps", {"run_manifest": dict.fromkeys(RUN_MANIFEST_KEYS, 1) | {"data": {}}}, 1, _KEYS, "data"),
+    ("run manifest gaps", {"run_manifest": {}}, _KEYS, _KEYS, "release, CONFIG_HASH, seed"),
     ("digest mismatches", {"stated": {"a": "1", "b": "2"}, "found": {"a": "1", "b": "2"}}, 0, 2, ""),
     ("digest mismatches", {"stated": {"a": "1", "b": "2"}, "found": {"a": "1", "b": "3"}}, 1, 2, "b"),
     ("digest mismatches", {"stated": {"a": "1"}, "found": {"a": "1", "new": "2"}}, 1, 2, "new"),
