@@ -56,7 +56,7 @@ VERBS: Mapping[str, Verb] = {
     "eval": Verb("harness.cli.eval", "Measure", "measure a release before and after reranking"),
     "compare": Verb("harness.cli.compare", "Measure", "paired differences of two releases: plan, tune or hold"),
     "tune": Verb("harness.cli.tune", "Look inside", "find the cheapest setting that loses nothing"),
-    "health": Verb("harness.cli.health", "Look inside", "is a release that answers fit to be evaluated, and what to do"),
+    "health": Verb("harness.cli.health", "Look inside", "whether what answers is fit to be evaluated"),
     "diagnose": Verb("harness.cli.diagnose", "Look inside", "index health and reranker acceptance"),
     "explain": Verb("harness.cli.explain", "Look inside", "why a query got its results"),
     "hunt": Verb("harness.cli.hunt", "Look inside", "search for the query and mutation that lose most"),
