@@ -46,8 +46,8 @@ def with_token(address: str, token: str) -> Iterator[tuple[str, list[str]]]:
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()
-            self.wfile.write(f'''<iframe src="/?framed" style="width:{width}px;height:4000px;border:0" onload="document.title
-                = this.contentDocument.documentElement.scrollWidth"></iframe>'''.encode())
+            self.wfile.write(f'''<iframe src="/?framed" style="width:{width}px;height:4000px;border:0"
+                onload="document.title = this.contentDocument.documentElement.scrollWidth"></iframe>'''.encode())
 
         def log_message(self, *_):
             """Nothing to the test's output."""
