@@ -83,8 +83,13 @@ def _guard(one: Reading, looks: Sequence[Reading]) -> dict[str, Any]:
 def _alerts(connection: Connection, environment: str) -> Sequence[Mapping[str, Any]]:
     columns = tables.alerts.c
     asked = select(tables.alerts).where(columns.environment == environment).order_by(columns.seq.desc()).limit(_ROWS)
+    rows = connection.execute(asked).all()
+    known = tables.releases.c
+    named = {row.digest: row.release for row in connection.execute(
+        select(known.digest, known.release).where(known.digest.in_({row.body.get("release", "") for row in rows})))}
     return [{"at": _moment(row.at), "severity": row.severity, "guard": row.guard, "state": row.state,
-             "reason": row.body.get("reason", "")} for row in connection.execute(asked)]
+             "release": named.get(row.body.get("release"), ""), "digest": _short(row.body.get("release") or None),
+             "reason": row.body.get("reason", "")} for row in rows]
 
 
 def _number(value: float | None) -> str:

@@ -11,6 +11,7 @@ from harness.monitor.answering import Asked, answer
 from harness.monitor.page import live_page, login_page
 from harness.monitor.page_plot import plot_of
 from harness.release.policy import Limit
+from harness.rollout import tables
 from harness.rollout.ramp_store import begin
 from harness.rollout.shapes import Guarded, Reading
 from tests.monitor.serving import CANDIDATE, DAY, STABLE, Fake, service_of
@@ -28,6 +29,21 @@ def test_the_page_says_who_serves_and_what_the_guards_show(tmp_path):
                   "<code>aaaaaaaaaaaa</code>", "ramp 50 %: error rate (all)", "windows, none that shows it"):
         assert words in page, words
     assert page.count("<svg") == page.count("</svg>") == 3
+
+
+def test_an_alert_names_its_release(tmp_path):
+    """By the name that it was admitted under; one that is not known here is named by its digest alone."""
+    service, clock, _ = ramping(tmp_path)
+    minute(service, clock)
+    with service.store.writing() as connection:
+        connection.execute(tables.alerts.insert().values(
+            environment="prod", at=DAY, severity="critical", guard="g", state="critical",
+            body={"reason": "", "release": "e" * 64}))
+        connection.execute(tables.alerts.insert().values(
+            environment="prod", at=DAY, severity="critical", guard="old", state="critical", body={"reason": ""}))
+    said = re.findall(r'data-of="Release">(.*?)</td>', live_page(service))
+    assert said[:2] == ["<code>–</code>", f"<code>{'e' * 12}</code>"]
+    assert said[2:] and set(said[2:]) == {"release-b <code>bbbbbbbbbbbb</code>"}
 
 
 def test_a_page_of_a_service_that_saw_nothing_yet_says_so(tmp_path):

@@ -22,6 +22,19 @@ from tests.monitor.test_watching import minute, ramping
 pytestmark = pytest.mark.services
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
+# Of the page in the frame: how wide it is, and in how many rows a plot lies over a number, or a number is out of sight.
+LOOKED_AT = """document.querySelector("iframe").onload = event => {
+    const page = event.target.contentDocument, wide = event.target.clientWidth;
+    const over = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    const hidden = [...page.querySelectorAll("#guards tbody tr")].filter(row => {
+        const plot = row.querySelector("svg"), drawn = plot.getBoundingClientRect();
+        return [...row.cells].filter(cell => !cell.contains(plot)).map(cell => cell.getBoundingClientRect()).some(
+            cell => cell.height === 0 || cell.right > wide + 1 || over(cell, drawn));
+    });
+    document.title = page.documentElement.scrollWidth;
+    document.body.dataset.hidden = hidden.length;
+};"""
+
 
 @contextmanager
 def with_token(address: str, token: str) -> Iterator[tuple[str, list[str]]]:
@@ -46,8 +59,8 @@ def with_token(address: str, token: str) -> Iterator[tuple[str, list[str]]]:
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()
-            self.wfile.write(f'''<iframe src="/?framed" style="width:{width}px;height:4000px;border:0"
-                onload="document.title = this.contentDocument.documentElement.scrollWidth"></iframe>'''.encode())
+            self.wfile.write(f'''<iframe src="/?framed" style="width:{width}px;height:4000px;border:0"></iframe>
+                <script>{LOOKED_AT}</script>'''.encode())
 
         def log_message(self, *_):
             """Nothing to the test's output."""
@@ -126,3 +139,28 @@ def test_a_table_that_does_not_stack_is_caught(page, tmp_path, monkeypatch):
                         "@media (max-width:1px)").replace("overflow-x:auto", ""))
     document, _ = browsed(f"{page[0]}/framed-400", tmp_path / "profile")
     assert int(document.split("<title>")[1].split("<")[0]) > 400
+
+
+@pytest.mark.parametrize("width", [320, 400, 800])
+def test_no_plot_hides_a_number(page, tmp_path, width):
+    """Value, interval and n of every guard are in sight, with nothing drawn over them, on a phone and a tablet."""
+    document, _ = browsed(f"{page[0]}/framed-{width}", tmp_path / "profile")
+    assert 'data-hidden="0"' in document
+
+
+@pytest.mark.parametrize("fault", ["td svg { position:relative; top:-4rem }", "td.n { display:none !important }",
+                                   "td.n { position:relative; left:30rem }"])
+def test_a_plot_over_a_number_is_caught(page, tmp_path, monkeypatch, fault):
+    """The look has teeth: a plot moved up, numbers taken away or beyond the edge are seen in each row."""
+    made = live.live_page
+    monkeypatch.setattr(routes_watch, "live_page",
+                        lambda service: made(service).replace("</style>", fault + "</style>"))
+    document, _ = browsed(f"{page[0]}/framed-400", tmp_path / "profile")
+    assert 'data-hidden="3"' in document
+
+
+def test_alerts_name_their_release(page, tmp_path):
+    """Each row says whose alert it is, in the browser too: by name, and by its digest."""
+    document, _ = browsed(page[0] + "/", tmp_path / "profile")
+    rows = document.split('id="alerts"')[1].split("</table>")[0].split("<tr>")[2:]
+    assert rows and all("release-b <code>bbbbbbbbbbbb</code>" in row for row in rows)
