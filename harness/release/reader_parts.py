@@ -33,9 +33,9 @@ class ReaderPart(Model):
 
     impl: Literal["extractive", "http"] = "extractive"
     pool: int = Field(50, ge=1, le=100, strict=True)
-    documents: int = Field(5, ge=1, le=100, strict=True)
-    passages: int = Field(3, ge=1, le=100, strict=True)
-    per_document: int = Field(2, ge=1, le=100, strict=True)
+    documents: int = Field(30, ge=1, le=100, strict=True)
+    passages: int = Field(5, ge=1, le=100, strict=True)
+    per_document: int = Field(1, ge=1, le=100, strict=True)
     chunk_words: int = Field(80, ge=8, le=2000, strict=True)
     near_duplicates: float = Field(0.8, gt=0.0, le=1.0, allow_inf_nan=False)
     budget: int = Field(1500, ge=64, le=1_000_000, strict=True)
