@@ -180,6 +180,16 @@ def test_a_model_behind_http_is_measured_like_any_reader(asking):
     assert record.used_gold.any() and record.faithfulness.mean() > 0.9
 
 
+@pytest.mark.parametrize("fault", ["400", "404", "garbage"])
+def test_a_fallbacks_answers_are_no_evidence_of_the_models(asking, fault):
+    """A model that answers once and then no more: the fallback's answers are good, and each is a hard time-out."""
+    with model_server(plan=lambda number: fault if number else "") as server:
+        part = ReaderPart(impl="http", model="tiny", url=server.url, limits=Limits(retries=0))
+        record = broken(asking, reader_of(part, seed=42, environ={}))
+    assert record.used_gold.any() and not record.retries.any()
+    assert record.timed_out.sum() == len(record)  # the one answer was the warm-up's
+
+
 # the study
 
 

@@ -131,6 +131,8 @@ def _faster(row: AnsweredRow, again: Asked) -> AnsweredRow:
 
 def answered_row(asked: Asked, task: Task, place: int, world: World, every: Passages) -> AnsweredRow:
     """The row of one answered question: the `place`-th of a task, `every` passage of its release at hand."""
+    from harness.generation.http_reader import is_degraded  # loads readers
+
     query, reply = task.query_ids[place], asked.reply
     gold, read = _gold(task, query), {world.corpus.ids[code] for code in asked.documents}
     assert world.answers is not None
@@ -139,7 +141,8 @@ def answered_row(asked: Asked, task: Task, place: int, world: World, every: Pass
         passages=tuple(one.text for one in asked.passages), passage_ids=tuple(one.id for one in asked.passages),
         passage_docs=tuple(_document(one, every, read, gold) for one in asked.passages), cited=reply.cited,
         gold_docs=gold, pool=tuple(world.corpus.ids[code] for code in asked.pool), total_ms=asked.total_ms,
-        embedding_ms=asked.embedding_ms, calls=reply.calls, retries=reply.retries, timed_out=reply.timed_out,
+        embedding_ms=asked.embedding_ms, calls=reply.calls, retries=reply.retries,
+        timed_out=reply.timed_out or is_degraded(reply),  # another reader's answer is no evidence of this one's
         cluster=task.clusters[place], slices=tuple(name for name, held in task.slices.items() if held[place]))
 
 

@@ -52,7 +52,7 @@ class AnsweredRow(Model):
         embedding_ms: Of that, the question's vector.
         calls: Calls of a model, repeated ones among them.
         retries: Of these, the repeated ones.
-        timed_out: True where no answer came in time.
+        timed_out: True where no answer came in time, or another reader gave it in the place of the release's own.
         cluster: What the question resembles others by; itself where none is given.
         slices: Names of the slices that it is in.
         precision: Measured elsewhere, in the place of token precision.
