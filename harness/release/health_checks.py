@@ -117,6 +117,9 @@ def run_manifest_whole(loaded: Loaded, folder: Path) -> Found:
     gaps = gaps_of(facts, RUN_MANIFEST_KEYS)
     if facts.get("CONFIG_HASH") != loaded.manifest.config_hash:
         gaps.append("CONFIG_HASH of this manifest")
+    found = artifact_sums(folder)[1]
+    if facts.get("artifacts") != {name: found[name] for name in found if name not in (RUN_MANIFEST, IN_YAML)}:
+        gaps.append("the digests of the files that are there")
     if yaml.safe_load((folder / IN_YAML).read_bytes()) != facts:
         gaps.append(f"the same facts in {IN_YAML}")
     yield HealthCheck("run manifest", not gaps, f"lacks {', '.join(gaps)}" if gaps else "whole",

@@ -141,6 +141,15 @@ def test_frozen_bytes_are_as_they_were(here, spoil):
     assert of_folder(here) == ["artifacts"]
 
 
+def test_new_sums_over_another_index_are_not_what_was_frozen(here):
+    """Who edits a part and writes the sums afresh is told by the run manifest, which holds its digest."""
+    folder = here / "artifacts" / "bakery"
+    part = next(path for path in sorted((folder / "lexical").iterdir()) if path.suffix == ".json")
+    part.write_bytes(part.read_bytes() + b"\n")
+    write_sums(folder)
+    assert "run manifest" in of_folder(here)
+
+
 def test_the_run_manifest_is_whole_and_of_this_configuration(here):
     """A gap, another configuration, and a YAML that says something else are each a fault."""
     edited(here, prompt_hash=None)

@@ -340,6 +340,15 @@ def test_tables_of_ones_own_are_measured(tmp_path):
     assert reading(record, "snapshot breadth").estimate.value == 0.0
 
 
+def test_questions_that_were_shown_nothing_show_no_difference(tmp_path):
+    """Two runs of empty lists are alike, and nothing was compared: no number of questions, so no pass."""
+    tables = own()
+    tables["shown"] = [{**row, "shots": []} for row in tables["shown"]]
+    assert reading(readied.recorded(written(tmp_path, **tables), lambda _: None), EXAMPLES[5]).estimate.n == 0
+    sound = readied.recorded(written(tmp_path, **own()), lambda _: None)
+    assert reading(sound, EXAMPLES[5]).estimate.n == len(own()["items"])
+
+
 def test_their_digests_are_among_the_files(tmp_path):
     """What was read can be read again."""
     assert {f"{name}.jsonl" for name in own()} <= set(recorded_digests(written(tmp_path, **own())))
@@ -362,6 +371,8 @@ def changed(table: str, row: int, **change: object) -> dict[str, list[dict[str, 
     (changed("shown", 1, run="a"), "row 2, column query_id: a question stands twice in a run"),
     (changed("shown", 1, run="c"), "column query_id: a question is missing from a run"),
     ({"shown": own()["shown"][::2]}, "nothing to compare"),
+    (changed("shown", 1, shots=["shot0001", "shot9999"]),
+     r"studies\.readied\.shown: shown, and not in the pool; .*shot9999'? \(nearest: shot"),
 ])
 def test_a_table_that_cannot_be_is_one_line(tables, line, tmp_path):
     """By file, row and column, with the nearest."""

@@ -122,7 +122,8 @@ def _leaks(record: ReadiedObserved, confidence: float) -> Reading:
 def _differences(record: ReadiedObserved, confidence: float) -> Reading:
     picks = record.need(record.picks, "few-shots that questions were given")
     other = (picks != picks[:1]).any(axis=(0, 2))
-    return _counted(float(other.sum()), picks.shape[1], confidence, unit="questions",
+    shown = int((picks != "").any(axis=(0, 2)).sum())  # who was shown nothing was shown nothing else
+    return _counted(float(other.sum()), shown, confidence, unit="questions",
                     orders_tried=len(picks))
 
 

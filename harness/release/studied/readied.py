@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import InputError
+from harness.errors import InputError, nearest
 from harness.generation.few_shot import ShotPool, items_of
 from harness.generation.passages import Passages
 from harness.generation.prefix_leaks import held_words
@@ -85,6 +85,10 @@ def recorded(loaded: Loaded, tell: Callable[[str], None]) -> ReadiedObserved:
     pool = None if options.shots is None else ShotPool.of(read_shots(options.shots, folder))
     items = () if options.items is None else tuple(read_shots(options.items, folder, key="query_id"))
     picks = None if options.shown is None else read_picks(options.shown, folder)
+    if pool is not None and picks is not None and (strange := sorted(set(picks.ravel().tolist()) - {*pool.ids, ""})):
+        raise InputError("shown, and not in the pool", where=loaded.path, column="studies.readied.shown",
+                         expected="shots of the pool, which are held to what is judged", found=strange[0],
+                         hint=nearest(strange[0], pool.ids))
     return ReadiedObserved(passages, held, options.chunk_words, options.budget, before, pool, items, (), picks)
 
 
