@@ -95,10 +95,13 @@ class Registry:
         self._calls += 1
         name = f"call-{self._calls:04d}"
         text = arguments if isinstance(arguments, str) else json.dumps(dict(arguments), sort_keys=True)
+        told = _object(text)
+        if told is not None and _PERSON.search(shown := json.dumps(told, ensure_ascii=False)):
+            text = shown  # an address behind escapes is one
         outcome = self._outcome(tool, text, intent, session)
         self._write(name, tool, text, intent, session, probe=probe)
-        told = {"sha256": digest_of(outcome.values)} if outcome.good else {"refused": _struck(outcome.why)}
-        self._messages.append({"role": "tool", "tool_call_id": name, "content": json.dumps(told)})
+        answer = {"sha256": digest_of(outcome.values)} if outcome.good else {"refused": _struck(outcome.why)}
+        self._messages.append({"role": "tool", "tool_call_id": name, "content": json.dumps(answer)})
         return outcome
 
     def trace(self) -> ToolTrace:
@@ -137,7 +140,9 @@ class Registry:
 
 def _run(tool: Tool, arguments: Mapping[str, Any], *, dry: bool) -> Outcome:
     try:
-        return Outcome(True, tool.run(arguments, dry))
+        values = tool.run(arguments, dry)
+        digest_of(values)  # what cannot be written is a fault of the tool, and told as one
+        return Outcome(True, values)
     except (InputError, EvidenceError) as error:
         return Outcome(False, why=error.what)  # without the path, which is the machine's own
     except SignoffError as error:

@@ -110,3 +110,19 @@ def test_a_trail_holds_whatever_a_command_was_called_with(tmp_path):
     for word in ("a\u2028b", "a\x85b", "a\udcffb"):
         file = record(tmp_path, who="ada", when=datetime(2025, 3, 1, tzinfo=UTC), command=["freeze", word])
     assert [row["command"] for row in read_trail(file)] == ["freeze a\u2028b", "freeze a\x85b", "freeze a\udcffb"]
+
+
+def test_an_address_behind_escapes_is_refused_and_struck_out():
+    """JSON may write any sign as its number; what is read is what is looked at, and what is kept."""
+    registry = Registry([Tool("look", "See.", {"at": {"type": "string"}}, lambda *_: {})])
+    told = registry.call("look", '{"at": "ada\\u0040example.org"}', intent="see")
+    assert told.why == "arguments look like an address of a person"
+    assert "example.org" not in json.dumps(registry.trace().messages)
+
+
+@pytest.mark.parametrize("value", [float("nan"), object()])
+def test_a_result_that_cannot_be_written_is_the_tools_fault(value):
+    """The night goes on, and the trace has its answer."""
+    registry = Registry([Tool("look", "See.", {}, lambda *_: {"value": value})])
+    assert not registry.call("look", {}, intent="see").good
+    assert [one.outcome for one in registry.trace().calls] == ["failed"]
