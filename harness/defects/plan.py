@@ -58,6 +58,8 @@ def needed_rows(estimate: Estimate, limit: Limit, *, value: float | None = None,
     end = float(ndtri((1.0 + estimate.confidence) / 2.0))
     lead = 0.0 if limit.by == "value" else end
     rows = estimate.n * ((lead + max(0.0, float(ndtri(power)))) / end * reach / gap) ** 2
+    if truth == estimate.value and not estimate.low < estimate.value < estimate.high:
+        rows = estimate.n * reach / gap  # none or all were seen, and will be: the end falls with n, not with its root
     return None if rows > _MOST else max(least, 1, math.ceil(round(rows, 6)))
 
 

@@ -208,13 +208,18 @@ def _wants_more(reading: Reading, limit: Limit) -> bool:
 
 
 def _needed_n(reading: Reading, limit: Limit) -> int | None:
-    """The n at which an interval of this spread, about this value, would clear or miss the limit."""
+    """The n at which an interval of this spread, about this value, would clear or miss the limit.
+
+    An end shrinks with the root of n; where none or all of n were seen, with n itself (1 - α^(1/n)).
+    """
     estimate = reading.estimate
     gap = abs(estimate.value - limit.bound)
     reach = estimate.value - estimate.low if estimate.value >= limit.bound else estimate.high - estimate.value
     if not (math.isfinite(gap) and math.isfinite(reach)) or gap == 0.0 or estimate.n < 2:
         return reading.min_n if reading.min_n > estimate.n else None
-    rows = estimate.n * (reach / gap) * (reach / gap)
+    rows = estimate.n * (reach / gap)
+    if estimate.low < estimate.value < estimate.high:
+        rows *= reach / gap
     if rows > _MOST_N:
         return None
     needed = max(math.ceil(rows), reading.min_n)

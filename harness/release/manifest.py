@@ -107,6 +107,14 @@ class Manifest(Model):
         asked_for(self.checklist, checks_of(self.policy))
         return self
 
+    @model_validator(mode="after")
+    def _tables_of_what_was_recorded(self) -> Manifest:
+        answered, readied = self.studies.answered, self.studies.readied
+        given = [name for name, said in (("answered.table", answered.table), ("readied", readied.tables)) if said]
+        if self.parts is not None and given:
+            raise ValueError(f"studies.{given[0]} goes with recorded files; live parts are measured as they are")
+        return self
+
     @property
     def has_baseline(self) -> bool:
         """True where a delta can be measured."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from harness.release.evidence import Evidence
@@ -140,10 +141,19 @@ def _next(evidence: Evidence, verdict: Verdict, blocking: list[Finding], lost: b
     lines = ["Nothing was signed."]
     if lost:
         lines.append("Run every gate: no -k, no skip marks, no gate that dies.")
-    refused = [one.check.id for one in blocking if one.verdict is Verdict.REFUSE]
+    refused = [one.check.id for one in blocking
+               if one.verdict is Verdict.REFUSE and one.check.measure != "unsigned baseline"]
+    if any(one.verdict is Verdict.REFUSE and one.check.measure == "unsigned baseline" for one in blocking):
+        lines.append(_sign_first(evidence, str(manifest)))
     if refused:
         lines.append(f"A shortfall was shown at {', '.join(refused)}: change the release, then run its gates again.")
     return (*lines, *(_settle(one) for one in blocking if one.verdict is Verdict.INCONCLUSIVE))
+
+
+def _sign_first(evidence: Evidence, manifest: str) -> str:
+    baseline = (evidence.header.get("baseline") or {}).get("release", "BASELINE")
+    return (f"{baseline} is not signed as it stands: signoff gates {Path(manifest).with_name(f'{baseline}.yaml')} "
+            "--sign, then run these gates again.")
 
 
 def _to_sign(manifest: str, awaited: Sequence[str]) -> tuple[str, ...]:

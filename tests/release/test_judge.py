@@ -237,6 +237,15 @@ def test_the_needed_n_scales_with_the_square_of_the_gap():
     assert finding.reason.endswith("about n = 6,400 would settle it")
 
 
+def test_where_none_were_seen_the_needed_n_scales_with_the_gap():
+    """None of 240 within 1 %: 1 - .05^(1/n) clears it from n = 299 (298.07 rows); by its root it would ask for 370."""
+    limit, high = Limit("at_most", 0.01, "ucb"), 1.0 - 0.05 ** (1 / 240)
+    control = Control("slow_tail", 1.0, 0.9, 0.8, 0.99, 400)
+    finding = judged(limit, (0.0, 0.0, high), n=240, control=control)
+    assert finding.needed_n in {298, 299, 300} and 1.0 - 0.05 ** (1 / 300) < 0.01
+    assert judged(limit, (0.0001, 0.0, high), n=240, control=control).needed_n > 360
+
+
 @pytest.mark.parametrize(("numbers", "n", "min_n", "needed"), [
     ((0.0, -0.03, 0.03), 400, 0, None),  # on the limit: no n settles it
     ((0.01, -math.inf, math.inf), 400, 0, None), ((0.01, -0.03, 0.05), 1, 0, None),

@@ -112,3 +112,19 @@ def test_weights_and_shares_that_mean_nothing_are_refused(parts, words):
     with pytest.raises(InputError, match=words) as told:
         parsed(text % parts)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(("study", "named"), [("answered: {table: {jsonl: a.jsonl}}", "answered.table"),
+                                               ("readied: {shots: {jsonl: s.jsonl}}", "readied")])
+def test_tables_beside_live_parts_are_refused(study, named):
+    """They would be read by nobody: a file that is not even there passed for what the release made itself."""
+    text = f"""
+release: r
+seed: 1
+data: {{corpus: pyanswers}}
+parts: {{reader: {{}}}}
+studies: {{{study}}}
+policy: [{{measure: faithfulness, at_least: 0.6}}]
+"""
+    with pytest.raises(InputError, match=f"studies.{named} goes with recorded files"):
+        parse_manifest(text.encode(), where="x")

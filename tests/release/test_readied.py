@@ -354,6 +354,18 @@ def test_their_digests_are_among_the_files(tmp_path):
     assert {f"{name}.jsonl" for name in own()} <= set(recorded_digests(written(tmp_path, **own())))
 
 
+def test_who_was_removed_must_be_said_where_it_is_judged(tmp_path):
+    """Without a column `kept_for` the share removed is unknown, and no 0 that passes; other measures need none."""
+    tables = own()
+    bare = [{name: said for name, said in row.items() if name != "kept_for"} for row in tables["passages"]]
+    loaded = written(tmp_path, passages=bare)
+    readied.recorded(loaded, lambda _: None)
+    text = loaded.path.read_text(encoding="utf-8").replace("prefix leakage", "near-duplicate share")
+    loaded.path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="column kept_for: no such column"):
+        readied.recorded(load_manifest(loaded.path), lambda _: None)
+
+
 def changed(table: str, row: int, **change: object) -> dict[str, list[dict[str, object]]]:
     tables = own()
     tables[table][row] = {**tables[table][row], **change}

@@ -43,6 +43,18 @@ def test_a_refusal_names_gate_number_limit_and_n(tmp_path: Path) -> None:
     assert "Nothing was signed." in story.next
 
 
+def test_a_baseline_that_is_not_signed_is_to_be_signed_first(tmp_path: Path) -> None:
+    """Its refusal is no shortfall of the release: the next step is the command that signs the baseline."""
+    told = evidence(tmp_path, BROKEN)
+    finding = next(row for row in told.findings if row["verdict"] == "REFUSE")
+    unsigned = {**finding, "gate": "all-unsigned baseline-value", "measure": "unsigned baseline"}
+    rows = tuple(unsigned if row is finding else row for row in told.findings)
+    lines = " ".join(tell(Evidence({**told.header, "called_as": "manifests/rag.yaml", "baseline": {"release": "base"}},
+                                   rows, told.closing)).next)
+    assert "base is not signed as it stands: signoff gates manifests/base.yaml --sign, then run" in lines
+    assert "change the release" in lines and "unsigned baseline-value" not in lines
+
+
 def test_a_refusal_tells_which_one_fell(tmp_path: Path) -> None:
     """What a gate noted (the pin that fell, the draw that broke a property) stands in its sentence; a pass has none."""
     told = evidence(tmp_path, BROKEN)

@@ -17,7 +17,7 @@ from harness.generation.shapes import Passage, Shot
 from harness.records import Ids
 from harness.release.schema import Source
 
-__all__ = ["read_passages", "read_picks", "read_shots"]
+__all__ = ["read_passages", "read_picks", "read_shots", "say_who_was_removed"]
 
 _PASSAGE = ("id", "doc", "text")
 _ALSO = ("domain", "section", "field", "prefix", "indexed", "kept_for")
@@ -43,6 +43,11 @@ def read_passages(source: Source, folder: Path) -> tuple[Passages, Held | None]:
         (gone if kept else held).append((one, kept or row.get("indexed", "")))
     passages = Passages(tuple(one for one, _ in held), tuple(gone))
     return passages, texts_held([text for _, text in held]) if "indexed" in named else None
+
+
+def say_who_was_removed(source: Source, folder: Path) -> None:
+    """Raises InputError where a table has no column `kept_for`: how many were removed is then unknown, and not 0."""
+    _frame(source, folder, (*_PASSAGE, "kept_for"), _ALSO)
 
 
 def read_shots(source: Source, folder: Path, *, key: str = "id") -> list[Shot]:
