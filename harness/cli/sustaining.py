@@ -39,9 +39,10 @@ __all__ = ["Cycle", "sustained"]
 
 POOL = "pool.json"
 STATE = "state.json"
-# Families of measures by step. What is not here is the gates' own: latency, index, integrity, hygiene, pins.
+# Families of measures by step. What is not here is the gates' own: latency, index, integrity, hygiene, pins,
+# whether what answers is fit to be evaluated, and what tools were called.
 AUDIT, COVERAGE, GATING = ("confounding", "counterfactual"), ("covered", "surrogate"), ("routed", "harvested")
-QUALITY = ("quality", "beside", "calibrated", "stressed")
+QUALITY = ("quality", "beside", "calibrated", "stressed", "answered", "readied")
 
 
 def sustained(manifest: Path, out: Path | None, *, now: datetime, anew: bool = False) -> dict[str, Any]:

@@ -159,6 +159,6 @@ def test_every_family_of_measures_belongs_to_a_step_or_to_the_gates():
     """A study that is added is measured by a step of the cycle; none is forgotten because nobody named it."""
     from harness.release.measures import EXAMPLES, PROPERTIES, family_of
 
-    gates_own = {"latency", "index", "integrity", "hygiene", "regressions", PROPERTIES}
+    gates_own = {"latency", "index", "integrity", "hygiene", "regressions", "readiness", "governed", PROPERTIES}
     steps = {*sustaining.AUDIT, *sustaining.COVERAGE, *sustaining.GATING, *sustaining.QUALITY}
     assert {family_of(name) for name in EXAMPLES} - gates_own <= steps
