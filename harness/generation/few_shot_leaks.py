@@ -6,9 +6,12 @@ A text leaks where, of an evaluation item's question or answer and a text that i
 - four of five character 5-grams of the shorter stand in the longer: `contained` (Broder's containment, 1997; counted
   exactly, since a pool is small);
 - three of four letters survive the least number of edits: `edited` (Levenshtein's distance over the longer's length, by
-  RapidFuzz).
+  RapidFuzz);
+- the sets of words are the same, or all letters in ascending order are, whatever their order and the spaces between
+  them: `reordered` (sorted, reversed, spelled letter by letter).
 
-What is said in other words altogether passes: docs/few-shot.md tells how far each reaches.
+Signs that nobody sees are left out; what Unicode's tag characters say unseen is a text of its own. What is said in other
+words altogether passes: docs/few-shot.md tells how far each reaches.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ CONTAINED = 0.8
 EDITED = 0.75
 _LEAST = 24  # 5-grams: what is shorter stands in any longer text by chance
 _ROWS = 2000  # items at a time
+_TAGS = 0xE0000  # from here on ASCII stands once more, as signs that nobody sees
+_LEAST_LETTERS = 16  # in another order: shorter texts have the same letters by chance
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -40,7 +45,7 @@ class Leak(NamedTuple):
     item: str
     part: Literal["question", "answer"]
     shot: str
-    how: Literal["exact", "contained", "edited"]
+    how: Literal["exact", "contained", "edited", "reordered"]
     score: float
 
 
@@ -73,7 +78,8 @@ def leaks(items: Sequence[Shot], held: Sequence[Shot]) -> list[Leak]:
         if not isinstance(one, Shot):
             raise InputError("not a question with its answer", where="few-shot leaks", expected="shots",
                              found=type(one).__name__)
-    shown = [(one.id, text) for one in held for text in (plain(one.question), plain(one.answer)) if text]
+    shown = [(one.id, text) for one in held for part in (one.question, one.answer)
+             for text in (plain(part), plain(_tagged(part))) if text]
     found = []
     for start in range(0, len(items) if shown else 0, _ROWS):
         block = items[start : start + _ROWS]
@@ -91,18 +97,49 @@ def _block(asked: list[tuple[str, Literal["question", "answer"], str]], shown: l
     texts, others = [text for _, _, text in asked], [text for _, text in shown]
     within = _containment(texts, others)
     edited = cdist(texts, others, scorer=Levenshtein.normalized_similarity, score_cutoff=EDITED, dtype=np.float64)
+    moved = _reordered(texts, others)
     score = np.maximum(np.where(within >= CONTAINED, within, 0.0), edited)
+    score = np.where(moved, 1.0, score)
     best: dict[tuple[str, str, str], Leak] = {}
     for row, at in np.argwhere(score > 0.0).tolist():
         item, part, text = asked[row]
-        how: Literal["exact", "contained", "edited"] = "edited"
+        how: Literal["exact", "contained", "edited", "reordered"] = "edited"
         if text == others[at]:
             how = "exact"
+        elif moved[row, at]:
+            how = "reordered"
         elif within[row, at] >= max(CONTAINED, edited[row, at]):
             how = "contained"
         one = Leak(item, part, shown[at][0], how, float(score[row, at]))
         best[one[:3]] = max(best.get(one[:3], one), one, key=lambda leak: leak.score)
     return list(best.values())
+
+
+def _tagged(text: str) -> str:
+    """What a text says in tag characters (U+E0020 to U+E007E)."""
+    return "".join(chr(ord(sign) - _TAGS) for sign in text if 0x20 <= ord(sign) - _TAGS < 0x7F)
+
+
+def _reordered(texts: list[str], others: list[str]) -> Any:
+    """(n, m) whether two texts say the same words, or the same letters, in whatever order."""
+    found = np.zeros((len(texts), len(others)), dtype=np.bool_)
+    for key in (_words, _letters):
+        places: dict[object, list[int]] = {}
+        for at, text in enumerate(others):
+            places.setdefault(key(text), []).append(at)
+        for row, text in enumerate(texts):
+            if (same := key(text)) is not None:
+                found[row, places.get(same, [])] = True
+    return found
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _letters(text: str) -> str | None:
+    letters = sorted(text.replace(" ", ""))
+    return "".join(letters) if len(letters) >= _LEAST_LETTERS else None
 
 
 def _containment(texts: list[str], others: list[str]) -> Any:

@@ -94,7 +94,7 @@ def _asks(loaded: Loaded, live: LiveRelease, folders: Mapping[str, Path], task: 
 def _answered(asking: Asking, task: Task, row: int, gold: frozenset[str], ids: Sequence[str]) -> Mapping[str, float]:
     found = asking.ask(task.texts[row], own=int(task.own[row]))
     docs = {one.id: one.doc for one in found.passages}
-    return {"answered": float(bool(found.reply.text)), "cited": float(bool(found.reply.cited)),
+    return {"answered": float(bool(found.reply.text.strip())), "cited": float(bool(found.reply.cited)),
             "found": float(any(ids[code] in gold for code in found.pool)),
             "used": float(any(docs.get(one) in gold for one in found.reply.cited))}
 

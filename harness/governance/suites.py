@@ -125,8 +125,8 @@ def _rag(drive: _Drive) -> list[Checked]:
     answered = [one.values for one in asked if one.good]
     told = ", ".join(f"{name} {sum(one[name] for one in answered) / len(answered):.3f}"
                      for name in (answered[0] if answered else ()))
-    found = sum(one.get("answered", 0.0) for one in answered)
-    return [_good("answers", asked, found > 0, f"{found:.0f} of {len(asked)} questions answered"),
+    found = sum(one.get("answered", 0.0) == 1.0 for one in answered)  # an empty answer is none
+    return [_good("answers", asked, 0 < found == len(asked), f"{found:.0f} of {len(asked)} questions answered"),
             _good("figures", asked, bool(told), told or "none"),
             _good("repeats", [again], same, f"the same figures again, the first {min(_FEW, len(asked))} questions")]
 

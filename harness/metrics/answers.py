@@ -1,7 +1,8 @@
 """Answers beside what their authors wrote, and beside the passages that they cite: tokens in, one value a question out.
 
 Precision, recall and F1 count tokens in common with the gold answer after SQuAD's normalisation: lower case, without
-punctuation, without articles (Rajpurkar et al., EMNLP 2016; the official script's `f1_score`). Faithfulness is the
+punctuation, without articles (Rajpurkar et al., EMNLP 2016; the official script's `f1_score`). Before it, both sides
+are brought to one Unicode form; ASCII stays as SQuAD has it, bit for bit. Faithfulness is the
 share of an answer's content tokens that the cited passages say, sentence by sentence, each sentence held to the one
 passage that says most of it. It sees invented words, names and numbers; it is blind to what is denied, reordered, or
 put together of true words (docs/answers.md).
@@ -14,6 +15,7 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
+from unicodedata import category, normalize
 
 import numpy as np
 
@@ -49,9 +51,16 @@ class Overlaps(NamedTuple):
 def normal_tokens(text: str) -> list[str]:
     """SQuAD's normalisation: lower case, punctuation gone (not spaced), articles gone, split at white space.
 
-    >>> normal_tokens("The x-axis, a number.")
-    ['xaxis', 'number']
+    What is not ASCII is folded first (NFKC, case), loses what nobody sees (zero widths, soft hyphens), and its
+    punctuation goes as ASCII's does.
+
+    >>> normal_tokens("The x-axis, a number."), normal_tokens("\u201cＡ ｎｕｍｂｅｒ\u200b\u201d")
+    (['xaxis', 'number'], ['number'])
     """
+    if not text.isascii():
+        shown = "".join(sign for sign in text if category(sign) != "Cf")
+        folded = normalize("NFKC", normalize("NFKC", shown).casefold())
+        text = "".join(sign for sign in folded if not category(sign).startswith("P"))
     return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
 
 

@@ -19,6 +19,7 @@ from harness.data.canonical import strict_json
 from harness.data.files import read_text
 from harness.data.store import atomic_write_text, sha256_bytes
 from harness.errors import InputError, nearest
+from harness.release.schema_patterns import bounded_validator, schema_fault
 
 __all__ = ["DRY_RUN", "FILE", "Call", "ToolTrace", "conforms", "read_tools", "read_trace", "tools_of", "trace_of",
            "write_trace"]
@@ -143,8 +144,6 @@ def tools_of(told: Any, *, where: object = "tools") -> dict[str, Mapping[str, An
     >>> list(tools_of([{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]))
     ['look']
     """
-    from jsonschema import Draft202012Validator, SchemaError
-
     found: dict[str, Mapping[str, Any]] = {}
     for row, one in enumerate(told if isinstance(told, list) else [told], start=1):
         function = one.get("function") if isinstance(one, dict) else None
@@ -156,11 +155,9 @@ def tools_of(told: Any, *, where: object = "tools") -> dict[str, Mapping[str, An
         if not isinstance(schema, dict) or not isinstance(function.get("mutating", False), bool):
             raise InputError("a tool without a schema", where=where, row=row, column=name,
                              expected="parameters: a JSON Schema; mutating, where it stands: true or false")
-        try:
-            Draft202012Validator.check_schema(schema)
-        except SchemaError as error:
-            raise InputError("not a JSON Schema", where=where, row=row, column=name, expected="draft 2020-12",
-                             found=error.message[:120]) from None
+        if (fault := schema_fault(schema)) is not None:
+            raise InputError("not a JSON Schema", where=where, row=row, column=name, found=fault,
+                             expected="draft 2020-12, with patterns that end")
         found[name] = function
     return found
 
@@ -172,7 +169,6 @@ def conforms(tools: Tools, tool: str, arguments: Mapping[str, Any] | None) -> st
     >>> conforms(known, "look", {"at": 1}), conforms(known, "lok", {}), conforms(known, "look", {})
     (None, 'no such tool: lok', "'at' is a required property")
     """
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
     from referencing.exceptions import Unresolvable
@@ -181,7 +177,7 @@ def conforms(tools: Tools, tool: str, arguments: Mapping[str, Any] | None) -> st
         return f"no such tool: {tool}"
     if arguments is None:
         return "arguments are no JSON object"
-    checker = Draft202012Validator(tools[tool]["parameters"], registry=Registry())  # nothing is fetched
+    checker = bounded_validator()(tools[tool]["parameters"], registry=Registry())  # nothing is fetched
     try:
         fault = best_match(checker.iter_errors(dict(arguments)))
     except Unresolvable as error:

@@ -186,6 +186,30 @@ def test_disguises_are_seen_through(change, how):
     assert [(leak.item, leak.part, leak.how) for leak in found] == [("item0000", "question", how)]
 
 
+def tagged(text: str) -> str:
+    return "".join(chr(0xE0000 + ord(sign)) for sign in text)
+
+
+@pytest.mark.parametrize(("change", "how"), [
+    (lambda text: " ".join(sorted(text.split())), "reordered"),
+    (lambda text: " ".join(text.split()[::-1]), "reordered"),
+    (lambda text: text[::-1], "reordered"), (" ".join, "reordered"),
+    (lambda text: "Look: " + " ".join(sorted(set(text.lower().split()))), None),
+    (lambda text: "Nothing to see." + tagged(text), "exact")])
+def test_other_orders_spaces_and_unseen_signs_hide_nothing(change, how, monkeypatch):
+    """Words sorted or reversed, letters reversed or apart, tag characters; the twin without the comparison is blind."""
+    shot = Shot("s", change(ITEMS[0].question), "Something else entirely.")
+    assert [leak.how for leak in leaks(ITEMS[:1], [shot])] == ([how] if how else [])
+    monkeypatch.setattr(guard, "_reordered", lambda texts, others: np.zeros((len(texts), len(others)), dtype=bool))
+    monkeypatch.setattr(guard, "_tagged", lambda _: "")
+    assert leaks(ITEMS[:1], [shot]) == []
+
+
+def test_few_letters_in_another_order_are_chance():
+    """An anagram of a short answer says something else; the same words in another order do not."""
+    assert leaks([Shot("i", "", "not a tab")], [Shot("s", "", "bat on at")]) == []
+
+
 def test_every_shot_at_fault_is_named():
     """Two shots that tell one item are two leaks, else a pool is never clean after the likest is gone."""
     held = [Shot(name, ITEMS[0].question, "Something else entirely.") for name in "ab"]

@@ -88,6 +88,13 @@ def test_a_release_that_answers_nothing_or_breaks_fails_the_questions(asks, faul
     assert fault in failed(night(["rag"], asks))
 
 
+@pytest.mark.parametrize("silent", [lambda query: {"answered": float(query != "q07")},
+                                    lambda query: {"answered": 1.0 if query == "q07" else 0.0}])
+def test_one_question_without_an_answer_is_no_quiet_night(silent):
+    """All must be answered: neither one of many silent nor one of many answered passes."""
+    assert failed(night(["rag"], silent)) == ["answers"]
+
+
 def test_figures_that_change_from_one_time_to_the_next_are_seen():
     """A release that answers otherwise the second time is not deterministic."""
     turns = iter(range(1000))

@@ -126,3 +126,24 @@ def test_values_are_numbers_of_one_a_question():
     """Shapes and dtype that measures rely on."""
     found = overlaps(["rows"] * 3, [["rows"]] * 3)
     assert all(column.shape == (3,) and column.dtype == np.float64 for column in found)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_comes_out_as_squads_script_has_it(text):
+    """Token by token, whatever the text: folding touches nothing that is ASCII."""
+    bare = "".join(letter for letter in text.lower() if letter not in set(string.punctuation))
+    assert normal_tokens(text) == re.sub(r"\b(a|an|the)\b", " ", bare).split()
+
+
+@pytest.mark.parametrize("answer", ["cafe\u0301 rows", "caf\u00e9 \uff32\uff4f\uff57\uff53",
+                                    "\u201ccaf\u00e9\u201d rows\u2026", "ca\u200bf\u00e9 ro\u00adws",
+                                    "cafe\u200b\u0301 rows", "CAF\u00c9 \u2018rows\u2019"])
+def test_other_ways_to_write_an_exact_answer_score_one(answer):
+    """Decomposed, full width, curly quotes, zero widths, case: on either side; SQuAD's own script sees a difference."""
+    assert overlaps([answer, "caf\u00e9 rows"], [["caf\u00e9 rows"], [answer]]).f1.tolist() == [1.0, 1.0]
+    assert squad(answer, "caf\u00e9 rows") < 1.0 or answer.startswith("CAF")
+
+
+def test_text_without_spaces_is_one_token():
+    """As the page says: one letter off is nothing in common."""
+    assert overlaps(["\u884c\u306e\u6570"], [["\u884c\u306e\u6570\u5b57"]]).f1.tolist() == [0.0]

@@ -126,3 +126,24 @@ def test_a_result_that_cannot_be_written_is_the_tools_fault(value):
     registry = Registry([Tool("look", "See.", {}, lambda *_: {"value": value})])
     assert not registry.call("look", {}, intent="see").good
     assert [one.outcome for one in registry.trace().calls] == ["failed"]
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^(?:(?:a*)b?)*$", "a*a*a*b", "^((a{1,99}){1,99})$",
+                                     "a" * 501])
+def test_a_pattern_that_may_never_end_is_refused_when_it_is_read(pattern):
+    """One line with the pattern, as a pattern of a text, of names, or deep in the schema; nothing is matched."""
+    for held in ({"pattern": pattern}, {"patternProperties": {pattern: {}}}, {"$defs": {"x": {"pattern": pattern}}}):
+        with pytest.raises(InputError, match="pattern ") as told:
+            tools_of([{"type": "function", "function": {"name": "x", "parameters": {"allOf": [held]}}}])
+        assert len(str(told.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("pattern", ["^[0-9a-f]{64}$", "^[a-z]+$", "^(stable|candidate)$", r"^\d{4}-\d{2}$",
+                                     "^v?[0-9]+$", "^(ab)+$"])
+def test_usual_patterns_are_held_and_long_texts_are_not(pattern):
+    """A digest, a word, a choice; a text without measure is refused unread, a name too."""
+    held = {"properties": {"to": {"pattern": pattern}}, "patternProperties": {pattern: {}}}
+    tools = tools_of([{"type": "function", "function": {"name": "x", "parameters": held}}])
+    assert conforms(tools, "x", {"to": "?"}) is not None
+    assert conforms(tools, "x", {"to": "a" * 2000}) == "2000 signs are too many for a pattern: at most 1000"
+    assert conforms(tools, "x", {"a" * 2000: 1}) == "2000 signs are too many for a pattern: at most 1000"
