@@ -90,8 +90,7 @@ def _deepeval(path: Path | str) -> list[Record]:
     names = [str(case.get("name") or at) for at, case in enumerate(cases, start=1)]
     rows = []
     for at, (name, case) in enumerate(zip(names, cases, strict=True), start=1):
-        metrics = {str(each.get("name", "")).lower(): each.get("score") for each in
-                   (_object(one, path, at, "metricsData") for one in _items(case, "metricsData", path, at))}
+        metrics = _metrics(case, path, at)
         seconds = case.get("completionTime")
         if seconds is not None and type(seconds) not in (int, float):
             raise InputError("not a number", where=path, row=at, column="completionTime", expected="seconds",
@@ -103,6 +102,19 @@ def _deepeval(path: Path | str) -> list[Record]:
                      "total_ms": None if seconds is None else 1e3 * seconds,
                      **_scored(metrics, {"faithfulness": "faithfulness"})})
     return rows
+
+
+def _metrics(case: Record, path: Path | str, row: int) -> Record:
+    """Score by the metric's name in small letters; of two under one name nobody knows which is meant."""
+    found: Record = {}
+    for one in _items(case, "metricsData", path, row):
+        each = _object(one, path, row, "metricsData")
+        name = str(each.get("name", "")).lower()
+        if name in found:
+            raise InputError("two metrics of one name", where=path, row=row, column="metricsData",
+                             expected="each name once", found=each.get("name"))
+        found[name] = each.get("score")
+    return found
 
 
 _READERS: Mapping[str, Callable[[Path | str], list[Record]]] = {"ragchecker": _ragchecker, "ragas": _ragas,

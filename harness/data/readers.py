@@ -5,7 +5,7 @@ A bare path works too: `trec:runs/bm25.txt` names its format, any other is told 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +56,8 @@ def read_trace(source: SourceSpec) -> Trace:
     return trace
 
 
-def read_frame(source: SourceSpec) -> pd.DataFrame:
-    """Read any table; the query id is text whatever its digits look like."""
+def read_frame(source: SourceSpec, *, texts: Collection[str] = ()) -> pd.DataFrame:
+    """Read any table; the query id, and the columns in `texts`, are text in a CSV whatever their digits look like."""
     import pandas as pd
 
     kind, path = _resolve(source)
@@ -66,7 +66,7 @@ def read_frame(source: SourceSpec) -> pd.DataFrame:
     frame: pd.DataFrame
     frame = read_parquet(path).to_pandas() if kind == "parquet" else pd.DataFrame(dict(read_rows(kind, path).columns))
     if kind == "csv":
-        frame = frame.apply(lambda column: column if column.name in QUERY else _typed(column))
+        frame = frame.apply(lambda column: column if column.name in (*QUERY, *texts) else _typed(column))
     present = [name for name in QUERY if name in frame.columns]
     return frame.astype({present[0]: str}).rename(columns={present[0]: "query_id"}) if present else frame
 

@@ -10,8 +10,8 @@ A text leaks where, of an evaluation item's question or answer and a text that i
 - the sets of words are the same, or all letters in ascending order are, whatever their order and the spaces between
   them: `reordered` (sorted, reversed, spelled letter by letter).
 
-Signs that nobody sees are left out; what Unicode's tag characters say unseen is a text of its own. What is said in other
-words altogether passes: docs/few-shot.md tells how far each reaches.
+Signs that nobody sees are left out; what Unicode's tag characters say unseen is a text of its own. What is said in
+other words altogether passes: docs/few-shot.md tells how far each reaches.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ similarity of at least a threshold that the manifest fixes before anything is me
 Broder 1997, Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, ch. 3) only propose pairs; each is then counted
 exactly, so that no passage is removed below the threshold. What banding overlooks stays: of pairs at the threshold
 itself at most one in a hundred by the chances of banding (for thresholds from 0.04), above it fewer.
+
+Many passages that are alike just below the threshold do not cost their square: of what is proposed for one the 64
+likest by signature are counted, and a passage that a thousand are proposed for proposes itself to nobody.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from harness.data.spelling import folded
 from harness.errors import InputError
@@ -25,6 +30,8 @@ SHINGLE = 3  # words
 PERMUTATIONS = 128
 _SEED = 42  # of the permutations: which pairs are proposed, never whether one is removed
 _MISSED = 0.01  # of pairs at the threshold; false proposals only cost time
+_COUNTED = 64  # of what is proposed for a passage, the likest by signature
+_CROWD = 1000  # proposals from which a passage joins no band: texts of one mould, of which enough are there
 _WORD = re.compile(r"\w+")
 Shingles = frozenset[tuple[str, ...]]
 
@@ -78,25 +85,54 @@ def near_duplicates(passages: Sequence[Passage], *, threshold: float) -> tuple[D
     if not 0.0 < threshold <= 1.0:
         raise InputError("option out of range", where="near duplicates", column="threshold",
                          expected="above 0, at most 1", found=threshold)
-    proposals, bare = _proposing(threshold)
-    kept: dict[str, Shingles] = {}
+    known = _Known(len(passages), threshold)
     first: dict[Shingles, str] = {}  # equal sets need no signature
     removed = []
     for one in sorted(passages, key=lambda passage: passage.id):
         if not (held := shingles(one.text)):
             continue
-        signature, like = bare.copy(), [first[held]] if held in first else []
-        if not like:
-            signature.update_batch([" ".join(words).encode() for words in held])
-            like = proposals.query(signature)
-        best = min((Duplicate(one.id, other, jaccard(held, kept[other])) for other in like),
-                   key=lambda pair: (-pair.jaccard, pair.kept), default=None)
+        if held in first:
+            removed.append(Duplicate(one.id, first[held], 1.0))
+            continue
+        best = known.likest(one.id, held)
         if best is not None and best.jaccard >= threshold:
             removed.append(best)
         else:
-            proposals.insert(one.id, signature)
-            kept[one.id], first[held] = held, one.id
+            known.keep()
+            first[held] = one.id
     return tuple(removed)
+
+
+class _Known:
+    """What is kept so far, by rows in order of id; the last that was asked for is the one that may be kept."""
+
+    def __init__(self, size: int, threshold: float) -> None:
+        self._proposals, self._bare = _proposing(threshold)
+        self._signatures = np.empty((size, PERMUTATIONS), dtype=np.uint64)
+        self._kept: list[tuple[str, Shingles]] = []
+        self._asked: tuple[str, Shingles, Any, int] | None = None
+
+    def likest(self, name: str, held: Shingles) -> Duplicate | None:
+        """The likest of those that are counted, of equals the least id; None where none is proposed."""
+        signature = self._bare.copy()
+        signature.update_batch([" ".join(words).encode() for words in held])
+        rows = np.sort(np.array(self._proposals.query(signature), dtype=np.int64))
+        self._asked = name, held, signature, len(rows)
+        if len(rows) > _COUNTED:
+            alike = (self._signatures[rows] == signature.hashvalues).sum(axis=1)
+            rows = rows[np.argsort(-alike, kind="stable")[:_COUNTED]]  # ties by ascending id
+        pairs = (Duplicate(name, other, jaccard(held, words)) for other, words in map(self._kept.__getitem__, rows))
+        return min(pairs, key=lambda pair: (-pair.jaccard, pair.kept), default=None)
+
+    def keep(self) -> None:
+        """Keep the one that was asked for last."""
+        if self._asked is not None:
+            name, held, signature, proposed = self._asked
+            row = len(self._kept)
+            self._signatures[row] = signature.hashvalues
+            self._kept.append((name, held))
+            if proposed < _CROWD:
+                self._proposals.insert(row, signature)
 
 
 def without_near_duplicates(passages: Passages, *, threshold: float) -> Passages:

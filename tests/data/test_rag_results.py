@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from harness.data.rag_results import KINDS, read_results
+from harness.data.readers import read_frame
 from harness.errors import InputError, UsageError
 
 RAGCHECKER = {"results": [
@@ -91,3 +92,20 @@ def test_an_unknown_kind_is_told_with_the_nearest():
     """Before any file is opened."""
     with pytest.raises(UsageError, match=r"ragass; expected one of .*\(nearest: ragas\)"):
         read_results("ragass", "nowhere.json")
+
+
+def test_two_metrics_of_one_name_are_refused(tmp_path):
+    """Whichever came last would count; a name in other case is the same name."""
+    case = DEEPEVAL["testRunData"]["testCases"][0]
+    twice = [{"name": "Faithfulness", "score": 0.1}, {"name": "faithfulness", "score": 0.9}]
+    with pytest.raises(InputError, match=r"row 1.*two metrics of one name"):
+        read_results("deepeval", written(tmp_path, {"testCases": [case | {"metricsData": twice}]}))
+
+
+def test_answers_of_digits_alone_stay_text(tmp_path):
+    """A CSV whose every answer is a number: as written, zeros and all; other columns are numbers as before."""
+    path = tmp_path / "answers.csv"
+    path.write_text("query_id,answer,total_ms\n1,42,5\n2,1.50,6\n", encoding="utf-8")
+    frame = read_frame(str(path), texts=("answer",))
+    assert frame["answer"].tolist() == ["42", "1.50"] and frame["total_ms"].tolist() == [5, 6]
+    assert read_frame(str(path))["answer"].tolist() == [42.0, 1.5]

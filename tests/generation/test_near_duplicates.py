@@ -112,3 +112,40 @@ def test_nothing_to_thin_stays_nothing():
     """No passages, nobody removed; one passage stays."""
     assert near_duplicates([], threshold=0.8) == () == near_duplicates(passages("a b c d"), threshold=0.8)
     assert len(without_near_duplicates(Passages(tuple(passages("a b c d"))), threshold=0.8)) == 1
+
+
+def moulded(n: int) -> list[Passage]:
+    """Texts of one mould, each with ten words of its own: Jaccard 0.77 between any two; the last is twice there."""
+    mould = [f"w{at}" for at in range(70)]
+    texts = [" ".join([*mould, *(f"u{at}x{place}" for place in range(10))]) for at in range(n)]
+    return passages(*texts, texts[-1] + " more")
+
+
+def test_texts_of_one_mould_do_not_cost_their_square(monkeypatch):
+    """Just below the threshold at most so many are counted for each, a real one is found; the twin counts all pairs."""
+    counts = []
+    for counted in (8, 10**6):
+        calls = []
+        monkeypatch.setattr(room, "_COUNTED", counted)
+        monkeypatch.setattr(room, "jaccard", lambda one, two, calls=calls: calls.append(1) or jaccard(one, two))
+        assert [one[:2] for one in near_duplicates(moulded(120), threshold=0.8)] == [("d0120#0000", "d0119#0000")]
+        counts.append(len(calls))
+    assert counts[0] <= 8 * 121 < 0.5 * 120 * 121 / 2 < counts[1]
+
+
+def test_a_crowd_grows_no_further(monkeypatch):
+    """Beyond it nobody is proposed to; the same words are still removed."""
+    most = []
+    real = room._Known.likest
+
+    def watched(self, name, held):
+        found = real(self, name, held)
+        most.append(self._asked[3])
+        return found
+
+    monkeypatch.setattr(room._Known, "likest", watched)
+    monkeypatch.setattr(room, "_CROWD", 20)
+    held = moulded(120)
+    again = Passage("e#0000", "e", 200, "notes", "", "", held[100].text, "p")
+    assert ("e#0000", "d0100#0000", 1.0) in near_duplicates([*held, again], threshold=0.8)
+    assert max(most) < 30

@@ -62,6 +62,6 @@ def read_answers(source: SourceSpec) -> list[AnsweredRow]:
     where = next(iter(source.values())) if isinstance(source, Mapping) else source
     if Path(where).name == FILE and _HEAD.fullmatch(read_text(where).partition("\n")[0]):
         return read_written(where)
-    frame = read_frame(source)
+    frame = read_frame(source, texts=("answer", "question", "gold_answers"))  # 42 is an answer, and 1.0 is not 1
     columns = [frame[name].tolist() for name in frame.columns]
     return rows_of([dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)], where=where)
