@@ -6,15 +6,20 @@ measured, when and by which command stands in the audit trail beside it (`harnes
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.data.canonical import digest_of
+from harness.errors import InputError, UsageError
+from harness.generation.endpoint import endpoint_from
+from harness.generation.limits import limits_from
 from harness.release.audit_trail import TRAIL
 from harness.release.cache import SUMS, source_digest
 from harness.release.manifest import Loaded, Manifest
 from harness.release.parts import Parts
+from harness.release.reader_parts import ReaderPart
 
 __all__ = ["gaps_of", "ingest_run_id", "run_facts"]
 
@@ -94,15 +99,24 @@ def _models(manifest: Manifest, artifacts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _reader(parts: Parts) -> dict[str, Any]:
-    """A model over HTTP is known by its name and where it is; what answers here by the code that does."""
+    """A model over HTTP is known by its name, where it is and how it may be asked; what answers here by its code."""
     part = parts.reader
     if part is None:
         return {}
     if part.impl == "extractive":
         told: dict[str, Any] = {"id": "extractive", "version": source_digest("harness/generation")}
     else:
-        told = {"id": part.model, "version": None, "url": part.url}
+        told = {"id": part.model, "version": None, "url": _address(part),
+                "limits": limits_from(os.environ, part.limits).model_dump(mode="json")}
     return {"reader": told | {"impl": part.impl, "shots": part.shots, "budget": part.budget}}
+
+
+def _address(part: ReaderPart) -> str | None:
+    """Where the model is asked; None where nobody says, or where the address is one that no reader would take."""
+    try:
+        return endpoint_from({**os.environ, "OPENAI_API_KEY": ""}, model=str(part.model), url=part.url).url
+    except (InputError, UsageError):
+        return None
 
 
 def _prompt_hash(manifest: Manifest) -> str | None:

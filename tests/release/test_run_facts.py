@@ -14,7 +14,7 @@ from harness.generation.prompts import Template
 from harness.release.audit_trail import TRAIL, read_trail, record
 from harness.release.freeze import IN_YAML, RUN_MANIFEST, artifact_sums
 from harness.release.measures.integrity import RUN_MANIFEST_KEYS
-from harness.release.run_facts import gaps_of, ingest_run_id
+from harness.release.run_facts import gaps_of, ingest_run_id, run_facts
 from tests.release.answering import answering, frozen_answering
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -112,3 +112,18 @@ def test_a_trail_is_of_something_frozen(tmp_path):
     with pytest.raises(InputError):
         noted(tmp_path, "freeze")
     assert not (tmp_path / TRAIL).exists()
+
+
+def test_a_model_behind_http_is_told_as_it_is_asked_and_its_key_nowhere(tmp_path, monkeypatch):
+    """Address and limits of the environment, not the manifest's alone; an address with a password stands nowhere."""
+    loaded = answering(tmp_path, reader="{impl: http, model: tiny, shots: 0, limits: {workers: 2}}")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:8000/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("READER_RETRIES", "1")
+    facts = run_facts(loaded, data={}, artifacts={})
+    reader = facts["models"]["reader"]
+    assert reader["url"] == "http://localhost:8000/v1" and "sk-secret" not in json.dumps(facts)
+    assert (reader["limits"]["retries"], reader["limits"]["workers"]) == (1, 2)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://ada:sk-secret@localhost:8000/v1")
+    facts = run_facts(loaded, data={}, artifacts={})
+    assert facts["models"]["reader"]["url"] is None and "sk-secret" not in json.dumps(facts)
