@@ -76,11 +76,8 @@ def bootstrap(
     >>> found.low < found.value < found.high
     True
     """
-    found = bootstrap_ends(
-        x, rng=rng, clusters=clusters, statistic=statistic, method=method, resamples=resamples,
-        confidence=confidence, unit=unit,
-    ).estimate  # fmt: skip
     sample = _sample(x, clusters, statistic, method)
+    found = _ends(sample, method, rng=rng, resamples=resamples, confidence=confidence, unit=unit).estimate
     if statistic is not None or sample.units >= LOWER_BOUND_MIN_N:
         return found
     plain = _closed(sample, confidence, unit)
@@ -127,15 +124,21 @@ def bootstrap_ends(
     >>> found.low_se < 0.1 * found.estimate.half_width, found.estimate.method
     (True, 'BCa bootstrap of the mean')
     """
-    sample, draw = _sample(x, clusters, statistic, method), generator(rng)
+    sample = _sample(x, clusters, statistic, method)
+    return _ends(sample, method, rng=rng, resamples=resamples, confidence=confidence, unit=unit)
+
+
+def _ends(sample: Sample, method: BootstrapMethod, *, rng: np.random.Generator, resamples: int, confidence: float,
+          unit: str) -> BootstrapEnds:
+    draw = generator(rng)
     tail, draws = level(confidence), count(resamples, "resamples", least=100)
     plain = _closed(sample, confidence, unit)
     if sample.units < 2 or sample.constant:
         return BootstrapEnds(
             plain, math.nan if math.isinf(plain.low) else 0.0, math.nan if math.isinf(plain.high) else 0.0
         )
-    kind = "mean" if statistic is None else "statistic"
-    by = f", {sample.units} clusters" if clusters is not None else ""
+    kind = "mean" if sample.statistic is None else "statistic"
+    by = f", {sample.units} clusters" if sample.codes is not None else ""
     value, (low, low_se), (high, high_se) = _INTERVALS[method](sample, draws, tail, draw)
     name = {"bca": "BCa", "percentile": "percentile", "studentised": "studentised"}[method]
     found = Estimate(value, low, high, len(sample.x), confidence, f"{name} bootstrap of the {kind}{by}", unit)

@@ -19,7 +19,7 @@ from harness.generation.shapes import Passage, Reader, Reply, Shot
 from harness.release.live import LiveRelease
 from harness.release.manifest import Manifest
 from harness.release.reader_parts import ReaderPart
-from harness.release.readying import shots_of
+from harness.release.readying import PASSAGES, shots_of
 
 __all__ = ["Asked", "Asking", "reader_of"]
 
@@ -74,10 +74,10 @@ class Asking:
            ) -> Asking:
         """The same around stages that are loaded already; `reader` instead of the manifest's."""
         part = None if manifest.parts is None else manifest.parts.reader
-        if part is None or "passages" not in folders:
+        if part is None or PASSAGES not in folders:
             raise InputError("nothing answers", where=manifest.release, column="parts.reader", found=None,
                              expected="a reader, for a policy that measures answers")
-        passages = Passages.load(folders["passages"])
+        passages = Passages.load(folders[PASSAGES])
         chooser = Chooser(passages, word_index(passages), documents=part.documents, shown=part.passages,
                           per_document=part.per_document, budget=part.budget, count=count_tokens)
         shots = shots_of(live.first, part, folders, seed=manifest.seed)

@@ -23,7 +23,7 @@ from harness.data.store import sha256_file, sha256_tree
 from harness.errors import InputError
 from harness.release.cache import PartCache, library_versions, source_digest
 from harness.release.manifest import Loaded, Manifest
-from harness.release.readying import make_passages, make_shots
+from harness.release.readying import PASSAGES, SHOTS, make_passages, make_shots
 from harness.release.routers import make_router, make_spends
 from harness.release.stages import encoder_of, first_stage, lists_to_learn, make_index, rerank_stage
 
@@ -57,7 +57,7 @@ def needed_parts(manifest: Manifest) -> tuple[str, ...]:
     routed, read = parts.router is not None, parts.reader is not None
     wanted = {"world": True, "encoder": dense, "index": dense and (sequence or not own), "lexical": lexical,
               "sequence": sequence, "reranker": reranked, "spends": routed, "router": routed,
-              "passages": read, "shots": parts.reader is not None and parts.reader.shots > 0}
+              PASSAGES: read, SHOTS: parts.reader is not None and parts.reader.shots > 0}
     return tuple(name for name, needed in wanted.items() if needed)
 
 
@@ -90,7 +90,7 @@ def part_inputs(loaded: Loaded) -> dict[str, dict[str, Any]]:
     if parts.reader is not None:
         shared = {"world": world, "code": source_digest(*_READ), "versions": library_versions()}
         cut = parts.reader.model_dump(include={"chunk_words", "near_duplicates"})
-        inputs |= {"passages": shared | cut, "shots": shared | {"seed": manifest.seed}}
+        inputs |= {PASSAGES: shared | cut, SHOTS: shared | {"seed": manifest.seed}}
     return {name: inputs[name] for name in needed_parts(manifest)}
 
 
@@ -116,8 +116,8 @@ def _maker(name: str, manifest: Manifest, world: World, folders: dict[str, Path]
         "reranker": lambda folder: _make_reranker(manifest, world, folders, folder),
         "spends": lambda folder: make_spends(manifest, world, folders, folder),
         "router": lambda folder: make_router(manifest, folders, folder),
-        "passages": lambda folder: _make_passages(manifest, world, folder),
-        "shots": lambda folder: make_shots(world, folder, seed=manifest.seed)}
+        PASSAGES: lambda folder: _make_passages(manifest, world, folder),
+        SHOTS: lambda folder: make_shots(world, folder, seed=manifest.seed)}
     return _on_one_thread(makers[name])
 
 

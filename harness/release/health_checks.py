@@ -21,6 +21,7 @@ from harness.release.live import LiveRelease
 from harness.release.manifest import Loaded
 from harness.release.measures.integrity import RUN_MANIFEST_KEYS
 from harness.release.reader_parts import ReaderPart
+from harness.release.readying import PASSAGES
 from harness.release.run_facts import gaps_of
 from harness.release.switches import SWITCHES, faults_of
 
@@ -135,7 +136,7 @@ def stages(loaded: Loaded, folder: Path) -> Found:
     yield HealthCheck("data", same, f"{world.corpus.name}, {len(world.corpus):,} documents" if same else
                       "the world is not the one in the run manifest", "" if same else "signoff freeze MANIFEST",
                       bytes=True)
-    passages, part = Passages.load(folder / "passages"), _part(loaded)
+    passages, part = Passages.load(folder / PASSAGES), _part(loaded)
     text = max((text for task in world.tasks.values() for text in task.texts), key=len)
     yield _room(part, passages, text)
     yield _prefixes(passages)

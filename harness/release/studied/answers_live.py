@@ -86,8 +86,7 @@ def baseline_asking(loaded: Loaded, built: Built, baseline: Observed | None) -> 
                          expected="a live baseline with a reader")
     other = baseline_of(loaded).manifest
     frozen = built.folders["world"].parent.parent / other.release
-    parts = dict.fromkeys((*needed_parts(other), "passages", "shots"))
-    return asking_of(other, baseline, Made(built.world, {name: frozen / name for name in parts
+    return asking_of(other, baseline, Made(built.world, {name: frozen / name for name in needed_parts(other)
                                                          if (frozen / name).is_dir()}))
 
 

@@ -23,7 +23,7 @@ from harness.records import Ids
 from harness.release.measures.readied import BREADTH, DIFFERENCES, DUPLICATES, LEAKS, PREFIXES, owns
 from harness.release.readying import PASSAGES, SHOTS, Encodes, answered_task, picker_of
 from harness.release.studied.readied_rows import ReadiedObserved
-from harness.release.studied.readied_tables import read_passages, read_picks, read_shots, say_who_was_removed
+from harness.release.studied.readied_tables import read_passages, read_picks, read_shots
 from harness.release.studied.snapshot import Snapshot, snapshot_of
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def recorded(loaded: Loaded, tell: Callable[[str], None]) -> ReadiedObserved:
         raise InputError("no table of passages or few-shots", where=loaded.path, column="studies.readied", found=None,
                          expected="passages, baseline, shots, items or shown")
     tell("reading passages and few-shots")
-    if options.passages is not None and any(check.measure == DUPLICATES for check in loaded.manifest.checks):
-        say_who_was_removed(options.passages, folder)
-    passages, held = (None, None) if options.passages is None else read_passages(options.passages, folder)
+    judged = any(check.measure == DUPLICATES for check in loaded.manifest.checks)
+    passages, held = (None, None) if options.passages is None else read_passages(options.passages, folder,
+                                                                                 removed=judged)
     before = None if options.baseline is None else snapshot_of(read_passages(options.baseline, folder)[0])
     pool = None if options.shots is None else ShotPool.of(read_shots(options.shots, folder))
     items = () if options.items is None else tuple(read_shots(options.items, folder, key="query_id"))

@@ -17,23 +17,24 @@ from harness.generation.shapes import Passage, Shot
 from harness.records import Ids
 from harness.release.schema import Source
 
-__all__ = ["read_passages", "read_picks", "read_shots", "say_who_was_removed"]
+__all__ = ["read_passages", "read_picks", "read_shots"]
 
 _PASSAGE = ("id", "doc", "text")
 _ALSO = ("domain", "section", "field", "prefix", "indexed", "kept_for")
 
 
-def read_passages(source: Source, folder: Path) -> tuple[Passages, Held | None]:
+def read_passages(source: Source, folder: Path, *, removed: bool = False) -> tuple[Passages, Held | None]:
     """A table of passages, and what the lexical index holds where a column `indexed` says what it was given.
 
     Columns `id`, `doc` and `text`; `domain`, `section`, `field`, `prefix`, `indexed`, and `kept_for`: the id of the
-    passage that stands for one that was taken out as a near-duplicate, empty for one that is shown.
+    passage that stands for one that was taken out as a near-duplicate, empty for one that is shown. Where how many were
+    `removed` is judged the last is needed too: without it their number is unknown, and not 0.
 
     Raises:
         InputError: A column that is missing or unknown, no rows, an empty id, an id that stands twice, a `kept_for`
             that is not there.
     """
-    rows, named = _rows(source, folder, _PASSAGE, _ALSO)
+    rows, named = _rows(source, folder, (*_PASSAGE, "kept_for") if removed else _PASSAGE, _ALSO)
     places = {name: place for place, name in enumerate(sorted({row["doc"] for row in rows}))}
     held, gone = list[tuple[Passage, str]](), list[tuple[Passage, str]]()
     for row in rows:
@@ -43,11 +44,6 @@ def read_passages(source: Source, folder: Path) -> tuple[Passages, Held | None]:
         (gone if kept else held).append((one, kept or row.get("indexed", "")))
     passages = Passages(tuple(one for one, _ in held), tuple(gone))
     return passages, texts_held([text for _, text in held]) if "indexed" in named else None
-
-
-def say_who_was_removed(source: Source, folder: Path) -> None:
-    """Raises InputError where a table has no column `kept_for`: how many were removed is then unknown, and not 0."""
-    _frame(source, folder, (*_PASSAGE, "kept_for"), _ALSO)
 
 
 def read_shots(source: Source, folder: Path, *, key: str = "id") -> list[Shot]:
